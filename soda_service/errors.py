@@ -1,0 +1,111 @@
+"""Errors of the cutout domain; they know no HTTP.
+
+::
+
+    CutoutError
+     |- ConfigError         a setting or a release file is wrong; the text names its key
+     |- OptionsError        faults of a request or of its table, all at once
+     |- UnknownRelease      no release of that name
+     |- UnknownTile         no tile of that name, or no such band of it
+     |- NoCoverage          the position lies in a tile, but no pixel of it
+     |- BandMissing         a colour picture lacks a band
+     |- TileUnreadable      a tile's file is missing, damaged or of an unknown kind
+     `- SourceUnavailable   a root (disk, server) is away for the moment; try again
+
+Imports the standard library only.
+"""
+
+from dataclasses import dataclass
+
+__all__ = [
+    "BandMissing",
+    "ConfigError",
+    "CutoutError",
+    "Fault",
+    "NoCoverage",
+    "OptionsError",
+    "SourceUnavailable",
+    "TileUnreadable",
+    "UnknownRelease",
+    "UnknownTile",
+]
+
+
+class CutoutError(Exception):
+    """Base of the cutout domain's errors."""
+
+
+class ConfigError(CutoutError):
+    """A setting or a release file is wrong; the text names file and key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with a request."""
+
+    message: str
+    """What was found and what is allowed, in words."""
+
+    row: int | None = None
+    """Row of the positions table, 1 for the first after the header; None for a job option."""
+
+    column: str | None = None
+    """Column or parameter, in its canonical spelling."""
+
+    found: str | None = None
+    """The value as sent, shortened if long."""
+
+    def __str__(self) -> str:
+        """One line that names row and column first."""
+        where = [f"row {self.row}"] if self.row is not None else []
+        if self.column:
+            where.append(self.column)
+        return f"{', '.join(where)}: {self.message}" if where else self.message
+
+
+class OptionsError(CutoutError):
+    """The user's request is wrong.
+
+    Parameters
+    ----------
+    faults
+        The first faults, at most 100.
+    total
+        How many there are.
+    """
+
+    def __init__(self, faults: tuple[Fault, ...], total: int | None = None) -> None:
+        self.faults = faults
+        self.total = len(faults) if total is None else total
+        super().__init__(faults, self.total)
+
+    def __str__(self) -> str:
+        """All faults, a line each, and how many more there are."""
+        lines = [str(fault) for fault in self.faults]
+        if self.total > len(self.faults):
+            lines.append(f"and {self.total - len(self.faults)} more faults")
+        return "\n".join(lines)
+
+
+class UnknownRelease(CutoutError):
+    """No release of that name."""
+
+
+class UnknownTile(CutoutError):
+    """No tile of that name, or no such band of it."""
+
+
+class NoCoverage(CutoutError):
+    """The position lies in a tile, but no pixel of it."""
+
+
+class BandMissing(CutoutError):
+    """A colour picture lacks a band."""
+
+
+class TileUnreadable(CutoutError):
+    """A tile's file is missing, damaged or of an unknown kind."""
+
+
+class SourceUnavailable(CutoutError):
+    """A root (disk, server) is away for the moment; trying again helps."""

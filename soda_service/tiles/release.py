@@ -1,0 +1,92 @@
+"""A data release as a value: one TOML file of `conf/releases` or of the data directory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["Band", "Plane", "Release"]
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A filter of a release."""
+
+    name: str
+    """As the release writes it: `g`, `Y`, `W1`."""
+
+    wavelength_min_m: float | None = None
+    wavelength_max_m: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """An image plane of a tile's file."""
+
+    role: str
+    """`SCI` (science), `MSK` (mask), `WGT` (weight), or another name."""
+
+    hdu: str | int
+    """EXTNAME, or number of the HDU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Everything that configuration says of a release. Paths are made by `tiles.paths`."""
+
+    name: str
+    """`DR1`; compared without regard to case."""
+
+    title: str
+    bands: tuple[Band, ...]
+    root: str
+    """Directory, `https://` or `s3://` below which the tiles lie; never shown to users."""
+
+    path_template: str
+    """Below the root: `{archive_path}/{tilename}_{reqatt}_{band}.fits.fz`; columns of the tile
+    table in braces, `{band}` in the spelling of `band_spelling`, and `{path}` for a
+    per-band path column. May hold `*` where the rest of a name is not known."""
+
+    band_spelling: Mapping[str, str] = field(default_factory=dict)
+    """How a band is written in paths, where it differs from its name."""
+
+    planes: tuple[Plane, ...] = ()
+    """Planes to cut, the science plane first; empty: every image HDU with a celestial WCS."""
+
+    database: str = ""
+    """Qualifier that users may name as DB, e.g. `DESDR`."""
+
+    name_prefix: str = "J"
+    """Start of a cutout's name: `DESJ`."""
+
+    pixel_scale_arcsec: float | None = None
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """Options by name, as text, where they differ from the system's."""
+
+    size_min_arcmin: float = 0.1
+    size_max_arcmin: float = 12.0
+    is_default: bool = False
+    is_local: bool = False
+    """Whether its file lies below the data directory."""
+
+    tile_columns: Mapping[str, str] = field(default_factory=dict)
+    """Canonical tile column -> the operator's column, for `import-tiles`."""
+
+    object_columns: Mapping[str, str] = field(default_factory=dict)
+    """Canonical catalogue column -> the operator's column, for `import-objects`."""
+
+    zero_point_mag: float | None = None
+    unit: str = ""
+    """BUNIT where the tiles do not say."""
+
+    acknowledgement: str = ""
+    serves_whole_tiles: bool = True
+    mask_no_data_bit: int = 0
+    """Bit (value, e.g. 1) set in MSK where a padded cutout has no pixel; 0: none is known."""
+
+    source: Path | None = None
+    """The file that this was read from."""
+
+    @property
+    def band_names(self) -> tuple[str, ...]:
+        """Names of the bands, in order."""
+        return tuple(band.name for band in self.bands)

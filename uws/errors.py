@@ -1,0 +1,123 @@
+"""Errors of the UWS server; each class is a DALI label, an HTTP status and a failure kind.
+
+::
+
+    UWSError                        Error                500
+     |- UsageError                  UsageError           400
+     |   |- MultiValuedParamNotSupported                 400
+     |   |- NotFoundError           UsageError           404
+     |   |- WrongPhaseError         UsageError           403
+     |   |- TooLargeError           UsageError           413
+     |   `- TooManyError            UsageError           429  (Retry-After)
+     |- AuthenticationError         AuthenticationError  401
+     |- AuthorizationError          AuthorizationError   403
+     |- TransientError              ServiceUnavailable   503  (Retry-After)
+     `- FatalError                  Error                500
+
+Failures of work come in three kinds: the user's (`UsageError`), the moment's (`TransientError`,
+tried again) and ours (`FatalError` and every other exception, told to operators).
+`JobStopped` is no error but the signal that a job was aborted or deleted while being worked on;
+it derives from BaseException so that no `except Exception` on the way swallows it.
+
+Imports the standard library only.
+"""
+
+from typing import ClassVar
+
+__all__ = [
+    "AuthenticationError",
+    "AuthorizationError",
+    "FatalError",
+    "JobStopped",
+    "MultiValuedParamNotSupported",
+    "NotFoundError",
+    "TooLargeError",
+    "TooManyError",
+    "TransientError",
+    "UWSError",
+    "UsageError",
+    "WrongPhaseError",
+]
+
+
+class UWSError(Exception):
+    """Base of all errors that a client is told about."""
+
+    label: ClassVar[str] = "Error"
+    status: ClassVar[int] = 500
+    retry_after_s: ClassVar[int | None] = None
+    is_transient: ClassVar[bool] = False
+
+    def __str__(self) -> str:
+        """Text of the error, beginning with its DALI label (SODA 1.0, 5.2)."""
+        text = super().__str__()
+        return f"{self.label}: {text}" if text else self.label
+
+
+class UsageError(UWSError):
+    """The request is wrong; the text says what was found, what is allowed, and where."""
+
+    label = "UsageError"
+    status = 400
+
+
+class MultiValuedParamNotSupported(UsageError):  # noqa: N818 - SODA's own word (5.2)
+    """A parameter was repeated that takes one value."""
+
+    label = "MultiValuedParamNotSupported"
+
+
+class NotFoundError(UsageError):
+    """No such job, result or other resource."""
+
+    status = 404
+
+
+class WrongPhaseError(UsageError):
+    """The job's phase does not allow what was asked."""
+
+    status = 403
+
+
+class TooLargeError(UsageError):
+    """The request, or what it asks for, exceeds a limit, which the text names."""
+
+    status = 413
+
+
+class TooManyError(UsageError):
+    """Too many jobs or requests at once; later it will work."""
+
+    status = 429
+    retry_after_s = 30
+
+
+class AuthenticationError(UWSError):
+    """Who asks must say who they are."""
+
+    label = "AuthenticationError"
+    status = 401
+
+
+class AuthorizationError(UWSError):
+    """The job is another owner's."""
+
+    label = "AuthorizationError"
+    status = 403
+
+
+class TransientError(UWSError):
+    """Something that is needed is away for the moment; trying again will help."""
+
+    label = "ServiceUnavailable"
+    status = 503
+    retry_after_s = 10
+    is_transient = True
+
+
+class FatalError(UWSError):
+    """Nothing could be done; a person must look at it."""
+
+
+class JobStopped(BaseException):
+    """The job was aborted, ended or deleted: the worker lets go of it at once."""

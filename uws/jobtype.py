@@ -1,0 +1,112 @@
+"""What a job type is: four steps from parameters to results, and the context they run in.
+
+A job type knows what is computed; everything about HTTP, phases, queues and retries is the
+server's. Imports models, errors and files only.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from uws.files import JobFiles
+from uws.models import Chunk, ChunkReport, ErrorSummary, Job, Parameter, Result
+
+__all__ = ["ChunkPlan", "JobContext", "JobType", "Outcome", "Plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkPlan:
+    """One chunk as planned."""
+
+    spec: Mapping[str, Any]
+    """Plain JSON, small: large plans go to the job's files and are named here."""
+
+    total: int
+    """Items in the chunk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a job's work is divided. The same parameters give the same plan."""
+
+    chunks: Sequence[ChunkPlan]
+    done: int = 0
+    """Items that needed no chunk and are finished by planning."""
+
+    failed: int = 0
+    notes: tuple[str, ...] = ()
+    """Warnings and remarks for the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended: results, or an error."""
+
+    results: tuple[Result, ...] = ()
+    error: ErrorSummary | None = None
+    notes: tuple[str, ...] = ()
+    """Remarks added at the end to those of the plan."""
+
+
+class JobContext(Protocol):
+    """What a step may know and do while it works on one job."""
+
+    @property
+    def job(self) -> Job:
+        """The job as it was when the step began."""
+        ...
+
+    @property
+    def files(self) -> JobFiles:
+        """The job's files; keys begin with `job.id`."""
+        ...
+
+    def heartbeat(self) -> None:
+        """Say that the step is alive; to be called often (it costs little).
+
+        Raises
+        ------
+        JobStopped
+            When the job was aborted or deleted, or its work was given to another worker.
+        """
+        ...
+
+
+class JobType(Protocol):
+    """A kind of job. `name` is stored with each job."""
+
+    name: str
+
+    def check(self, parameters: Sequence[Parameter], files: JobFiles) -> tuple[str, ...]:
+        """Check all parameters before a job is run; returns notes (warnings) for the client.
+
+        Raises
+        ------
+        UsageError
+            Naming every fault found: unknown, missing, repeated or malformed parameters.
+        """
+        ...
+
+    def plan(self, context: JobContext) -> Plan:
+        """Divide the job's work into chunks. May write to the job's files."""
+        ...
+
+    def run_chunk(self, context: JobContext, chunk: Chunk) -> ChunkReport:
+        """Work on one chunk. Safe to run again: names follow from the plan."""
+        ...
+
+    def give_up_chunk(self, context: JobContext, chunk: Chunk, reason: str) -> ChunkReport:
+        """Account for the items of a chunk that cannot be worked, after all its tries."""
+        ...
+
+    def finish(self, context: JobContext, reports: Sequence[ChunkReport]) -> Outcome:
+        """Join what the chunks left in the job's files into the results. Safe to run again."""
+        ...
+
+    def find_result(self, job: Job, path: str, files: JobFiles) -> Result | None:
+        """Find a result that is not in the job's list (`{job}/results/{path}`), or None."""
+        ...
+
+    def stream_result(self, job: Job, result: Result, files: JobFiles) -> Iterator[bytes] | None:
+        """Make a result that is no file, piece by piece; None where `result.key` is a file."""
+        ...

@@ -1,0 +1,205 @@
+"""The values of UWS 1.1: job, phase, parameter, result, error summary, chunk.
+
+Frozen and free of any storage or protocol; imports the standard library only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+__all__ = [
+    "ACTIVE",
+    "FINISHED",
+    "MOVES",
+    "Chunk",
+    "ChunkReport",
+    "ChunkState",
+    "ErrorKind",
+    "ErrorSummary",
+    "Job",
+    "Parameter",
+    "Phase",
+    "Progress",
+    "Result",
+]
+
+
+class Phase(StrEnum):
+    """Execution phase of a job (UWS 1.1, 2.1.3); the enumeration is closed."""
+
+    PENDING = "PENDING"
+    QUEUED = "QUEUED"
+    EXECUTING = "EXECUTING"
+    COMPLETED = "COMPLETED"
+    ERROR = "ERROR"
+    ABORTED = "ABORTED"
+    HELD = "HELD"
+    SUSPENDED = "SUSPENDED"
+    UNKNOWN = "UNKNOWN"
+    ARCHIVED = "ARCHIVED"
+
+
+ACTIVE = frozenset({Phase.PENDING, Phase.QUEUED, Phase.EXECUTING})
+"""Phases in which a request may block on WAIT (UWS 2.2.1.2)."""
+
+FINISHED = frozenset({Phase.COMPLETED, Phase.ERROR, Phase.ABORTED, Phase.ARCHIVED})
+"""Phases in which no work is left to do."""
+
+MOVES: Mapping[Phase, frozenset[Phase]] = MappingProxyType(
+    {
+        Phase.PENDING: frozenset({Phase.QUEUED, Phase.ABORTED, Phase.ERROR}),
+        Phase.HELD: frozenset({Phase.QUEUED, Phase.ABORTED, Phase.ERROR}),
+        Phase.QUEUED: frozenset({Phase.EXECUTING, Phase.HELD, Phase.ABORTED, Phase.ERROR}),
+        Phase.EXECUTING: frozenset({Phase.COMPLETED, Phase.ABORTED, Phase.ERROR, Phase.SUSPENDED}),
+        Phase.SUSPENDED: frozenset({Phase.EXECUTING, Phase.ABORTED, Phase.ERROR}),
+        Phase.UNKNOWN: frozenset(),
+        Phase.COMPLETED: frozenset({Phase.ARCHIVED}),
+        Phase.ERROR: frozenset({Phase.ARCHIVED}),
+        Phase.ABORTED: frozenset({Phase.ARCHIVED}),
+        Phase.ARCHIVED: frozenset(),
+    }
+)
+"""The legal moves (UWS 2.1.3): from each phase, the phases that may follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One job parameter as the client sent it; a repeated one is a repeated value."""
+
+    name: str
+    """Canonical upper case (UWS-T11)."""
+
+    value: str
+    """The text, or, by reference, the key of the content in `JobFiles`."""
+
+    by_reference: bool = False
+    """True for uploads and for values too long or not fit for XML (UWS 2.2.2.4)."""
+
+    media_type: str = "text/plain"
+    """Media type of content kept by reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One entry of the result list."""
+
+    id: str
+    """Unique within the job."""
+
+    key: str
+    """Key in `JobFiles`, or for a result made on demand whatever the job type understands."""
+
+    media_type: str
+    size_bytes: int | None = None
+
+
+class ErrorKind(StrEnum):
+    """Type of an error summary (UWS App. B); no other value is valid."""
+
+    TRANSIENT = "transient"
+    FATAL = "fatal"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSummary:
+    """Why a job is in phase ERROR."""
+
+    message: str
+    """One line that begins with a DALI label (`UsageError: ...`)."""
+
+    kind: ErrorKind = ErrorKind.FATAL
+    detail: str = ""
+    """Whole text for `{job}/error`; the message where empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is, counted in the job type's own items."""
+
+    total: int = 0
+    done: int = 0
+    """Items finished well, or finished with a reason that is no failure."""
+
+    failed: int = 0
+    size_bytes: int = 0
+    """Bytes of results made so far."""
+
+
+class ChunkState(StrEnum):
+    """Where a chunk of work stands."""
+
+    WAITING = "waiting"
+    """Planned, not yet sent to the queue."""
+
+    SENT = "sent"
+    """In the queue, or lost from it."""
+
+    RUNNING = "running"
+    """Leased by a worker."""
+
+    DONE = "done"
+    FAILED = "failed"
+    """Given up after the allowed number of tries."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkReport:
+    """What a finished chunk says: counts and a few words, never the results themselves."""
+
+    done: int
+    failed: int = 0
+    size_bytes: int = 0
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    """Plain JSON of the job type's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Items of a job that are worked together, by one worker in one task."""
+
+    job_id: str
+    number: int
+    """0-based."""
+
+    spec: Mapping[str, Any]
+    """Plain JSON: what `JobType.plan` said of this chunk."""
+
+    total: int
+    """Items in it."""
+
+    state: ChunkState = ChunkState.WAITING
+    attempts: int = 0
+    report: ChunkReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A UWS job as the store knows it at one moment. Times are aware, in UTC."""
+
+    id: str
+    job_type: str
+    owner: str
+    """Empty for the anonymous owner."""
+
+    phase: Phase
+    creation_time: datetime
+    destruction: datetime
+    execution_duration_s: int
+    """0 is unlimited (UWS 2.1.4)."""
+
+    run_id: str = ""
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    quote: datetime | None = None
+    error: ErrorSummary | None = None
+    parameters: tuple[Parameter, ...] = ()
+    results: tuple[Result, ...] = ()
+    progress: Progress = Progress()
+    chunk_count: int | None = None
+    """None until the job is planned."""
+
+    notes: tuple[str, ...] = ()
+    """Warnings and remarks of the job type for the client, shown in jobInfo."""

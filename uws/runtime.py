@@ -1,0 +1,72 @@
+"""The parts of a running UWS server, joined: store, files, job types, executor, limits.
+
+Built once in the web process and once in each worker. Imports models, jobtype, files and store.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from uws.files import JobFiles
+from uws.jobtype import JobType
+from uws.store import JobStore
+
+__all__ = ["Executor", "JobLimits", "Runtime"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    """What the server allows and assumes; all from configuration."""
+
+    execution_default_s: int = 6 * 3600
+    execution_max_s: int = 24 * 3600
+    lifetime_default_s: int = 14 * 86400
+    lifetime_max_s: int = 90 * 86400
+    wait_max_s: int = 30
+    running_jobs_max: int = 20
+    """Jobs of one owner that are QUEUED or EXECUTING at a time."""
+
+    window: int = 8
+    """Chunks of one job in the queue at a time, so that no job fills it."""
+
+    tries: int = 3
+    lease_s: int = 30
+    """A worker that is silent for so long has lost its chunk or step."""
+
+    inline_value_max: int = 4096
+    """Longer parameter values (characters) are kept by reference, out of the job document."""
+
+
+class Executor(Protocol):
+    """Where work is sent. Ids only; sending the same work twice is harmless.
+
+    Every method raises `TransientError` when the queue cannot be reached; nothing is lost by
+    that, since the store remembers and `sweep` sends again.
+    """
+
+    def send_plan(self, job_id: str) -> None:
+        """Have the job planned (and, if small, worked and finished in the same task)."""
+        ...
+
+    def send_chunks(self, job_id: str, numbers: Sequence[int]) -> None:
+        """Have chunks worked."""
+        ...
+
+    def send_finish(self, job_id: str) -> None:
+        """Have the job finished."""
+        ...
+
+    def cancel(self, job_id: str) -> None:
+        """Take the job's tasks from the queue and stop those that run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Everything a step or a verb needs."""
+
+    store: JobStore
+    files: JobFiles
+    job_types: Mapping[str, JobType]
+    executor: Executor
+    limits: JobLimits = field(default_factory=JobLimits)
