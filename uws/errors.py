@@ -61,7 +61,7 @@ class UsageError(UWSError):
     status = 400
 
 
-class MultiValuedParamNotSupported(UsageError):  # noqa: N818 - SODA's own word (5.2)
+class MultiValuedParamNotSupported(UsageError):
     """A parameter was repeated that takes one value."""
 
     label = "MultiValuedParamNotSupported"

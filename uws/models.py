@@ -191,6 +191,9 @@ class Job:
     """0 is unlimited (UWS 2.1.4)."""
 
     run_id: str = ""
+    url: str = ""
+    """Address of the job as its client saw it when it was created, for documents made later."""
+
     start_time: datetime | None = None
     end_time: datetime | None = None
     quote: datetime | None = None

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 __all__ = ["CutoutOptions", "CutoutRequest", "PositionRow", "Triplet"]
 
@@ -37,9 +36,6 @@ class CutoutOptions:
     rgb_asinh: float
 
 
-_NO_EXTRA: Mapping[str, str] = MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True)
 class PositionRow:
     """One row of the positions table: either `ra_deg` and `dec_deg`, or `object_id`."""
@@ -53,7 +49,7 @@ class PositionRow:
     dec_deg: float | None
     object_id: int | None
     options: CutoutOptions
-    extra: Mapping[str, str] = field(default=_NO_EXTRA)
+    extra: Mapping[str, str] = field(default_factory=dict)
     """The user's own columns, as text, unchanged."""
 
 

@@ -1,6 +1,6 @@
 """A data release as a value: one TOML file of `conf/releases` or of the data directory."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,3 +90,12 @@ class Release:
     def band_names(self) -> tuple[str, ...]:
         """Names of the bands, in order."""
         return tuple(band.name for band in self.bands)
+
+    def label(self, band: str) -> str:
+        """Write a band as file names and texts do: in lower case, unless that is ambiguous."""
+        twins = [name for name in self.band_names if name.lower() == band.lower()]
+        return band.lower() if len(twins) < 2 else band
+
+    def labels(self, bands: Sequence[str]) -> str:
+        """Write several bands as file names do, one after the other: `gry`."""
+        return "".join(map(self.label, bands))

@@ -1,0 +1,1 @@
+"""Job types: the bridges between the UWS server and the cutout domain."""

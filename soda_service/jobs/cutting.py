@@ -1,0 +1,293 @@
+"""One row at a time: from the tile's pixels to the row's files and its account."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soda_service.engine import colour, cut, footprint
+from soda_service.engine.image import Image, PixelBox
+from soda_service.engine.orientation import orientation
+from soda_service.errors import BandMissing, CutoutError, NoCoverage, SourceUnavailable
+from soda_service.formats.fits import to_fits
+from soda_service.formats.raster import to_png
+from soda_service.naming import WantedFile, wanted_files
+from soda_service.parameters.values import CutoutOptions
+from soda_service.results.rows import FileEntry, Outcome, PlannedRow, Status
+from soda_service.results.tree import media_type_of
+from soda_service.tiles.index import TileIndex
+from soda_service.tiles.paths import locate
+from soda_service.tiles.reader import TileHandle, TileReader
+from soda_service.tiles.release import Release
+
+__all__ = ["Cutter", "Save"]
+
+Save = Callable[[str, bytes], None]
+"""Puts a file at a path below the job's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a row's box lies in one band of its tile."""
+
+    handle: TileHandle
+    box: PixelBox
+    """As asked; may reach beyond the tile."""
+
+    inside: PixelBox
+    """The part on the tile; never empty."""
+
+    file_name: str
+
+    def output_box(self, edge: str) -> PixelBox:
+        """Give the box that the cutout covers."""
+        return self.box if edge == "pad" else self.inside
+
+
+class Cutter:
+    """Cuts rows from one release; remembers what it made for the last position.
+
+    Parameters
+    ----------
+    save
+        Where the files go.
+    """
+
+    def __init__(self, release: Release, index: TileIndex, reader: TileReader, save: Save) -> None:
+        self._release = release
+        self._index = index
+        self._reader = reader
+        self._save = save
+        self._last_name = ""
+        self._made: dict[str, Outcome] = {}
+
+    def cut(self, row: PlannedRow) -> Outcome:
+        """Make the files of one row; whatever is wrong with it becomes its status.
+
+        Raises
+        ------
+        SourceUnavailable
+            When the data are away for the moment.
+        """
+        if row.name != self._last_name:
+            self._last_name, self._made = row.name, {}
+        wanted = wanted_files(row.options, self._release.labels)
+        paths = [f"{row.folder}/{row.stem}{file.ending}" for file in wanted]
+        made = "\n".join(paths)
+        if made not in self._made:
+            self._made[made] = _RowCut(self, row, wanted).outcome()
+        return self._made[made]
+
+    def place(self, row: PlannedRow, band: str) -> _Place:
+        """Find the row's box in a band of its tile.
+
+        Raises
+        ------
+        NoCoverage
+            When no pixel of the tile lies in it.
+        """
+        number = self._index.number(row.tile)
+        if number is None or row.centre_ra_deg is None or row.centre_dec_deg is None:
+            raise NoCoverage(f"tile {row.tile} is not in release {self._release.name} any more")
+        file = locate(self._release, self._index.tile(number), band)
+        handle = self._reader.open(file)
+        x, y = footprint.sky_to_pixel(
+            handle.wcs, np.array([row.centre_ra_deg]), np.array([row.centre_dec_deg])
+        )
+        box = _box(handle, float(x[0]), float(y[0]), row.options)
+        inside = box.clipped(handle.shape)
+        if inside.is_empty:
+            raise NoCoverage(f"no pixel of tile {row.tile} at this position")
+        return _Place(handle, box, inside, PurePosixPath(file.path).name)
+
+    def planes(self, row: PlannedRow, place: _Place, *, shown_only: bool) -> tuple[Image, ...]:
+        """Cut every plane of a band, or only what a picture needs: science and weight."""
+        return tuple(
+            self._plane(row, place, number)
+            for number, plane in enumerate(place.handle.planes)
+            if number == 0 or plane.role == "WGT" or not shown_only
+        )
+
+    def _plane(self, row: PlannedRow, place: _Place, number: int) -> Image:
+        plane = place.handle.planes[number]
+        box = place.output_box(row.options.edge)
+        data = place.handle.read(number, place.inside)
+        if box != place.inside:
+            fill = cut.fill_value(
+                plane.role, plane.header, data.dtype, self._release.mask_no_data_bit
+            )
+            data = cut.pad(data, place.inside, box, fill=fill)
+        header = cut.cut_header(
+            plane.header,
+            primary=place.handle.primary,
+            box=box,
+            is_primary=number == 0,
+            cards=tuple(self._cards(row, place, box, number)),
+        )
+        return Image(data, header, plane.role)
+
+    def _cards(
+        self, row: PlannedRow, place: _Place, box: PixelBox, number: int
+    ) -> Iterator[tuple[str, object, str]]:
+        yield "RA_CUTOUT", row.centre_ra_deg, "[deg] RA asked for, ICRS"
+        yield "DEC_CUTOUT", row.centre_dec_deg, "[deg] Dec asked for, ICRS"
+        yield "PARTILE", row.tile, "tile this was cut from"
+        yield "PARFILE", place.file_name, "file this was cut from"
+        section = f"[{box.x0 + 1}:{box.x1},{box.y0 + 1}:{box.y1}]"
+        yield "PARBOX", section, "pixels of the tile, first pixel 1, inclusive"
+        release = self._release
+        known = (place.handle.planes[number].header, place.handle.primary)
+        if number == 0:
+            for name, value, comment in (
+                ("BUNIT", release.unit or None, "unit of the pixels"),
+                ("MAGZERO", release.zero_point_mag, "[mag] zero point"),
+            ):
+                if value is not None and not any(name in header for header in known):
+                    yield name, value, comment
+        if release.acknowledgement and not any("ACKNOWL" in header for header in known):
+            yield "ACKNOWL", release.acknowledgement, ""
+
+    @property
+    def release(self) -> Release:
+        """The release that is cut from."""
+        return self._release
+
+    def save(self, path: str, data: bytes) -> None:
+        """Put a file where it belongs."""
+        self._save(path, data)
+
+
+def _box(handle: TileHandle, x: float, y: float, options: CutoutOptions) -> PixelBox:
+    nx, ny = footprint.size_in_pixels(handle.wcs, options.xsize_arcmin, options.ysize_arcmin)
+    return footprint.box_at(x, y, options.xpix or nx, options.ypix or ny)
+
+
+class _RowCut:
+    """The work on one row: bands placed and read once, problems collected."""
+
+    def __init__(self, cutter: Cutter, row: PlannedRow, wanted: Sequence[WantedFile]) -> None:
+        self._cutter = cutter
+        self._row = row
+        self._wanted = wanted
+        self._places: dict[str, _Place | CutoutError] = {}
+        self._science: dict[str, Image] = {}
+        self._coverages: list[float] = []
+
+    def outcome(self) -> Outcome:
+        """Make the files and tell what became of the row."""
+        files: list[FileEntry] = []
+        problems: dict[str, CutoutError] = {}
+        for wanted in self._wanted:
+            try:
+                data = self._fits(wanted) if wanted.kind == "fits" else self._picture(wanted)
+            except SourceUnavailable:
+                raise
+            except CutoutError as error:
+                problems[str(error)] = error
+            else:
+                files.append(self._saved(wanted, data))
+        return self._told(files, problems)
+
+    def _told(self, files: list[FileEntry], problems: dict[str, CutoutError]) -> Outcome:
+        errors = [*problems.values()]
+        if not errors:
+            status = Status.OK
+        elif files:
+            status = Status.PARTIAL
+        elif all(isinstance(error, NoCoverage) for error in errors):
+            status = Status.NO_COVERAGE
+        else:
+            status = Status.FAILED
+        placed = [place for place in self._places.values() if isinstance(place, _Place)]
+        messages = [*problems, *self._edge_note(placed[:1])]
+        size = placed[0].output_box(self._row.options.edge).shape[::-1] if placed else None
+        return Outcome(
+            status,
+            "; ".join(messages),
+            tuple(files),
+            size,
+            min(self._coverages, default=None),
+            datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+
+    def _edge_note(self, placed: Sequence[_Place]) -> Iterator[str]:
+        for place in placed:
+            if place.inside != place.box:
+                done = "padded" if self._row.options.edge == "pad" else "cut short"
+                (ny, nx), (asked_y, asked_x) = place.inside.shape, place.box.shape
+                yield (
+                    f"{done} at the edge of tile {self._row.tile}: "
+                    f"{nx} x {ny} of {asked_x} x {asked_y} pixels"
+                )
+
+    def _place(self, band: str) -> _Place:
+        """Find a band's place once, and fail again in the same words."""
+        if band not in self._places:
+            try:
+                self._places[band] = self._cutter.place(self._row, band)
+            except SourceUnavailable:
+                raise
+            except CutoutError as error:
+                self._places[band] = error
+        place = self._places[band]
+        if isinstance(place, CutoutError):
+            raise place
+        return place
+
+    def _fits(self, wanted: WantedFile) -> bytes:
+        return to_fits(self._read(wanted.bands[0], shown_only=False))
+
+    def _read(self, band: str, *, shown_only: bool) -> tuple[Image, ...]:
+        place = self._place(band)
+        images = self._cutter.planes(self._row, place, shown_only=shown_only)
+        self._science[band] = images[0]
+        weight = next((image for image in images if image.role == "WGT"), None)
+        asked = place.box.shape[0] * place.box.shape[1]
+        self._coverages.append(cut.coverage(images[0], weight, asked=asked))
+        return images
+
+    def _picture(self, wanted: WantedFile) -> bytes:
+        planes = [self._science_of(band, wanted) for band in wanted.bands]
+        if len({plane.shape for plane in planes}) > 1:
+            sizes = ", ".join(f"{p.shape[1]} x {p.shape[0]}" for p in planes)
+            raise BandMissing(f"no {self._name(wanted)} picture: bands differ in size ({sizes})")
+        options = self._row.options
+        if wanted.kind == "lupton":
+            rgb = colour.lupton(
+                *planes,
+                minimum=options.rgb_minimum,
+                stretch=options.rgb_stretch,
+                q=options.rgb_asinh,
+            )
+        else:
+            rgb = colour.stiff(*planes)
+        place = self._place(wanted.bands[0])
+        return to_png(orientation(place.handle.wcs, place.handle.shape).applied(rgb))
+
+    def _science_of(self, band: str, wanted: WantedFile) -> NDArray[np.float32]:
+        if band not in self._science:
+            try:
+                self._read(band, shown_only=True)
+            except (NoCoverage, SourceUnavailable):
+                raise
+            except CutoutError as error:
+                label = self._cutter.release.label(band)
+                text = f"no {self._name(wanted)} picture, band {label} is missing: {error}"
+                raise BandMissing(text) from error
+        return cut.physical(self._science[band])
+
+    def _name(self, wanted: WantedFile) -> str:
+        return f"{self._cutter.release.labels(wanted.bands)} {wanted.kind}"
+
+    def _saved(self, wanted: WantedFile, data: bytes) -> FileEntry:
+        name = f"{self._row.stem}{wanted.ending}"
+        path = f"{self._row.folder}/{name}"
+        self._cutter.save(path, data)
+        digest = hashlib.sha256(data).hexdigest()
+        return FileEntry(
+            name, path, wanted.kind, wanted.bands, media_type_of(name), len(data), digest
+        )

@@ -1,0 +1,220 @@
+"""The end of a cutout job: rows' accounts joined, in input order, into the job's documents.
+
+Lines lie in the order of the chunks; they are gathered in one local file with an array of
+offsets (8 bytes a row), and read back in input order. Nothing else grows with the job.
+"""
+
+import itertools
+import json
+import tempfile
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+from soda_service.results.archive import archive_size
+from soda_service.results.events import EventsWriter
+from soda_service.results.manifest import CsvManifest, VotManifest
+from soda_service.results.positions import PositionsWriter
+from soda_service.results.rows import FileEntry, Row
+from soda_service.results.summary import JobFacts, SummaryWriter, Tally
+from soda_service.results.tree import (
+    MANIFEST_CSV,
+    MANIFEST_VOT,
+    NO_OVERLAP,
+    SUMMARY,
+    lines_prefix,
+    log_name,
+    media_type_of,
+    plan_summary_key,
+    positions_name,
+)
+from uws.errors import FatalError
+from uws.files import JobFiles
+from uws.jobtype import JobContext, Outcome
+from uws.models import Job, Result
+
+__all__ = ["join_results", "plan_facts", "read_lines"]
+
+_HEARTBEAT_ROWS = 1000
+
+
+def read_lines(stream: BinaryIO) -> Iterator[tuple[Row, bytes]]:
+    """Yield the whole lines of a journal; a torn one, left by a killed worker, is passed over."""
+    for line in stream:
+        if line.endswith(b"\n"):
+            try:
+                yield Row.from_line(line), line
+            except (ValueError, KeyError, TypeError):
+                continue
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """All lines in one file; `offsets[n]` is where row n + 1 stands, -1 where it is missing."""
+
+    file: BinaryIO
+    offsets: array[int]
+
+    def rows(self) -> Iterator[Row]:
+        for number, offset in enumerate(self.offsets, start=1):
+            if offset < 0:
+                raise FatalError(f"row {number} was lost")
+            self.file.seek(offset)
+            yield Row.from_line(self.file.readline())
+
+
+def _gather(context: JobContext, file: BinaryIO) -> _Gathered:
+    offsets = array("q")
+    position = 0
+    for key in context.files.keys(lines_prefix(context.job.id)):
+        context.heartbeat()
+        with context.files.open(key) as stream:
+            for row, line in read_lines(stream):
+                number = row.planned.number - 1
+                offsets.extend(itertools.repeat(-1, number + 1 - len(offsets)))
+                # A chunk that was worked twice has two equal lines; the first counts.
+                if offsets[number] < 0:
+                    offsets[number] = position
+                    file.write(line)
+                    position += len(line)
+    return _Gathered(file, offsets)
+
+
+def join_results(
+    context: JobContext, facts: JobFacts, *, results_listed_max: int, is_single: bool
+) -> Outcome:
+    """Write summary, manifests, positions table and log, and list the results.
+
+    Parameters
+    ----------
+    facts
+        What is known of the job; the time of the query is read from the plan.
+    results_listed_max
+        Beyond so many files they are reached through manifest and archive alone.
+    is_single
+        Whether the job was of one position, without a table.
+    """
+    job, files = context.job, context.files
+    listed: list[FileEntry] = []
+    tally = Tally()
+    with tempfile.TemporaryFile() as file:
+        gathered = _gather(context, file)
+        with ExitStack() as stack:
+
+            def open_key(name: str) -> BinaryIO:
+                return stack.enter_context(files.writer(f"{job.id}/{name}"))
+
+            documents = _Documents(open_key, facts, stack, job)
+            seen: set[str] = set()
+            for count, row in enumerate(gathered.rows()):
+                if count % _HEARTBEAT_ROWS == 0:
+                    context.heartbeat()
+                documents.add(row)
+                tally.add(row)
+                _list_files(row, listed, seen, results_listed_max)
+            documents.close(tally)
+            first = row if gathered.offsets else None
+    notes = _notes(tally, results_listed_max)
+    if notes:
+        listed.clear()
+    no_overlap = ""
+    if is_single and first is not None and first.outcome is not None and not first.outcome.files:
+        no_overlap = f"UsageError: {first.outcome.message}\n"
+        files.write(f"{job.id}/{NO_OVERLAP}", no_overlap.encode())
+    results = _results(job, files, listed, has_no_overlap=bool(no_overlap))
+    return Outcome(tuple(results), notes=notes)
+
+
+def _list_files(row: Row, listed: list[FileEntry], seen: set[str], most: int) -> None:
+    if row.outcome is not None and len(listed) <= most:
+        for entry in row.outcome.files:
+            if entry.path not in seen:
+                seen.add(entry.path)
+                listed.append(entry)
+
+
+def _notes(tally: Tally, most: int) -> tuple[str, ...]:
+    if tally.files <= most:
+        return ()
+    told = f"{tally.files} files, more than the {most} that are listed as results"
+    return (f"{told}: find them in the manifest or take the archive",)
+
+
+class _Documents:
+    """The five documents, written side by side in one pass over the rows."""
+
+    def __init__(
+        self,
+        open_key: Callable[[str], BinaryIO],
+        facts: JobFacts,
+        stack: ExitStack,
+        job: Job,
+    ) -> None:
+        self._facts = facts
+        self._job = job
+        self._summary = SummaryWriter(open_key(SUMMARY), facts)
+        self._csv = CsvManifest(open_key(MANIFEST_CSV), facts)
+        self._vot = stack.enter_context(VotManifest(open_key(MANIFEST_VOT), facts))
+        self._positions = PositionsWriter(open_key(positions_name(job.id)), facts)
+        self._log = EventsWriter(open_key(log_name(job.id)))
+        self._log.event(job.creation_time, "INFO", f"job {job.id} created")
+        if job.start_time is not None:
+            self._log.event(job.start_time, "INFO", f"started, release {facts.release.name}")
+        for warning in facts.warnings:
+            self._log.event(job.start_time or job.creation_time, "WARNING", warning)
+
+    def add(self, row: Row) -> None:
+        """Write one row to each."""
+        for document in (self._summary, self._csv, self._vot, self._positions, self._log):
+            document.add(row)
+
+    def close(self, tally: Tally) -> None:
+        """Write what stands after the rows."""
+        now = datetime.now(UTC)
+        elapsed_s = (now - (self._job.start_time or self._job.creation_time)).total_seconds()
+        self._summary.close(tally, elapsed_s, self._facts.warnings)
+        self._csv.close()
+        self._positions.close()
+        counts = ", ".join(f"{count} {status}" for status, count in tally.rows.items() if count)
+        text = f"finished: {counts or 'no rows'}; {tally.files} files, {tally.size_bytes} bytes"
+        self._log.event(now, "INFO", text)
+
+
+def _results(
+    job: Job, files: JobFiles, listed: list[FileEntry], *, has_no_overlap: bool
+) -> Iterator[Result]:
+    """List the results in their order: cutouts, documents, archive, and `result`."""
+
+    def document(result_id: str, name: str) -> Result:
+        key = f"{job.id}/{name}"
+        return Result(result_id, key, media_type_of(name), files.stat(key).size_bytes)
+
+    cutouts = [
+        Result(entry.name, f"{job.id}/{entry.path}", entry.media_type, entry.size_bytes)
+        for entry in listed
+    ]
+    yield from cutouts
+    if has_no_overlap:
+        yield document(NO_OVERLAP, NO_OVERLAP)
+    yield document(SUMMARY, SUMMARY)
+    yield document("manifest", MANIFEST_VOT)
+    yield document("positions", positions_name(job.id))
+    yield document("log", log_name(job.id))
+    size = archive_size(files, job.id, job.creation_time)
+    yield Result("archive", "archive", "application/gzip", size)
+    if has_no_overlap:
+        yield document("result", NO_OVERLAP)
+    elif len(cutouts) == 1:
+        only = cutouts[0]
+        yield Result("result", only.key, only.media_type, only.size_bytes)
+    else:
+        yield document("result", SUMMARY)
+
+
+def plan_facts(files: JobFiles, job_id: str) -> float:
+    """Read how long matching took, seconds."""
+    with files.open(plan_summary_key(job_id)) as stream:
+        return float(json.load(stream)["query_time_s"])

@@ -1,0 +1,130 @@
+"""Names of cutouts: the sexagecimal name of a position, the files of a row, unique in a job.
+
+Imports parameters' values and the standard library only.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from soda_service.parameters.values import CutoutOptions, Triplet
+
+__all__ = ["FileNamer", "WantedFile", "position_key", "sexagecimal", "wanted_files"]
+
+_TURN_UDEG = 360_000_000
+
+
+def _microdegrees(ra_deg: float, dec_deg: float) -> tuple[int, int]:
+    return round(round(ra_deg, 6) * 1e6) % _TURN_UDEG, round(round(dec_deg, 6) * 1e6)
+
+
+def position_key(ra_deg: float, dec_deg: float) -> int:
+    """Give an integer below 2**63 that two positions share exactly when they share a name."""
+    ra, dec = _microdegrees(ra_deg, dec_deg)
+    return ra << 28 | (dec + 90_000_000)
+
+
+def sexagecimal(ra_deg: float, dec_deg: float, prefix: str) -> str:
+    """Name a position: `DESJ012621.1512+032909.9960`.
+
+    Both coordinates are rounded to 1e-6 deg first, then wrapped; seconds have four decimals,
+    rounded with carry, so that `60.0000` cannot occur. All in integers: a microdegree is exactly
+    36 units of 1e-4 arcsec, and 2.4 units of 1e-4 s.
+
+    Parameters
+    ----------
+    ra_deg, dec_deg
+        ICRS, deg.
+    prefix
+        The release's prefix, `DESJ`.
+    """
+    ra, dec = _microdegrees(ra_deg, dec_deg)
+    ra_units = (ra * 24 + 5) // 10 % 864_000_000
+    sign = "-" if dec < 0 else "+"
+    return f"{prefix}{_split(ra_units)}{sign}{_split(abs(dec) * 36)}"
+
+
+def _split(units: int) -> str:
+    """Write 1e-4 (arc)seconds as hhmmss.ssss."""
+    seconds, fraction = divmod(units, 10_000)
+    minutes, second = divmod(seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours:02d}{minute:02d}{second:02d}.{fraction:04d}"
+
+
+@dataclass(frozen=True, slots=True)
+class WantedFile:
+    """A file that a row's options call for."""
+
+    kind: str
+    """`fits`, `stiff` or `lupton`."""
+
+    bands: tuple[str, ...]
+    """One band of a FITS file, three of a picture."""
+
+    ending: str
+    """What follows the position's name in the file name: `_g.fits`, `_gry_stiff.png`."""
+
+
+def wanted_files(
+    options: CutoutOptions, spell: Callable[[Sequence[str]], str]
+) -> tuple[WantedFile, ...]:
+    """List the files of a row: FITS asked for, FITS for colour, STIFF, Lupton (SPEC, FILES).
+
+    Parameters
+    ----------
+    spell
+        Writes bands as file names do: in lower case unless that is ambiguous.
+    """
+    stiff = options.rgb_stiff_colors if options.make_rgb_stiff else ()
+    lupton = options.rgb_lupton_colors if options.make_rgb_lupton else ()
+    bands = list(options.colors_fits) if options.make_fits else []
+    if not options.discard_fits_files:
+        bands += [band for triplet in (*stiff, *lupton) for band in triplet]
+    return (
+        *(WantedFile("fits", (b,), f"_{spell((b,))}.fits") for b in dict.fromkeys(bands)),
+        *_pictures("stiff", stiff, spell),
+        *_pictures("lupton", lupton, spell),
+    )
+
+
+def _pictures(
+    kind: str, triplets: Iterable[Triplet], spell: Callable[[Sequence[str]], str]
+) -> Iterable[WantedFile]:
+    return (WantedFile(kind, t, f"_{spell(t)}_{kind}.png") for t in triplets)
+
+
+class FileNamer:
+    """Gives rows that share a position's name numbers, so that no file name means two things.
+
+    Rows whose equally named files have equal contents share the number; a row with a different
+    cutout gets the next one: `{name}_2_{band}.fits`.
+    """
+
+    def __init__(self) -> None:
+        self._contents: dict[tuple[int, str], object] = {}
+        self._numbers: dict[tuple[str, object], list[int]] = {}
+        self._highest = 0
+
+    def number(self, files: Iterable[tuple[str, object]]) -> int:
+        """Give the number (1 is the bare name) for a row.
+
+        Parameters
+        ----------
+        files
+            Of each file its ending and anything hashable that is equal exactly when the
+            contents are.
+        """
+        wanted = list(files)
+        known = {n for ending, content in wanted for n in self._numbers.get((ending, content), ())}
+        for candidate in (*sorted(known), 1):
+            if all(self._contents.get((candidate, e), c) == c for e, c in wanted):
+                return self._take(candidate, wanted)
+        return self._take(self._highest + 1, wanted)
+
+    def _take(self, number: int, wanted: list[tuple[str, object]]) -> int:
+        self._highest = max(self._highest, number)
+        for ending, content in wanted:
+            if (number, ending) not in self._contents:
+                self._contents[number, ending] = content
+                self._numbers.setdefault((ending, content), []).append(number)
+        return number

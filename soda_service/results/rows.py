@@ -1,0 +1,184 @@
+"""A row's account: planned (what is to be cut, from which tile, under which name) and done.
+
+Both travel as one line of JSON through the job's files: the plan writes it, the worker adds the
+outcome, the end of the job reads it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, astuple, dataclass, field, replace
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+from soda_service.parameters.values import CutoutOptions
+
+__all__ = ["FileEntry", "Outcome", "PlannedRow", "Row", "Status"]
+
+
+class Status(StrEnum):
+    """How a row ended."""
+
+    OK = "ok"
+    PARTIAL = "partial"
+    """Some of the files asked for could not be made."""
+
+    NO_COVERAGE = "no_coverage"
+    """There is a tile, but it has no pixel there."""
+
+    UNMATCHED = "unmatched"
+    """No tile at the position, or no such object."""
+
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file that was made for a row."""
+
+    name: str
+    path: str
+    """Below the job's folder."""
+
+    kind: str
+    bands: tuple[str, ...]
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRow:
+    """A row of the request with its place on the sky, its tile and its name."""
+
+    number: int
+    object_id: int | None
+    ra_deg: float | None
+    """ICRS as asked, or the catalogue's RA of an object; None for an unknown object."""
+
+    dec_deg: float | None
+    centre_ra_deg: float | None
+    """Centre of the cutout; an object's ALPHAWIN_J2000."""
+
+    centre_dec_deg: float | None
+    tile: str
+    """Name of the tile, empty where there is none."""
+
+    tile_dir: str
+    """The tile's logical folder; never a server's path."""
+
+    name: str
+    """Sexagecimal name."""
+
+    options: CutoutOptions
+    extra: Mapping[str, str] = field(default_factory=dict)
+    suffix: int = 1
+    """2 and more where another cutout has the name already."""
+
+    is_shared: bool = False
+    """Whether another row of the job has the same name."""
+
+    @property
+    def stem(self) -> str:
+        """Start of the file names."""
+        return self.name if self.suffix == 1 else f"{self.name}_{self.suffix}"
+
+    @property
+    def folder(self) -> str:
+        """Folder of the files, below the job's."""
+        position = self.name if self.object_id is None else str(self.object_id)
+        if self.suffix > 1:
+            position = f"{position}_{self.suffix}"
+        return f"{self.tile}/{position}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a row."""
+
+    status: Status
+    message: str = ""
+    files: tuple[FileEntry, ...] = ()
+    size_px: tuple[int, int] | None = None
+    """Width and height of the cutout, pixels."""
+
+    coverage: float | None = None
+    """Fraction of the asked area with valid pixels; of several bands the least."""
+
+    time: str = ""
+    """When, ISO 8601 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A planned row, with its outcome once there is one."""
+
+    planned: PlannedRow
+    outcome: Outcome | None = None
+
+    def with_outcome(self, outcome: Outcome) -> "Row":
+        """Give the same row with what became of it."""
+        return replace(self, outcome=outcome)
+
+    def to_line(self) -> bytes:
+        """Write the row as one line of JSON."""
+        p = self.planned
+        content: dict[str, Any] = {
+            "n": p.number,
+            "id": p.object_id,
+            "at": [p.ra_deg, p.dec_deg, p.centre_ra_deg, p.centre_dec_deg],
+            "tile": [p.tile, p.tile_dir],
+            "name": [p.name, p.suffix, p.is_shared],
+            "o": _options_to_text(p.options),
+        }
+        if p.extra:
+            content["x"] = dict(p.extra)
+        if self.outcome is not None:
+            content["r"] = asdict(self.outcome)
+        return json.dumps(content, separators=(",", ":")).encode() + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> "Row":
+        """Read a line written by `to_line`.
+
+        Raises
+        ------
+        ValueError
+            When the line is torn (its writer was killed).
+        """
+        content = json.loads(line)
+        planned = PlannedRow(
+            content["n"],
+            content["id"],
+            *content["at"],
+            *content["tile"],
+            content["name"][0],
+            _options_from_text(content["o"]),
+            content.get("x", {}),
+            *content["name"][1:],
+        )
+        done = content.get("r")
+        return cls(planned, None if done is None else _outcome_from(done))
+
+
+def _outcome_from(done: dict[str, Any]) -> Outcome:
+    files = tuple(FileEntry(**{**f, "bands": tuple(f["bands"])}) for f in done.pop("files"))
+    size = done.pop("size_px")
+    status = Status(done.pop("status"))
+    return Outcome(status, files=files, size_px=None if size is None else tuple(size), **done)
+
+
+# Rows of a job repeat few different options: caching them halves the cost of a line.
+@lru_cache(maxsize=4096)
+def _options_to_text(options: CutoutOptions) -> str:
+    return json.dumps(astuple(options), separators=(",", ":"))
+
+
+@lru_cache(maxsize=4096)
+def _options_from_text(text: str) -> CutoutOptions:
+    return CutoutOptions(*(_as_tuple(value) for value in json.loads(text)))
+
+
+def _as_tuple(value: Any) -> Any:
+    # Any: JSON; lists of bands and of triplets become tuples, all else stays.
+    return tuple(_as_tuple(item) for item in value) if isinstance(value, list) else value

@@ -1,0 +1,186 @@
+"""summary.json: everything about a job, for programs and people, written as a stream.
+
+Keys, types and spelling are those of the Dark Energy Survey's service; what goes beyond it is in
+upper case per cutout (STATUS, MESSAGE, SIZE_PIX, COVERAGE) and at the end of the document.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from soda_service import __version__
+from soda_service.parameters.parsing import format_bands, format_triplets
+from soda_service.parameters.values import CutoutOptions
+from soda_service.results.rows import Row, Status
+from soda_service.tiles.release import Release
+
+__all__ = ["JobFacts", "SummaryWriter", "Tally", "options_columns", "size_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """What the documents of a job say of the job itself."""
+
+    job_id: str
+    url: str
+    """Address of the job, empty where it is not known."""
+
+    owner: str
+    release: Release
+    options: CutoutOptions
+    """The job's own, where a row says nothing."""
+
+    extra_columns: tuple[str, ...] = ()
+    """The user's own columns of the positions table, in its order."""
+
+    warnings: tuple[str, ...] = ()
+    query_time_s: float = 0.0
+    """Time that matching positions to tiles took."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts over all rows, kept while they stream by."""
+
+    rows: dict[Status, int] = field(default_factory=lambda: dict.fromkeys(Status, 0))
+    files: int = 0
+    size_bytes: int = 0
+    _seen: set[str] = field(default_factory=set)
+
+    def add(self, row: Row) -> None:
+        """Count a row and those of its files that no row before it had."""
+        assert row.outcome is not None  # noqa: S101 - only finished rows are told
+        self.rows[row.outcome.status] += 1
+        for entry in row.outcome.files:
+            if row.planned.is_shared:
+                if entry.path in self._seen:
+                    continue
+                self._seen.add(entry.path)
+            self.files += 1
+            self.size_bytes += entry.size_bytes
+
+
+def size_text(size_bytes: int) -> str:
+    """Write a size as the old service did: `6.08 MB`, base 1024."""
+    size, units = float(size_bytes), ["Bytes", "KB", "MB", "GB", "TB"]
+    while size >= 1024 and len(units) > 1:
+        size /= 1024
+        units.pop(0)
+    return f"{size:.2f} {units[0]}"
+
+
+def options_columns(options: CutoutOptions, release: Release) -> dict[str, Any]:
+    """Give a row's options under their names, as the summary writes them."""
+    scale = release.pixel_scale_arcsec
+    content: dict[str, Any] = {"XSIZE": options.xsize_arcmin, "YSIZE": options.ysize_arcmin}
+    for axis, pixels in (("X", options.xpix), ("Y", options.ypix)):
+        if pixels is not None:
+            content[f"{axis}PIX"] = pixels
+            if scale:
+                content[f"{axis}SIZE"] = pixels * scale / 60
+    return content | {
+        "EDGE": options.edge,
+        "RGB_STIFF_COLORS": format_triplets(options.rgb_stiff_colors, release),
+        "RGB_LUPTON_COLORS": format_triplets(options.rgb_lupton_colors, release),
+        "RGB_MINIMUM": options.rgb_minimum,
+        "RGB_STRETCH": options.rgb_stretch,
+        "RGB_ASINH": options.rgb_asinh,
+        "MAKE_FITS": float(options.make_fits),
+        "MAKE_RGB_STIFF": float(options.make_rgb_stiff),
+        "MAKE_RGB_LUPTON": float(options.make_rgb_lupton),
+        "DISCARD_FITS_FILES": float(options.discard_fits_files),
+        "COLORS_FITS": format_bands(options.colors_fits, release),
+    }
+
+
+def _cutout(row: Row, release: Release) -> dict[str, Any]:
+    p, outcome = row.planned, row.outcome
+    assert outcome is not None  # noqa: S101 - only finished rows are told
+    ra = p.ra_deg
+    content = {
+        "RA": _or_empty(ra),
+        "DEC": _or_empty(p.dec_deg),
+        # A string: 63-bit ids do not survive programs that read JSON numbers as doubles.
+        "COADD_OBJECT_ID": None if p.object_id is None else str(p.object_id),
+        # In the old service's example this is a column of the user's own; always there.
+        "FITS_COLORS": "",
+        **options_columns(p.options, release),
+        "POSITION_TYPE": "coord" if p.object_id is None else "coadd",
+        "RA_ADJUSTED": "" if ra is None else (ra - 360 if ra > 180 else ra),
+        "FILES": [entry.name for entry in outcome.files],
+        "TILEDIR": p.tile_dir,
+        "TILENAME": p.tile,
+        "SEXAGECIMAL": p.name if p.tile else "",
+        "ALPHAWIN_J2000": _or_empty(p.centre_ra_deg) if p.tile else "",
+        "DELTAWIN_J2000": _or_empty(p.centre_dec_deg) if p.tile else "",
+        "ROW": p.number,
+        "STATUS": outcome.status,
+        "MESSAGE": outcome.message,
+        "SIZE_PIX": None if outcome.size_px is None else list(outcome.size_px),
+        "COVERAGE": outcome.coverage,
+    }
+    for name, value in p.extra.items():
+        is_ours = name in content and name != "FITS_COLORS"
+        content[f"user_{name}" if is_ours else name] = value
+    return content
+
+
+def _or_empty(value: float | None) -> float | str:
+    return "" if value is None else value
+
+
+def _job_options(facts: JobFacts) -> dict[str, Any]:
+    columns = options_columns(facts.options, facts.release)
+    switches = ("MAKE_FITS", "MAKE_RGB_STIFF", "MAKE_RGB_LUPTON", "DISCARD_FITS_FILES")
+    return {
+        "jobid": facts.job_id,
+        "username": facts.owner or "anonymous",
+        "db": facts.release.database,
+        "release": facts.release.name,
+        "tiledir": "auto",
+        **{k.lower(): bool(v) if k in switches else v for k, v in columns.items()},
+    }
+
+
+class SummaryWriter:
+    """Writes summary.json row by row; unmatched positions are the only thing it remembers."""
+
+    def __init__(self, stream: BinaryIO, facts: JobFacts) -> None:
+        self._stream = stream
+        self._facts = facts
+        self._unmatched: dict[str, Any] = {"coord": {"RA": [], "DEC": []}, "coadd": []}
+        self._between = b""
+        self._put(b'{\n"options": ', _job_options(facts), b',\n"cutouts": [')
+
+    def _put(self, *parts: Any) -> None:
+        # Any: bytes are written as they are, all else as JSON.
+        for part in parts:
+            self._stream.write(part if isinstance(part, bytes) else json.dumps(part).encode())
+
+    def add(self, row: Row) -> None:
+        """Write one row."""
+        self._put(self._between, b"\n", _cutout(row, self._facts.release))
+        self._between = b","
+        if row.outcome is not None and row.outcome.status == Status.UNMATCHED:
+            planned = row.planned
+            if planned.object_id is not None:
+                self._unmatched["coadd"].append(str(planned.object_id))
+            else:
+                self._unmatched["coord"]["RA"].append(planned.ra_deg)
+                self._unmatched["coord"]["DEC"].append(planned.dec_deg)
+
+    def close(self, tally: Tally, processing_time_s: float, warnings: Iterable[str]) -> None:
+        """Write what stands after the rows."""
+        end = {
+            "query_time": f"{self._facts.query_time_s:.2f}",
+            "unmatched_positions": self._unmatched,
+            "processing_time": f"{processing_time_s:.2f}",
+            "size_on_disk": size_text(tally.size_bytes),
+            "number_of_files": tally.files,
+            "status": {str(status): count for status, count in tally.rows.items()},
+            "warnings": list(warnings),
+            "version": __version__,
+            "acknowledgement": self._facts.release.acknowledgement,
+        }
+        self._put(b"\n],\n", json.dumps(end, indent=1).encode()[2:], b"\n")
