@@ -9,7 +9,7 @@ import os
 import tempfile
 import time
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import BinaryIO
@@ -18,13 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soda_service.errors import Fault, OptionsError
+from soda_service.jobs.matching import Matcher
 from soda_service.jobs.sky import Sky
-from soda_service.naming import FileNamer, position_key, sexagecimal, wanted_files
+from soda_service.naming import FileNamer, position_key, wanted_files
 from soda_service.parameters.values import CutoutOptions, PositionRow
 from soda_service.results.rows import Outcome, PlannedRow, Row, Status
 from soda_service.results.tree import lines_key, plan_key, plan_summary_key
-from soda_service.tiles.catalogue import CatalogueObject
-from soda_service.tiles.paths import logical_dir
 from soda_service.tiles.release import Release
 from uws.jobtype import ChunkPlan, JobContext, Plan
 
@@ -58,7 +57,7 @@ def plan_cutouts(
     started = time.monotonic()
     with tempfile.TemporaryFile() as file, context.files.writer(lines_key(job_id, None)) as done:
         spool = _Spool(file)
-        matcher = _Matcher(release, sky)
+        matcher = Matcher(release, sky)
         unmatched = 0
         for batch in _checked_batches(rows, rows_max=rows_max):
             context.heartbeat()
@@ -99,77 +98,6 @@ def _checked_batches(
 def _unmatched(planned: PlannedRow, reason: str) -> bytes:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return Row(planned, Outcome(Status.UNMATCHED, reason, time=now)).to_line()
-
-
-class _Matcher:
-    """Finds the tiles of rows, a batch at a time."""
-
-    def __init__(self, release: Release, sky: Sky) -> None:
-        self._release = release
-        self._catalogue = sky.catalogue
-        self._index = sky.releases.index(release)
-
-    def match(self, rows: Sequence[PositionRow]) -> Iterator[tuple[PlannedRow, str]]:
-        """Give each row with its tile, or with the reason why it has none, in order."""
-        wanted = [row.object_id for row in rows if row.object_id is not None]
-        objects = self._catalogue.find(self._release.name, wanted) if wanted else {}
-        centres = [_centre(row, objects) for row in rows]
-        ra = np.array([np.nan if c is None else c[0] for c in centres])
-        dec = np.array([np.nan if c is None else c[1] for c in centres])
-        known = np.isfinite(ra)
-        tiles = np.full(len(rows), -1, dtype=np.int32)
-        tiles[known] = self._index.find(ra[known], dec[known])
-        for row, centre, number in zip(rows, centres, tiles.tolist(), strict=True):
-            yield self._planned(row, centre, number, objects)
-
-    def tile_number(self, planned: PlannedRow) -> int:
-        """Give the number of a planned row's tile."""
-        number = self._index.number(planned.tile)
-        return -1 if number is None else number
-
-    def _planned(
-        self,
-        row: PositionRow,
-        centre: tuple[float, float] | None,
-        number: int,
-        objects: dict[int, CatalogueObject],
-    ) -> tuple[PlannedRow, str]:
-        found = None if row.object_id is None else objects.get(row.object_id)
-        ra, dec = (row.ra_deg, row.dec_deg) if found is None else (found.ra_deg, found.dec_deg)
-        name = "" if ra is None or dec is None else self._name(ra, dec)
-        own = None if found is None else self._index.number(found.tilename)
-        number = number if own is None else own
-        tile = self._index.tile(number) if number >= 0 else None
-        reason = ""
-        if centre is None:
-            reason = f"no object {row.object_id} in the catalogue of release {self._release.name}"
-        elif tile is None:
-            reason = f"no tile of release {self._release.name} at RA {centre[0]}, Dec {centre[1]}"
-        planned = PlannedRow(
-            row.number,
-            row.object_id,
-            ra,
-            dec,
-            *(centre or (None, None)),
-            "" if tile is None else tile.name,
-            "" if tile is None else logical_dir(self._release, tile),
-            name,
-            row.options,
-            row.extra,
-        )
-        return planned, reason
-
-    def _name(self, ra_deg: float, dec_deg: float) -> str:
-        return sexagecimal(ra_deg, dec_deg, self._release.name_prefix)
-
-
-def _centre(row: PositionRow, objects: dict[int, CatalogueObject]) -> tuple[float, float] | None:
-    if row.object_id is not None:
-        found = objects.get(row.object_id)
-        return None if found is None else (found.alphawin_deg % 360, found.deltawin_deg)
-    if row.ra_deg is None or row.dec_deg is None:
-        return None
-    return row.ra_deg, row.dec_deg
 
 
 class _Spool:

@@ -1,0 +1,178 @@
+"""The web application: `create_app` joins the routes; gunicorn and tests call it."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from soda_service.assembly import Parts, build_parts
+from soda_service.auth import open_authenticator
+from soda_service.config import Config, WebConfig
+from soda_service.errors import CutoutError
+from soda_service.jobs.cutout import uws_error
+from soda_service.web.front import create_front
+from soda_service.web.metrics import create_metrics
+from soda_service.web.openapi import create_openapi
+from soda_service.web.releases import create_releases
+from soda_service.web.validate import create_validate
+from soda_service.web.vosi import create_vosi
+from uws import responses
+from uws.blueprint import create_blueprint
+from uws.errors import UWSError
+from uws.service import JobService
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ["create_app"]
+
+
+def create_app(config: Config) -> Flask:
+    """Build the application.
+
+    Raises
+    ------
+    ConfigError
+        When settings are missing that the service cannot do without.
+    """
+    parts = build_parts(config)
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = config.web.body_max_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of flask's default provider
+    base_url = _base_url(config.web)
+    _add_routes(app, parts, base_url)
+    app.register_error_handler(CutoutError, lambda error: responses.uws_error(uws_error(error)))
+    app.register_error_handler(UWSError, responses.uws_error)
+    app.register_error_handler(HTTPException, responses.protocol_error)
+    app.register_error_handler(Exception, responses.internal_error)
+    if config.web.cors_origins:
+        app.after_request(_cors(config.web.cors_origins))
+    app.wsgi_app = _behind(app.wsgi_app, config.web)  # type: ignore[method-assign]
+    return app
+
+
+def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
+    config, sky, runtime = parts.config, parts.sky, parts.runtime
+    authenticator = open_authenticator(config.auth)
+    jobs = create_blueprint(
+        JobService(runtime),
+        job_type="cutout",
+        authenticate=authenticator.owner,
+        base_url=base_url,
+        accel_prefix=config.web.x_accel_prefix,
+    )
+    app.register_blueprint(jobs)
+    app.register_blueprint(create_front(config.service, sky))
+    app.register_blueprint(create_releases(sky))
+    app.register_blueprint(
+        create_validate(
+            sky,
+            config.cutouts,
+            runtime.files,
+            inline_max=runtime.limits.inline_value_max,
+            rows_per_s=runtime.store.recent_rate_per_s,
+        )
+    )
+    needed = {"job store": _store_check(parts), "job files": _folder_check(config.files_root())}
+    helpful = {"queue": _queue_check(parts), "releases": _releases_check(parts)}
+    app.register_blueprint(create_vosi(base_url, needed, helpful))
+    app.register_blueprint(create_openapi(config.service.title, base_url))
+    gauges = {"jobs": runtime.store.phase_counts, "queue": parts.executor.status}
+    app.register_blueprint(create_metrics(app, gauges))
+
+
+def _base_url(web: WebConfig) -> Callable[[], str]:
+    """Give what finds the address of the service as the client sees it, without a slash."""
+    fixed = web.base_url.rstrip("/")
+    return lambda: fixed or request.root_url.rstrip("/")
+
+
+def _store_check(parts: Parts) -> Callable[[], str]:
+    def check() -> str:
+        try:
+            parts.runtime.store.phase_counts()
+        except UWSError as error:
+            return str(error)
+        return ""
+
+    return check
+
+
+def _queue_check(parts: Parts) -> Callable[[], str]:
+    def check() -> str:
+        try:
+            status = parts.executor.status()
+        except UWSError:
+            return "not reachable; jobs are accepted and sent later"
+        return "" if status["workers"] else "no worker is running; jobs wait"
+
+    return check
+
+
+def _folder_check(root: Path) -> Callable[[], str]:
+    def check() -> str:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            return error.strerror or "not reachable"
+        return ""
+
+    return check
+
+
+def _releases_check(parts: Parts) -> Callable[[], str]:
+    def check() -> str:
+        releases = parts.sky.releases
+        usable = [release for release in releases.all() if releases.has_tiles(release)]
+        away = [r.name for r in usable if "://" not in r.root and not Path(r.root).is_dir()]
+        if away:
+            return f"data of {', '.join(away)} not reachable"
+        return "" if usable else "none has tiles"
+
+    return check
+
+
+def _cors(origins: str) -> Callable[[Response], Response]:
+    allowed = {origin.strip() for origin in origins.split(",")}
+
+    def add(answer: Response) -> Response:
+        origin = request.headers.get("Origin")
+        if "*" in allowed:
+            answer.headers["Access-Control-Allow-Origin"] = "*"
+        elif origin in allowed:
+            answer.headers["Access-Control-Allow-Origin"] = origin
+            answer.vary.add("Origin")
+        else:
+            return answer
+        shown = "Location, Content-Length, Content-Range, ETag, Retry-After"
+        answer.headers["Access-Control-Expose-Headers"] = shown
+        return answer
+
+    return add
+
+
+def _behind(application: "WSGIApplication", web: WebConfig) -> "WSGIApplication":
+    """Put what stands between the network and the application around it."""
+    if web.path_prefix:
+        application = _below(application, web.path_prefix)
+    if web.proxy_hops:
+        hops = web.proxy_hops
+        application = ProxyFix(
+            application, x_for=hops, x_proto=hops, x_host=hops, x_port=hops, x_prefix=hops
+        )
+    return application
+
+
+def _below(application: "WSGIApplication", prefix: str) -> "WSGIApplication":
+    def serve(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path != prefix and not path.startswith(f"{prefix}/"):
+            return NotFound()(environ, start_response)
+        environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + prefix
+        environ["PATH_INFO"] = path[len(prefix) :] or "/"
+        return application(environ, start_response)
+
+    return serve

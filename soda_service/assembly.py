@@ -1,0 +1,64 @@
+"""The parts that web and workers share, joined from the settings: sky, store, queue, job types."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from soda_service.config import Config
+from soda_service.jobs.cutout import CutoutJob
+from soda_service.jobs.sky import Sky
+from soda_service.tiles.catalogue import ObjectCatalogue
+from soda_service.tiles.reader import TileReader
+from soda_service.tiles.releases import Releases
+from uws.execution import RQExecutor
+from uws.files import LocalFiles
+from uws.runtime import Runtime
+from uws.store import open_store
+
+__all__ = ["Parts", "build_parts", "build_runtime", "build_sky"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a process of the service works with."""
+
+    config: Config
+    sky: Sky
+    runtime: Runtime
+    executor: RQExecutor
+    """The runtime's, under its own type: pages ask it about workers."""
+
+
+def build_sky(config: Config) -> Sky:
+    """Join releases, object catalogue and tile reader; nothing is opened yet."""
+    return Sky(
+        Releases(config.release_folders()),
+        ObjectCatalogue(config.store_url()),
+        TileReader(max_open=config.cutouts.open_tiles),
+    )
+
+
+def build_parts(config: Config) -> Parts:
+    """Join everything; connections are opened when first needed, so after a fork.
+
+    Raises
+    ------
+    ConfigError
+        When the data directory or the queue is not set.
+    """
+    sky = build_sky(config)
+    limits = config.jobs.limits()
+    executor = RQExecutor(config.queue_url(), config.queue.name, limits)
+    job_type = CutoutJob(sky, config.cutouts)
+    runtime = Runtime(
+        store=open_store(config.store_url()),
+        files=LocalFiles(Path(config.files_root())),
+        job_types={job_type.name: job_type},
+        executor=executor,
+        limits=limits,
+    )
+    return Parts(config, sky, runtime, executor)
+
+
+def build_runtime(config: Config) -> Runtime:
+    """Give the UWS server's part alone, as workers need it."""
+    return build_parts(config).runtime

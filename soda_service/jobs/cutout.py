@@ -1,0 +1,261 @@
+"""The cutout job: the bridge between the UWS server's job type and the cutout domain."""
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+from soda_service.config import CutoutsConfig
+from soda_service.errors import (
+    CutoutError,
+    Fault,
+    OptionsError,
+    SourceUnavailable,
+    UnknownRelease,
+    UnknownTile,
+)
+from soda_service.jobs.cutting import Cutter
+from soda_service.jobs.joining import join_results, plan_facts, read_lines
+from soda_service.jobs.planning import plan_cutouts
+from soda_service.jobs.sky import Sky
+from soda_service.parameters.positions import check_positions, open_positions
+from soda_service.parameters.request import job_options, parse_request
+from soda_service.parameters.values import CutoutRequest, PositionRow
+from soda_service.results.archive import stream_archive
+from soda_service.results.rows import Outcome, Row, Status
+from soda_service.results.summary import JobFacts
+from soda_service.results.tree import is_public, lines_key, media_type_of, plan_key
+from soda_service.tiles.release import Release
+from uws.errors import FatalError, NotFoundError, TransientError, UsageError, UWSError
+from uws.files import JobFiles
+from uws.jobtype import JobContext, Plan
+from uws.jobtype import Outcome as JobOutcome
+from uws.models import Chunk, ChunkReport, Job, Parameter, Result
+
+__all__ = ["CutoutJob", "open_table", "table_of", "told_by_uws", "uws_error"]
+
+_KINDS: tuple[tuple[type[CutoutError], type[UWSError]], ...] = (
+    (OptionsError, UsageError),
+    (UnknownRelease, NotFoundError),
+    (UnknownTile, NotFoundError),
+    (SourceUnavailable, TransientError),
+    (CutoutError, FatalError),
+)
+"""Domain errors sorted into the user's, the moment's and ours; the first match counts."""
+
+
+def uws_error(error: CutoutError) -> UWSError:
+    """Say a domain error in the UWS server's words."""
+    return next(theirs for ours, theirs in _KINDS if isinstance(error, ours))(str(error))
+
+
+@contextmanager
+def told_by_uws() -> Iterator[None]:
+    """Turn domain errors into the UWS server's; trouble with files is the moment's."""
+    try:
+        yield
+    except CutoutError as error:
+        raise uws_error(error) from error
+    except OSError as error:
+        raise TransientError(f"files of the job: {error.strerror or 'not reachable'}") from error
+
+
+def table_of(parameters: Sequence[Parameter]) -> Parameter | None:
+    """Give the positions table of a request, if it has one."""
+    return next((p for p in parameters if p.name == "POSITIONS"), None)
+
+
+def open_table(parameter: Parameter, files: JobFiles) -> BinaryIO:
+    """Open a positions table, be it a text or kept by reference."""
+    if parameter.by_reference:
+        return files.open(parameter.value)
+    return io.BytesIO(parameter.value.encode())
+
+
+class CutoutJob:
+    """Cutouts of many positions from one release.
+
+    Parameters
+    ----------
+    sky
+        The releases and what belongs to them.
+    settings
+        Limits and sizes.
+    """
+
+    name = "cutout"
+
+    def __init__(self, sky: Sky, settings: CutoutsConfig) -> None:
+        self._sky = sky
+        self._settings = settings
+
+    def _request(self, parameters: Sequence[Parameter]) -> tuple[CutoutRequest, Release]:
+        releases = self._sky.releases
+        request = parse_request(parameters, releases, catalogues=self._sky.catalogue.releases())
+        return request, releases.get(request.release)
+
+    def check(self, parameters: Sequence[Parameter], files: JobFiles) -> tuple[str, ...]:
+        """Check parameters and, up to a number of rows, the table; longer ones when planned."""
+        with told_by_uws():
+            request, release = self._request(parameters)
+            table = table_of(parameters)
+            if table is None:
+                return request.warnings
+            with open_table(table, files) as stream:
+                checked = check_positions(
+                    stream,
+                    release,
+                    job_options(parameters),
+                    rows_max=self._settings.rows_checked_at_once,
+                )
+            checked.raise_faults()
+            return (*request.warnings, *checked.warnings)
+
+    def plan(self, context: JobContext) -> Plan:
+        """Match all rows to tiles, and put rows of one tile together."""
+        job = context.job
+        with told_by_uws():
+            request, release = self._request(job.parameters)
+            table = table_of(job.parameters)
+            if table is None:
+                row = PositionRow(
+                    1, request.ra_deg, request.dec_deg, request.object_id, request.options
+                )
+                return self._plan(context, [row], release)
+            with open_table(table, context.files) as stream:
+                rows = open_positions(stream, release, job_options(job.parameters))
+                return self._plan(context, rows, release)
+
+    def _plan(
+        self, context: JobContext, rows: Iterable[PositionRow | Fault], release: Release
+    ) -> Plan:
+        return plan_cutouts(
+            context,
+            rows,
+            release,
+            self._sky,
+            chunk_rows=self._settings.chunk_rows,
+            rows_max=self._settings.rows_max,
+        )
+
+    def run_chunk(self, context: JobContext, chunk: Chunk) -> ChunkReport:
+        """Cut the rows of a chunk that are not cut yet; each is noted as soon as it is done."""
+        job, files = context.job, context.files
+        with told_by_uws():
+            _, release = self._request(job.parameters)
+
+            def save(path: str, data: bytes) -> None:
+                files.write(f"{job.id}/{path}", data)
+
+            index = self._sky.releases.index(release)
+            cutter = Cutter(release, index, self._sky.reader, save)
+            journal = _Journal(files, job.id, chunk.number)
+            for row in _planned_rows(files, job.id, chunk.number):
+                context.heartbeat()
+                if row.planned.number not in journal:
+                    journal.add(row.with_outcome(cutter.cut(row.planned)))
+            return journal.report()
+
+    def give_up_chunk(self, context: JobContext, chunk: Chunk, reason: str) -> ChunkReport:
+        """Account for rows that cannot be worked: they are failed, for this reason."""
+        job, files = context.job, context.files
+        with told_by_uws():
+            journal = _Journal(files, job.id, chunk.number)
+            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            for row in _planned_rows(files, job.id, chunk.number):
+                if row.planned.number not in journal:
+                    journal.add(row.with_outcome(Outcome(Status.FAILED, reason, time=now)))
+            return journal.report()
+
+    def finish(self, context: JobContext, reports: Sequence[ChunkReport]) -> JobOutcome:  # noqa: ARG002 - the journals say all that the reports say
+        """Join the rows' accounts into summary, manifests, positions table and log."""
+        job = context.job
+        with told_by_uws():
+            request, release = self._request(job.parameters)
+            table = table_of(job.parameters)
+            extra: tuple[str, ...] = ()
+            if table is not None:
+                with open_table(table, context.files) as stream:
+                    rows = open_positions(stream, release, job_options(job.parameters))
+                    extra = rows.extra_columns
+            facts = JobFacts(
+                job.id,
+                job.url,
+                job.owner,
+                release,
+                request.options,
+                extra,
+                warnings=job.notes,
+                query_time_s=plan_facts(context.files, job.id),
+            )
+            return join_results(
+                context,
+                facts,
+                results_listed_max=self._settings.results_listed_max,
+                is_single=table is None,
+            )
+
+    def find_result(self, job: Job, path: str, files: JobFiles) -> Result | None:
+        """Find a file by its path in the job's tree; also while the job is executing."""
+        if not is_public(path):
+            return None
+        key = f"{job.id}/{path}"
+        try:
+            return Result(path, key, media_type_of(path), files.stat(key).size_bytes)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def stream_result(self, job: Job, result: Result, files: JobFiles) -> Iterator[bytes] | None:
+        """Make the archive while it is sent; all else is a file."""
+        if result.key != "archive":
+            return None
+        return stream_archive(files, job.id, job.creation_time)
+
+
+def _planned_rows(files: JobFiles, job_id: str, number: int) -> Iterator[Row]:
+    with files.open(plan_key(job_id, number)) as stream:
+        for line in stream:
+            yield Row.from_line(line)
+
+
+class _Journal:
+    """The rows of a chunk that are done, on disk as they are done.
+
+    A worker that is killed loses the row it was at; the next one goes on from there.
+    """
+
+    def __init__(self, files: JobFiles, job_id: str, number: int) -> None:
+        self._files = files
+        self._key = lines_key(job_id, number)
+        self._statuses: dict[int, Status] = {}
+        self._sizes: dict[str, int] = {}
+        try:
+            with files.open(self._key) as stream:
+                data = stream.read()
+        except FileNotFoundError:
+            return
+        for row, _ in read_lines(io.BytesIO(data)):
+            self._count(row)
+        if data and not data.endswith(b"\n"):
+            files.append(self._key, b"\n")
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._statuses
+
+    def add(self, row: Row) -> None:
+        """Note a row as done."""
+        self._files.append(self._key, row.to_line())
+        self._count(row)
+
+    def _count(self, row: Row) -> None:
+        if row.outcome is None:
+            return
+        self._statuses[row.planned.number] = row.outcome.status
+        self._sizes |= {entry.path: entry.size_bytes for entry in row.outcome.files}
+
+    def report(self) -> ChunkReport:
+        """Sum up."""
+        failed = sum(status == Status.FAILED for status in self._statuses.values())
+        size_bytes = sum(self._sizes.values())
+        return ChunkReport(len(self._statuses) - failed, failed, size_bytes)

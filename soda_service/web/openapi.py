@@ -1,0 +1,102 @@
+"""`/openapi.json`: the OpenAPI 3.1 document, drawn from PARAMETERS and the URL map."""
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, jsonify
+
+from soda_service import __version__
+from soda_service.parameters.table import PARAMETERS, Kind, ParameterSpec
+
+__all__ = ["create_openapi", "openapi_document"]
+
+_SCHEMAS: dict[Kind, dict[str, Any]] = {
+    Kind.FLOAT: {"type": "number"},
+    Kind.INTEGER: {"type": "integer"},
+    Kind.BOOLEAN: {"type": "boolean"},
+    Kind.EMAIL: {"type": "string", "format": "email"},
+}
+_JOB_FORM = {"create_job", "validate"}
+"""Routes (by function) whose body is the form of a cutout request."""
+
+_SEE_OTHER = {"303": {"description": "Done; see the Location header"}}
+_OK = {"200": {"description": "The document"}}
+
+
+def _property(spec: ParameterSpec) -> dict[str, Any]:
+    schema = dict(_SCHEMAS.get(spec.kind, {"type": "string"}))
+    unit = f" Unit: {spec.unit}." if spec.unit else ""
+    schema["description"] = spec.description + unit
+    if spec.default:
+        schema["x-default-text"] = spec.default
+    if spec.choices:
+        schema["enum"] = list(spec.choices)
+    for key, bound in (("minimum", spec.minimum), ("maximum", spec.maximum)):
+        if bound is not None and schema["type"] in {"number", "integer"}:
+            schema[key] = bound
+        elif bound is not None and key == "maximum":
+            schema["maxLength"] = int(bound)
+    return schema
+
+
+def _form() -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/CutoutRequest"}
+    types = ("application/x-www-form-urlencoded", "multipart/form-data")
+    return {"content": {media_type: {"schema": schema} for media_type in types}}
+
+
+def _operation(app: Flask, endpoint: str, method: str, names: list[str]) -> dict[str, Any]:
+    view = app.view_functions[endpoint]
+    summary = (inspect.getdoc(view) or endpoint).partition("\n")[0]
+    changes = method in {"post", "put", "delete"} and "validate" not in endpoint
+    operation: dict[str, Any] = {
+        "operationId": f"{method}_{endpoint.replace('.', '_')}",
+        "summary": summary,
+        "responses": {
+            **(_SEE_OTHER if changes else _OK),
+            "default": {"description": "Error as text that begins with a label (UsageError: ...)"},
+        },
+    }
+    if names:
+        operation["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in names
+        ]
+    if method == "post" and endpoint.rpartition(".")[2] in _JOB_FORM:
+        operation["requestBody"] = _form()
+    return operation
+
+
+def openapi_document(app: Flask, *, title: str, base_url: str) -> dict[str, Any]:
+    """Draw the document of all routes of an application."""
+    paths: dict[str, Any] = {}
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<(?:[^:>]+:)?([^>]+)>", r"{\1}", rule.rule)
+        if path != "/" and path.endswith("/"):
+            continue  # the same with a slash at the end
+        names = re.findall(r"{([^}]+)}", path)
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            operation = _operation(app, rule.endpoint, method.lower(), names)
+            paths.setdefault(path, {})[method.lower()] = operation
+    properties = {name: _property(spec) for name, spec in PARAMETERS.items()}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": __version__},
+        "servers": [{"url": base_url}],
+        "paths": dict(sorted(paths.items())),
+        "components": {"schemas": {"CutoutRequest": {"type": "object", "properties": properties}}},
+    }
+
+
+def create_openapi(title: str, base_url: Callable[[], str]) -> Blueprint:
+    """Make the route."""
+    blueprint = Blueprint("openapi", __name__)
+
+    @blueprint.get("/openapi.json")
+    def openapi() -> Response:
+        """Describe all routes for programs (OpenAPI 3.1)."""
+        return jsonify(openapi_document(current_app, title=title, base_url=base_url()))
+
+    return blueprint

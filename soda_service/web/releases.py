@@ -1,0 +1,92 @@
+"""`/releases`: what there is to cut from; `/tiles/...`: a whole tile (DataLink's `#this`)."""
+
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, send_file
+
+from soda_service.errors import UnknownTile
+from soda_service.jobs.sky import Sky
+from soda_service.parameters.options import default_options
+from soda_service.results.summary import options_columns
+from soda_service.results.tree import media_type_of
+from soda_service.tiles.paths import locate
+from soda_service.tiles.release import Band, Release
+from uws.errors import AuthorizationError
+
+__all__ = ["create_releases", "release_facts"]
+
+
+def release_facts(release: Release, sky: Sky) -> dict[str, Any]:
+    """Tell clients of a release: bands, limits, and the options in effect by default."""
+    return {
+        "name": release.name,
+        "title": release.title,
+        "database": release.database,
+        "bands": [_band_facts(band) for band in release.bands],
+        "defaults": options_columns(default_options(release), release),
+        "limits": {
+            "size_min_arcmin": release.size_min_arcmin,
+            "size_max_arcmin": release.size_max_arcmin,
+        },
+        "pixel_scale_arcsec": release.pixel_scale_arcsec,
+        "zero_point_mag": release.zero_point_mag,
+        "tiles": len(sky.releases.index(release)) if sky.releases.has_tiles(release) else 0,
+        "has_catalogue": release.name in sky.catalogue.releases(),
+        "serves_whole_tiles": release.serves_whole_tiles,
+        "acknowledgement": release.acknowledgement,
+    }
+
+
+def _band_facts(band: Band) -> dict[str, Any]:
+    return {
+        "name": band.name,
+        "wavelength_min_m": band.wavelength_min_m,
+        "wavelength_max_m": band.wavelength_max_m,
+    }
+
+
+def create_releases(sky: Sky) -> Blueprint:
+    """Make the routes."""
+    blueprint = Blueprint("releases", __name__)
+
+    @blueprint.get("/releases")
+    def releases() -> Response:
+        """List the releases that have tiles; the default one is named."""
+        usable = [release for release in sky.releases.all() if sky.releases.has_tiles(release)]
+        default = sky.releases.default().name if usable else None
+        facts = [release_facts(release, sky) for release in usable]
+        return jsonify({"default": default, "releases": facts})
+
+    @blueprint.get("/tiles/<release>/<path:tile>/<band>")
+    def whole_tile(release: str, tile: str, band: str) -> Response:
+        """Send a tile's file as it is; ranges are understood."""
+        found = sky.releases.get(release)
+        if not found.serves_whole_tiles:
+            raise AuthorizationError(f"release {found.name} does not give whole tiles")
+        path = _tile_path(sky, found, tile, band)
+        # A compressed tile is sent as it is: not unpacked, and not labelled as content encoding.
+        media_type = media_type_of(path.name)
+        if path.name.endswith((".fits.fz", ".fz")):
+            media_type = "application/fits"
+        return send_file(
+            path, mimetype=media_type, download_name=path.name, as_attachment=True, conditional=True
+        )
+
+    return blueprint
+
+
+def _tile_path(sky: Sky, release: Release, tile: str, band: str) -> Path:
+    index = sky.releases.index(release)
+    number = index.number(tile)
+    if number is None:
+        raise UnknownTile(f"release {release.name} has no tile {tile}")
+    names = [name for name in release.band_names if name.lower() == band.lower()]
+    exact = band if band in release.band_names else (names[0] if names else None)
+    if exact is None:
+        bands = ", ".join(release.band_names)
+        raise UnknownTile(f"release {release.name} has no band {band}; it has {bands}")
+    path = Path(locate(release, index.tile(number), exact).path)
+    if not path.is_file():
+        raise UnknownTile(f"tile {tile} of release {release.name} has no file in band {exact}")
+    return path

@@ -1,0 +1,52 @@
+import pytest
+
+from soda_service.parameters.values import CutoutOptions
+from soda_service.results.rows import FileEntry, Outcome, PlannedRow, Row, Status
+
+OPTIONS = CutoutOptions(
+    xsize_arcmin=1.0,
+    ysize_arcmin=0.5,
+    xpix=None,
+    ypix=None,
+    edge="trim",
+    make_fits=True,
+    colors_fits=("g", "Y"),
+    discard_fits_files=False,
+    make_rgb_stiff=True,
+    rgb_stiff_colors=(("g", "r", "Y"), ("i", "r", "g")),
+    make_rgb_lupton=False,
+    rgb_lupton_colors=(),
+    rgb_minimum=1.0,
+    rgb_stretch=50.0,
+    rgb_asinh=10.0,
+)
+PLANNED = PlannedRow(
+    3, 2**62, 1.5, -2.5, 1.50001, -2.50001, "T+1", "a/T+1/", "J1", OPTIONS, {"z": "0.3"}, 2, True
+)
+ENTRY = FileEntry("J1_2_g.fits", "T+1/9_2/J1_2_g.fits", "fits", ("g",), "application/fits", 9, "ab")
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        None,
+        Outcome(Status.UNMATCHED, "no tile"),
+        Outcome(Status.PARTIAL, "no Y", (ENTRY,), (10, 20), 0.5, "2026-01-01T00:00:00Z"),
+    ],
+    ids=["planned", "unmatched", "partial"],
+)
+def test_row_survives_its_line(outcome: Outcome | None) -> None:
+    row = Row(PLANNED, outcome)
+    line = row.to_line()
+    assert line.count(b"\n") == 1
+    assert Row.from_line(line) == row
+
+
+def test_torn_line_is_told() -> None:
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting|delimiter"):
+        Row.from_line(Row(PLANNED).to_line()[:50])
+
+
+def test_files_of_a_numbered_row_are_numbered() -> None:
+    assert PLANNED.stem == "J1_2"
+    assert PLANNED.folder == f"T+1/{2**62}_2"
