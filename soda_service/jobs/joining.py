@@ -56,7 +56,7 @@ class _Gathered:
     """All lines in one file; `offsets[n]` is where row n + 1 stands, -1 where it is missing."""
 
     file: BinaryIO
-    offsets: array[int]
+    offsets: "array[int]"
 
     def rows(self) -> Iterator[Row]:
         for number, offset in enumerate(self.offsets, start=1):

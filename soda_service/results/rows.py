@@ -147,15 +147,23 @@ class Row:
             When the line is torn (its writer was killed).
         """
         content = json.loads(line)
+        ra, dec, centre_ra, centre_dec = content["at"]
+        tile, tile_dir = content["tile"]
+        name, suffix, is_shared = content["name"]
         planned = PlannedRow(
             content["n"],
             content["id"],
-            *content["at"],
-            *content["tile"],
-            content["name"][0],
+            ra,
+            dec,
+            centre_ra,
+            centre_dec,
+            tile,
+            tile_dir,
+            name,
             _options_from_text(content["o"]),
             content.get("x", {}),
-            *content["name"][1:],
+            suffix,
+            is_shared,
         )
         done = content.get("r")
         return cls(planned, None if done is None else _outcome_from(done))
