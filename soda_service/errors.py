@@ -17,6 +17,8 @@ Imports the standard library only.
 
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 __all__ = [
     "BandMissing",
     "ConfigError",
@@ -55,6 +57,7 @@ class Fault:
     found: str | None = None
     """The value as sent, shortened if long."""
 
+    @override
     def __str__(self) -> str:
         """One line that names row and column first."""
         where = [f"row {self.row}"] if self.row is not None else []
@@ -79,6 +82,7 @@ class OptionsError(CutoutError):
         self.total = len(faults) if total is None else total
         super().__init__(faults, self.total)
 
+    @override
     def __str__(self) -> str:
         """All faults, a line each, and how many more there are."""
         lines = [str(fault) for fault in self.faults]

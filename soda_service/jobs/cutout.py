@@ -20,7 +20,7 @@ from soda_service.jobs.joining import join_results, plan_facts, read_lines
 from soda_service.jobs.planning import plan_cutouts
 from soda_service.jobs.sky import Sky
 from soda_service.parameters.positions import check_positions, open_positions
-from soda_service.parameters.request import job_options, parse_request
+from soda_service.parameters.request import job_options, parse_request, warn_of_catalogue
 from soda_service.parameters.values import CutoutRequest, PositionRow
 from soda_service.results.archive import stream_archive
 from soda_service.results.rows import Outcome, Row, Status
@@ -110,7 +110,11 @@ class CutoutJob:
                     rows_max=self._settings.rows_checked_at_once,
                 )
             checked.raise_faults()
-            return (*request.warnings, *checked.warnings)
+            warnings = (*request.warnings, *checked.warnings)
+            is_by_default = all(parameter.name != "RELEASE" for parameter in parameters)
+            if is_by_default and "COADD_OBJECT_ID" in checked.columns:
+                warnings += warn_of_catalogue(release, self._sky.catalogue.releases())
+            return warnings
 
     def plan(self, context: JobContext) -> Plan:
         """Match all rows to tiles, and put rows of one tile together."""

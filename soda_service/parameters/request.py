@@ -1,0 +1,267 @@
+"""All parameters of a job -> `CutoutRequest`, or every fault of them at once.
+
+Imports the other modules of `parameters`, `tiles.release`, `errors`, `uws.models` and
+`uws.errors`. The positions table itself is not opened here: see `positions`.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol
+
+from soda_service.errors import Fault, OptionsError, UnknownRelease
+from soda_service.parameters.hints import suggest
+from soda_service.parameters.options import apply_options, check_makes_something, default_options
+from soda_service.parameters.parsing import (
+    Centre,
+    InvalidText,
+    fault_of,
+    parse_centre,
+    parse_value,
+    shorten,
+)
+from soda_service.parameters.table import (
+    OPTION_NAMES,
+    PARAMETERS,
+    POSITION_NAMES,
+    Kind,
+    Scope,
+)
+from soda_service.parameters.values import CutoutOptions, CutoutRequest
+from soda_service.tiles.release import Release
+from uws.errors import MultiValuedParamNotSupported
+from uws.models import Parameter
+
+__all__ = ["FAULTS_MAX", "Releases", "job_options", "parse_request", "warn_of_catalogue"]
+
+FAULTS_MAX = 100
+"""Faults that are told; the others are counted."""
+
+_NO_CENTRE = Centre(None, None, None)
+_WAYS = "RA and DEC, or COADD_OBJECT_ID, or a table as POSITIONS"
+
+_SHAPES = "shapes are not offered; give the centre by RA and DEC, the size by XSIZE and YSIZE"
+_HINTS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("POS", "CIRCLE", "POLYGON", "MASK"), _SHAPES),
+        "ID": "data sets are not addressed by ID; choose one by RELEASE, RA, DEC and COLORS_FITS",
+        "UPLOAD": "uploads by reference are not offered; send the table itself as POSITIONS",
+    }
+)
+"""What to do instead, for parameters that clients of other services send."""
+
+
+class Releases(Protocol):
+    """Where releases are looked up."""
+
+    def get(self, name: str, *, database: str | None = None, with_tiles: bool = False) -> Release:
+        """Find a release by its name, in any case; raises `UnknownRelease`."""
+        ...
+
+    def default(self) -> Release:
+        """Give the release of requests that name none; raises `UnknownRelease`."""
+        ...
+
+
+def parse_request(
+    parameters: Sequence[Parameter], releases: Releases, *, catalogues: Collection[str] = ()
+) -> CutoutRequest:
+    """Read all parameters of a job.
+
+    Parameters
+    ----------
+    parameters
+        As sent; blank values count as not given. Only POSITIONS may be by reference.
+    releases
+        Where RELEASE and DB are looked up.
+    catalogues
+        Names of the releases that have an object catalogue.
+
+    Returns
+    -------
+    CutoutRequest
+        Where it has neither `ra_deg` nor `object_id`, the positions are in the table; then
+        whether each cutout makes something is for its row to say.
+
+    Raises
+    ------
+    OptionsError
+        With all faults. Options are not looked at while the release is unknown, since their
+        limits and bands are the release's.
+    MultiValuedParamNotSupported
+        If a parameter comes more than once.
+    ConfigError
+        If the release's own defaults are wrong.
+    """
+    texts, faults = _read_texts(parameters)
+    has_table = _has_table(parameters)
+    faults += _way_faults(texts, has_table=has_table)
+    release = _find_release(texts, releases, faults)
+    if release is None:
+        raise _refusal(faults)
+    words = _read_words(texts, release, faults)
+    options = _read_options(texts, release, faults, has_table=has_table)
+    centre = _NO_CENTRE if has_table else _read_centre(texts, release, faults)
+    if faults:
+        raise _refusal(faults)
+    is_by_default = centre.object_id is not None and "RELEASE" not in texts
+    return CutoutRequest(
+        release=release.name,
+        options=options,
+        ra_deg=centre.ra_deg,
+        dec_deg=centre.dec_deg,
+        object_id=centre.object_id,
+        job_name=words.get("JOBNAME") or words.get("RUNID", ""),
+        email=words.get("EMAIL", ""),
+        response_format=words.get("RESPONSEFORMAT", ""),
+        warnings=warn_of_catalogue(release, catalogues) if is_by_default else (),
+    )
+
+
+def job_options(parameters: Sequence[Parameter]) -> dict[str, str]:
+    """Give the texts of a job's cutout options, by name, for the rows of its table."""
+    return {
+        parameter.name.upper(): parameter.value
+        for parameter in parameters
+        if parameter.name.upper() in OPTION_NAMES and parameter.value.strip()
+    }
+
+
+def warn_of_catalogue(release: Release, catalogues: Collection[str]) -> tuple[str, ...]:
+    """Warn that ids are looked up in a release that nobody named, if others have ids as well.
+
+    Parameters
+    ----------
+    release
+        The default release, in use since RELEASE was not given.
+    catalogues
+        Names of the releases that have an object catalogue.
+    """
+    if len(set(catalogues)) < 2:
+        return ()
+    warning = (
+        f"COADD_OBJECT_ID is looked up in the default release {release.name}; ids differ between "
+        f"releases, name the one meant by RELEASE ({', '.join(sorted(set(catalogues)))})"
+    )
+    return (warning,)
+
+
+def _read_texts(parameters: Sequence[Parameter]) -> tuple[dict[str, str], list[Fault]]:
+    """Sort out the parameters with a value, by name in upper case, and the faults of the others."""
+    counts = Counter(parameter.name.upper() for parameter in parameters)
+    if repeated := [name for name, count in counts.items() if count > 1 and name in PARAMETERS]:
+        raise MultiValuedParamNotSupported(f"{', '.join(repeated)}: only one value may be given")
+    texts: dict[str, str] = {}
+    faults: list[Fault] = []
+    for parameter in parameters:
+        name = parameter.name.upper()
+        if name not in PARAMETERS:
+            # A hint takes up to 0.1 ms; a request may have thousands of parameters.
+            is_shown = len(faults) < FAULTS_MAX
+            unknown = _unknown_fault(parameter) if is_shown else Fault("unknown", column=name)
+            faults.append(unknown)
+        elif PARAMETERS[name].kind is Kind.TABLE:
+            continue
+        elif parameter.by_reference:
+            faults.append(Fault("too long, or a file; a short text is needed", column=name))
+        elif text := parameter.value.strip():
+            texts[name] = text
+    return texts, faults
+
+
+def _refusal(faults: Sequence[Fault]) -> OptionsError:
+    return OptionsError(tuple(faults[:FAULTS_MAX]), len(faults))
+
+
+def _unknown_fault(parameter: Parameter) -> Fault:
+    """Tell of a parameter that does not exist, with the best hint there is."""
+    name = parameter.name.upper()
+    found = "" if parameter.by_reference else shorten(parameter.value.strip())
+    if name in _HINTS:
+        hint = _HINTS[name]
+    elif meant := suggest(name, PARAMETERS):
+        hint = f"did you mean {meant}={found}?" if found else f"did you mean {meant}?"
+    else:
+        hint = f"allowed: {', '.join(PARAMETERS)}"
+    return Fault(f"unknown parameter; {hint}", column=shorten(name), found=found or None)
+
+
+def _has_table(parameters: Sequence[Parameter]) -> bool:
+    return any(
+        parameter.name.upper() == "POSITIONS"
+        and (parameter.by_reference or parameter.value.strip())
+        for parameter in parameters
+    )
+
+
+def _way_faults(texts: Mapping[str, str], *, has_table: bool) -> list[Fault]:
+    """Tell whether the job's positions are given in no way, or in several."""
+    singles = [name for name in POSITION_NAMES if name in texts]
+    if has_table and singles:
+        message = f"given together with {', '.join(singles)}; allowed is one of: {_WAYS}"
+        return [Fault(message, column="POSITIONS")]
+    if not has_table and not singles:
+        return [Fault(f"no position is given; needed is one of: {_WAYS}")]
+    return []
+
+
+def _find_release(
+    texts: Mapping[str, str], releases: Releases, faults: list[Fault]
+) -> Release | None:
+    """Find the release of RELEASE and DB, or the default one; adds what is wrong to `faults`."""
+    name, database = texts.get("RELEASE"), texts.get("DB")
+    try:
+        release = releases.get(name, with_tiles=True) if name else releases.default()
+    except UnknownRelease as error:
+        faults.append(Fault(str(error), column="RELEASE", found=name and shorten(name)))
+        return None
+    if database is None or database.casefold() == release.database.casefold():
+        return release
+    try:
+        # Another database may have a release of the same name.
+        return releases.get(release.name, database=database, with_tiles=True)
+    except UnknownRelease:
+        belongs = (
+            f"allowed: {release.database}" if release.database else "it has none, leave DB out"
+        )
+        message = f"{shorten(database)!r} is not the database of release {release.name}; {belongs}"
+        faults.append(Fault(message, column="DB", found=shorten(database)))
+    return release
+
+
+def _read_words(texts: Mapping[str, str], release: Release, faults: list[Fault]) -> dict[str, str]:
+    """Read the parameters of the job alone; adds what is wrong to `faults`."""
+    words: dict[str, str] = {}
+    for name, text in texts.items():
+        if PARAMETERS[name].scope is Scope.JOB:
+            try:
+                words[name] = parse_value(PARAMETERS[name], text, release=release)
+            except InvalidText as error:
+                faults.append(fault_of(name, text, error))
+    return words
+
+
+def _read_options(
+    texts: Mapping[str, str], release: Release, faults: list[Fault], *, has_table: bool
+) -> CutoutOptions:
+    """Read the options of the job; adds what is wrong to `faults`."""
+    options = default_options(release)
+    try:
+        options = apply_options(options, texts, release=release)
+    except OptionsError as error:
+        faults.extend(error.faults)
+    else:
+        if not has_table:
+            faults.extend(check_makes_something(options, release))
+    return options
+
+
+def _read_centre(texts: Mapping[str, str], release: Release, faults: list[Fault]) -> Centre:
+    """Read the one position of a job without a table; adds what is wrong to `faults`."""
+    if texts.keys().isdisjoint(POSITION_NAMES):
+        return _NO_CENTRE
+    try:
+        return parse_centre(texts, release)
+    except OptionsError as error:
+        faults.extend(error.faults)
+        return _NO_CENTRE
