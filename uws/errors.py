@@ -24,6 +24,8 @@ Imports the standard library only.
 
 from typing import ClassVar
 
+from typing_extensions import override
+
 __all__ = [
     "AuthenticationError",
     "AuthorizationError",
@@ -48,6 +50,7 @@ class UWSError(Exception):
     retry_after_s: ClassVar[int | None] = None
     is_transient: ClassVar[bool] = False
 
+    @override
     def __str__(self) -> str:
         """Text of the error, beginning with its DALI label (SODA 1.0, 5.2)."""
         text = super().__str__()

@@ -1,0 +1,304 @@
+"""What goes into jobs and comes out over HTTP: parameters, uploads, results, pages."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.uws_runtime import bring_to
+from tests.uws_web import BASE_URL, UWS, Web, assert_text_error, open_web
+from uws.models import Phase
+
+FORM = "application/x-www-form-urlencoded"
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+XLINK = "{http://www.w3.org/1999/xlink}"
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Web:
+    return open_web(tmp_path)
+
+
+def _parameters(web: Web, path: str) -> list[tuple[str, str | None, str | None]]:
+    return [
+        (child.get("id"), child.get("byReference"), child.text)
+        for child in web.document(f"{path}/parameters")
+    ]
+
+
+def _create(web: Web, **options: Any) -> str:
+    answer = web.client.post("/async", **options)
+    assert answer.status_code == 303, answer.text
+    return answer.headers["Location"].removeprefix(BASE_URL)
+
+
+# ------------------------------------------------------- bodies and parameters
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "text"),
+    [
+        (
+            {"json": {"WORD": "sky"}},
+            400,
+            (
+                "UsageError: the body is application/json; parameters are sent as "
+                "application/x-www-form-urlencoded or multipart/form-data"
+            ),
+        ),
+        (
+            {"data": b"RA,DEC\n1,2\n", "content_type": "text/csv"},
+            400,
+            (
+                "UsageError: the body is text/csv; parameters are sent as "
+                "application/x-www-form-urlencoded or multipart/form-data"
+            ),
+        ),
+        (
+            {"data": b"x", "content_type": "multipart/form-data; boundary=y"},
+            400,
+            (
+                "UsageError: the multipart/form-data body cannot be read: "
+                "Invalid form-data cannot parse beyond State.PREAMBLE"
+            ),
+        ),
+        (
+            {"data": {"T": (io.BytesIO(b"1" * 5000), "t.csv"), "a/b": "1"}},
+            400,
+            (
+                "UsageError: parameter name 'a/b': a name has letters, digits, '_', '-', ':' "
+                "and begins with a letter"
+            ),
+        ),
+        (
+            {"data": {"T": (io.BytesIO(b"1" * 5000), "t.csv"), "PHASE": "RUN"}},
+            400,
+            (
+                "UsageError: unknown parameter T; allowed are WORD, TIMES, CHUNKS, FAIL, SLEEP; "
+                "WORD is missing"
+            ),
+        ),
+        (
+            {"data": b"T=" + b"1" * 20_000_000, "content_type": FORM},
+            413,
+            "UsageError: the body is larger than the limit of 20000000 bytes",
+        ),
+    ],
+    ids=["json", "csv", "broken", "name", "refused at run", "large"],
+)
+def test_uws_39_a_refused_body_leaves_neither_job_nor_files(
+    web: Web, options: dict[str, Any], status: int, text: str
+) -> None:
+    assert_text_error(web.client.post("/async", **options), status, text)
+    assert web.ids() == []
+    assert web.kept() == []
+
+
+def test_dali_1_3_names_in_any_case_are_one_parameter_and_repeats_are_repeated(web: Web) -> None:
+    path = _create(
+        web,
+        query_string="Circle=1+2+3",
+        data={"circle": ["4 5 6", "7 8 9"], "ID": "ivo://x?a&b"},
+    )
+    assert _parameters(web, path) == [
+        ("CIRCLE", None, "1 2 3"),
+        ("CIRCLE", None, "4 5 6"),
+        ("CIRCLE", None, "7 8 9"),
+        ("ID", None, "ivo://x?a&b"),
+    ]
+    assert web.client.get(f"{path}/parameters/circle").text == "1 2 3"
+    assert web.client.get(f"{path}/parameters/CIRCLE.3").text == "7 8 9"
+    assert web.client.get(f"{path}/parameters/CIRCLE.4").status_code == 404
+
+
+def test_uws_27_a_10_mb_form_value_is_kept_by_reference(web: Web) -> None:
+    table = "RA,DEC\r\n" + "12.5,-3.25\r\n" * 900_000
+    path = _create(web, data={"POSITIONS": table})
+    url = f"{BASE_URL}{path}/parameters/POSITIONS"
+    assert _parameters(web, path) == [("POSITIONS", "true", url)]
+    answer = web.client.get(f"{path}/parameters/POSITIONS")
+    assert answer.text == table
+    assert answer.content_type == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\x1b[0m", "\ufffe"])
+def test_uws_27_what_xml_cannot_hold_is_kept_by_reference(web: Web, value: str) -> None:
+    path = _create(web, data={"WORD": value})
+    url = f"{BASE_URL}{path}/parameters/WORD"
+    assert _parameters(web, path) == [("WORD", "true", url)]
+    assert web.client.get(f"{path}/parameters/WORD").text == value
+
+
+def test_uws_50_uploads_are_served_back_with_their_type(web: Web) -> None:
+    data = bytes(range(256)) * 100
+    parts = [(io.BytesIO(data), "a.vot", "application/x-votable+xml"), (io.BytesIO(b""), "b")]
+    path = _create(web, data={"WORD": "sky", "table": parts})
+    url = f"{BASE_URL}{path}/parameters"
+    assert sorted(_parameters(web, path)) == [
+        ("TABLE", "true", f"{url}/TABLE"),
+        ("TABLE", "true", f"{url}/TABLE.2"),
+        ("WORD", None, "sky"),
+    ]
+    first = web.client.get(f"{path}/parameters/TABLE")
+    assert (first.data, first.content_type) == (data, "application/x-votable+xml")
+    assert first.headers["X-Content-Type-Options"] == "nosniff"
+    assert first.headers["Content-Security-Policy"].endswith("sandbox")
+    second = web.client.get(f"{path}/parameters/table.2")
+    assert (second.data, second.content_type) == (b"", "application/octet-stream")
+
+
+def test_uws_49_posted_parameters_replace_those_of_the_name(web: Web) -> None:
+    path = _create(web, data={"WORD": ["a", "b"], "TIMES": "2", "OLD": "x" * 5000})
+    answer = web.client.post(
+        f"{path}/parameters", data={"word": "sky", "old": "short", "runId": "label"}
+    )
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"{BASE_URL}{path}")
+    assert sorted(_parameters(web, path)) == [
+        ("OLD", None, "short"),
+        ("TIMES", None, "2"),
+        ("WORD", None, "sky"),
+    ]
+    assert web.document(path).findtext(f"{UWS}runId") == "label"
+    assert web.kept() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "text", "media_type"),
+    [
+        (b"a=b&c", "application/x-www-form-urlencoded", "a=b&c", "text/plain; charset=utf-8"),
+        (b"sky", "text/plain", "sky", "text/plain; charset=utf-8"),
+        (b"", None, "", "text/plain; charset=utf-8"),
+        (b"RA,DEC\n", "text/csv", "RA,DEC\n", "text/csv; charset=utf-8"),
+        (b"x" * 5000, None, "x" * 5000, "text/plain; charset=utf-8"),
+    ],
+)
+def test_uws_49_put_sets_a_parameter_to_the_bare_body(
+    web: Web, body: bytes, content_type: str | None, text: str, media_type: str
+) -> None:
+    path = _create(web, data={"WORD": ["a", "b"]})
+    answer = web.client.put(f"{path}/parameters/Word", data=body, content_type=content_type)
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"{BASE_URL}{path}")
+    assert len(_parameters(web, path)) == 1
+    found = web.client.get(f"{path}/parameters/WORD")
+    assert (found.text, found.content_type) == (text, media_type)
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ({"PHASE": "RUN", "WORD": "x"}, "PHASE is posted to {url}/phase"),
+        ({"DESTRUCTION": "2999"}, "DESTRUCTION is posted to {url}/destruction"),
+        ({"ACTION": "DELETE"}, "ACTION is posted to {url}"),
+    ],
+)
+def test_control_parameters_are_refused_among_parameters(
+    web: Web, form: dict[str, str], text: str
+) -> None:
+    path = _create(web)
+    answer = web.client.post(f"{path}/parameters", data={"T": "x" * 5000} | form)
+    assert_text_error(answer, 400, f"UsageError: {text.format(url=BASE_URL + path)}")
+    assert _parameters(web, path) == []
+    assert web.kept() == []
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_dali_9_parameters_change_only_while_pending(web: Web, method: str) -> None:
+    path = _create(web, data={"WORD": "sky", "PHASE": "RUN"})
+    target = f"{path}/parameters" + ("/WORD" if method == "PUT" else "")
+    answer = web.client.open(target, method=method, data={"WORD": "sea"})
+    job_id = path.rpartition("/")[2]
+    assert_text_error(
+        answer,
+        403,
+        f"UsageError: job {job_id} is COMPLETED; parameters can only be changed while PENDING",
+    )
+    assert _parameters(web, path) == [("WORD", None, "sky")]
+
+
+# ---------------------------------------------------------------------- results
+
+
+def test_uws_28_every_result_is_there_under_its_link(web: Web) -> None:
+    path = _create(web, data={"WORD": "sky", "TIMES": "2", "PHASE": "RUN"})
+    found = {}
+    for child in web.document(f"{path}/results"):
+        answer = web.client.get(child.get(f"{XLINK}href").removeprefix(BASE_URL))
+        assert answer.content_length == int(child.get("size"))
+        assert answer.content_type == f"{child.get('mime-type')}; charset=utf-8"
+        found[child.get("id")] = answer.text
+    assert found == {
+        "item-000.txt": "sky 0\n",
+        "item-001.txt": "sky 1\n",
+        "result": "sky 0\nsky 1\n",
+    }
+
+
+def test_dali_10_25_a_result_has_size_age_tag_and_ranges(web: Web) -> None:
+    path = _create(web, data={"WORD": "sky", "PHASE": "RUN"})
+    url = f"{path}/results/result"
+    whole = web.client.get(url)
+    assert whole.headers["X-Content-Type-Options"] == "nosniff"
+    assert whole.headers["Accept-Ranges"] == "bytes"
+    assert "Last-Modified" in whole.headers
+    part = web.client.get(url, headers={"Range": "bytes=1-2"})
+    assert (part.status_code, part.data) == (206, b"ky")
+    assert part.headers["Content-Range"] == "bytes 1-2/6"
+    same = web.client.get(url, headers={"If-None-Match": whole.headers["ETag"]})
+    assert (same.status_code, same.data) == (304, b"")
+    head = web.client.head(url)
+    assert (head.status_code, head.data, head.content_length) == (200, b"", 6)
+
+
+def test_files_that_are_not_local_are_sent_just_so(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _create(web, data={"WORD": "sky", "PHASE": "RUN"})
+    monkeypatch.setattr(type(web.runtime.files), "path", lambda *_: None)
+    test_dali_10_25_a_result_has_size_age_tag_and_ranges(web)
+    assert web.client.get(f"{path}/results/result").data == b"sky 0\n"
+
+
+def test_uws_29_results_are_there_while_executing(web: Web) -> None:
+    job_id = bring_to(web.service, Phase.EXECUTING, "")
+    web.runtime.files.write(f"{job_id}/item-000+1 2.txt", b"sky 0\n")
+    for spelling in ("item-000%2B1%202.txt", "item-000+1%202.txt"):
+        answer = web.client.get(f"/async/{job_id}/results/{spelling}")
+        assert (answer.status_code, answer.data) == (200, b"sky 0\n")
+
+
+@pytest.mark.parametrize(
+    "name", ["nothing", "item-000.txt/x", "..", "%2e%2e/%2e%2e/jobs.db", "a%00b", ".uws"]
+)
+def test_dali_10_an_unknown_result_is_404(web: Web, name: str) -> None:
+    path = _create(web, data={"WORD": "sky", "T": "x" * 5000})
+    answer = web.client.get(f"{path}/results/{name}")
+    assert answer.status_code == 404
+    assert answer.text.startswith("UsageError: ")
+
+
+def test_a_listed_result_whose_file_is_gone_is_404(web: Web) -> None:
+    path = _create(web, data={"WORD": "sky", "PHASE": "RUN"})
+    web.runtime.files.delete(path.rpartition("/")[2])
+    answer = web.client.get(f"{path}/results/result")
+    assert_text_error(answer, 404, "UsageError: the content is not there any more")
+
+
+@pytest.mark.parametrize(("name", "size"), [("stream", "6"), ("endless", None)])
+def test_a_result_made_on_demand_is_streamed(web: Web, name: str, size: str | None) -> None:
+    path = _create(web, data={"WORD": "sky"})
+    answer = web.client.get(f"{path}/results/{name}", buffered=False)
+    assert [*answer.response] == [b"abc", b"def"]
+    answer.close()
+    assert answer.headers.get("Content-Length") == size
+    assert answer.content_type == "application/gzip"
+    assert web.client.head(f"{path}/results/{name}").status_code == 200
+
+
+def test_a_server_in_front_is_told_where_the_file_is(tmp_path: Path) -> None:
+    web = open_web(tmp_path, accel_prefix="/inside/")
+    path = _create(web, data={"WORD": "sky", "PHASE": "RUN"})
+    answer = web.client.get(f"{path}/results/result")
+    job_id = path.rpartition("/")[2]
+    assert (answer.status_code, answer.data) == (200, b"")
+    assert answer.headers["X-Accel-Redirect"] == f"/inside/{job_id}/result.txt"

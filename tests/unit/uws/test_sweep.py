@@ -1,0 +1,222 @@
+"""Sweeps: what is lost is sent again once, what is past its time goes."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+from tests.toyjob import new_toy, toy_runtime
+from uws.errors import TransientError
+from uws.models import ChunkReport, Phase
+from uws.runtime import Executor, JobLimits, Runtime
+from uws.steps import plan_job
+from uws.sweep import SweepReport, run_sweeper, sweep
+
+LIMITS = JobLimits(window=2, tries=3, lease_s=30)
+LATER = timedelta(seconds=31)
+
+
+class Recorder(Executor):
+    """Notes what is sent; the jobs of `away` cannot be sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.away: set[str] = set()
+
+    @override
+    def send_plan(self, job_id: str) -> None:
+        self._note("plan", job_id)
+
+    @override
+    def send_chunks(self, job_id: str, numbers: Sequence[int]) -> None:
+        self._note(f"chunks {list(numbers)}", job_id)
+
+    @override
+    def send_finish(self, job_id: str) -> None:
+        self._note("finish", job_id)
+
+    @override
+    def cancel(self, job_id: str) -> None:
+        self._note("cancel", job_id)
+
+    def _note(self, what: str, job_id: str) -> None:
+        if job_id in self.away:
+            raise TransientError("the queue is away")
+        self.sent.append(f"{what} {job_id}")
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, recorder: Recorder) -> Iterator[Runtime]:
+    runtime = replace(toy_runtime(tmp_path, limits=LIMITS), executor=recorder)
+    yield runtime
+    runtime.store._database._engine.dispose()
+
+
+def queued(runtime: Runtime, job_id: str = "job", **parameters: str) -> datetime:
+    """Queue a job; returns the time."""
+    runtime.store.create(new_toy(job_id, **parameters))
+    runtime.store.move(job_id, Phase.QUEUED, among={Phase.PENDING})
+    return datetime.now(UTC)
+
+
+def planned(runtime: Runtime, recorder: Recorder, chunks: int) -> datetime:
+    """Plan a job of some chunks, of which the first two are sent; returns the time."""
+    now = queued(runtime, WORD="sky", TIMES=str(chunks), CHUNKS=str(chunks))
+    plan_job(runtime, "job")
+    assert recorder.sent.pop() == "chunks [0, 1] job"
+    return now
+
+
+def test_nothing_to_do(runtime: Runtime, recorder: Recorder) -> None:
+    runtime.store.create(new_toy("pending"))
+    queued(runtime, "fresh")
+    runtime.store.create(replace(new_toy("done"), phase=Phase.COMPLETED))
+    assert sweep(runtime) == SweepReport()
+    assert recorder.sent == []
+
+
+def test_lost_plan_is_sent_once_a_lease(runtime: Runtime, recorder: Recorder) -> None:
+    later = queued(runtime) + LATER
+    assert sweep(runtime, later) == SweepReport(planned=1)
+    assert sweep(runtime, later + timedelta(seconds=20)) == SweepReport()
+    assert sweep(runtime, later + timedelta(seconds=30)) == SweepReport(planned=1)
+    assert recorder.sent == ["plan job", "plan job"]
+
+
+def test_lost_chunks_are_sent_together(runtime: Runtime, recorder: Recorder) -> None:
+    now = planned(runtime, recorder, 5)
+    assert sweep(runtime, now) == SweepReport()
+    assert sweep(runtime, now + LATER) == SweepReport(chunks=2)
+    assert sweep(runtime, now + LATER) == SweepReport()
+    assert recorder.sent == ["chunks [0, 1] job"]
+
+
+def test_chunk_of_a_dead_worker_is_sent_at_once(runtime: Runtime, recorder: Recorder) -> None:
+    now = planned(runtime, recorder, 5)
+    command = "from uws.holder import this_holder; print(this_holder(), end='')"
+    holder = subprocess.check_output([sys.executable, "-c", command], text=True)
+    runtime.store.claim_chunk("job", 1, holder=holder, lease_s=3600)
+    assert sweep(runtime, now) == SweepReport(chunks=1)
+    assert recorder.sent == ["chunks [1] job"]
+    chunk = runtime.store.claim_chunk("job", 1, holder="me", lease_s=3600)
+    assert chunk is not None
+    assert chunk.attempts == 2
+
+
+def test_chunks_that_nobody_sent_are_sent_at_last(runtime: Runtime, recorder: Recorder) -> None:
+    """As when a worker dies between its report and sending the next."""
+    now = planned(runtime, recorder, 5)
+    runtime.store.claim_chunk("job", 0, holder="me", lease_s=30)
+    runtime.store.report_chunk("job", 0, ChunkReport(1), holder="me")
+    assert sweep(runtime, now) == SweepReport(chunks=1)
+    assert sweep(runtime, now) == SweepReport()
+    assert recorder.sent == ["chunks [2] job"]
+
+
+def test_lost_finish_is_sent(runtime: Runtime, recorder: Recorder) -> None:
+    now = planned(runtime, recorder, 2)
+    for number in range(2):
+        runtime.store.claim_chunk("job", number, holder="me", lease_s=30)
+        runtime.store.report_chunk("job", number, ChunkReport(1), holder="me")
+    assert sweep(runtime, now) == SweepReport(finished=1)
+    assert sweep(runtime, now) == SweepReport()
+    runtime.store.lease_step("job", "finish", holder="me", lease_s=60)
+    assert sweep(runtime, now + LATER) == SweepReport()
+    assert sweep(runtime, now + 2 * LATER) == SweepReport(finished=1)
+    assert recorder.sent == ["finish job", "finish job"]
+
+
+def test_overdue_job_is_aborted(runtime: Runtime, recorder: Recorder) -> None:
+    job = new_toy(execution_duration_s=10)
+    runtime.store.create(replace(job, phase=Phase.EXECUTING, start_time=job.creation_time))
+    assert sweep(runtime, job.creation_time + timedelta(seconds=9)).aborted == 0
+    assert sweep(runtime, job.creation_time + timedelta(seconds=10)).aborted == 1
+    ended = runtime.store.get("job")
+    assert ended.phase is Phase.ABORTED
+    assert ended.notes == ("aborted: the execution duration was exceeded",)
+    assert recorder.sent[-1] == "cancel job"
+
+
+@pytest.mark.parametrize("phase", [Phase.PENDING, Phase.EXECUTING, Phase.COMPLETED], ids=str)
+def test_expired_job_is_destroyed(runtime: Runtime, recorder: Recorder, phase: Phase) -> None:
+    job = replace(new_toy(), phase=phase)
+    runtime.store.create(job)
+    runtime.files.write("job/a.txt", b"a")
+    assert sweep(runtime, job.destruction - timedelta(seconds=1)).destroyed == 0
+    assert sweep(runtime, job.destruction) == SweepReport(destroyed=1, cleared=1)
+    assert list(runtime.store.list("")) == []
+    assert list(runtime.files.keys("job")) == []
+    assert recorder.sent.count("cancel job") == (phase is Phase.EXECUTING)
+
+
+def test_files_written_after_a_deletion_are_cleared(runtime: Runtime) -> None:
+    now = queued(runtime)
+    runtime.store.delete("job")
+    runtime.files.write("job/late.txt", b"a")
+    assert sweep(runtime, now + timedelta(seconds=59)) == SweepReport()
+    assert sweep(runtime, now + timedelta(seconds=61)) == SweepReport(cleared=1)
+    assert list(runtime.files.keys("job")) == []
+    assert sweep(runtime, now + timedelta(days=1)) == SweepReport()
+
+
+def test_one_fault_does_not_stop_a_sweep(
+    runtime: Runtime, recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder.away = {"b"}
+    for name in "abc":
+        now = queued(runtime, name)
+    assert sweep(runtime, now + LATER) == SweepReport(planned=2, faults=1)
+    assert sorted(recorder.sent) == ["plan a", "plan c"]
+    assert "sweep: not planned" in caplog.messages
+    recorder.away = set()
+    assert sweep(runtime, now + 2 * LATER) == SweepReport(planned=3)
+
+
+def test_sweeps_at_once_send_once(runtime: Runtime, recorder: Recorder) -> None:
+    for name in "abcdefgh":
+        later = queued(runtime, name) + LATER
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(lambda _: sweep(runtime, later), range(4)))
+    assert sum(report.planned for report in reports) == 8
+    assert sorted(recorder.sent) == [f"plan {name}" for name in "abcdefgh"]
+
+
+def test_store_that_is_away_ends_one_sweep(tmp_path: Path, runtime: Runtime) -> None:
+    (tmp_path / "jobs.db").rename(tmp_path / "gone.db")
+    runtime.store._database._engine.dispose()
+    with pytest.raises(TransientError, match="no such table"):
+        sweep(runtime)
+
+
+def test_sweeper_sweeps_until_it_is_stopped(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop = threading.Event()
+    swept: list[int] = []
+
+    def sweep_badly(runtime: Runtime) -> SweepReport:
+        swept.append(len(swept))
+        if len(swept) == 3:
+            stop.set()
+        if len(swept) == 1:
+            raise TransientError("the store is away")
+        return SweepReport()
+
+    monkeypatch.setattr("uws.sweep.sweep", sweep_badly)
+    run_sweeper(runtime, every_s=0.001, stop=stop)
+    assert swept == [0, 1, 2]
+    assert caplog.messages == ["sweep put off: ServiceUnavailable: the store is away"]
+    run_sweeper(runtime, every_s=0.001, stop=stop)
+    assert swept == [0, 1, 2]

@@ -1,0 +1,139 @@
+"""Fields of a request become job parameters: short text stays text, all else becomes a file.
+
+Imports files, models, errors, reading and formdata.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from uws.errors import TooLargeError, UsageError
+from uws.files import JobFiles
+from uws.formdata import Field
+from uws.models import Parameter
+from uws.reading import ILLEGAL_IN_XML, shown
+
+__all__ = ["FIELDS_MAX", "Intake", "parameter_folder"]
+
+FIELDS_MAX = 10_000
+"""Fields of one request; a parameter may be repeated by the thousand."""
+
+_NAME = re.compile(r"[A-Z_][A-Z0-9_:-]{0,127}")
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+( *;[ -~]*)?", re.ASCII)
+
+
+def parameter_folder(job_id: str) -> str:
+    """Give the folder of a job's files that holds parameters kept by reference."""
+    return f"{job_id}/.uws/parameters"
+
+
+class Intake:
+    """Collects parameters; what is not short text goes into the files of the job, if there is one.
+
+    Parameters
+    ----------
+    inline_max
+        Longest value, in characters, that stays in the job document.
+    files, job_id
+        Where content by reference goes (UWS-27, UWS-50); without them it is refused.
+    """
+
+    def __init__(self, inline_max: int, files: JobFiles | None = None, *, job_id: str = "") -> None:
+        self._inline_max = inline_max
+        self._files = files
+        self._folder = parameter_folder(job_id)
+        self._taken = set(files.keys(self._folder)) if files else set()
+        self._written: list[str] = []
+        self._count = 0
+        self.parameters: list[Parameter] = []
+        """In the order in which they came."""
+
+    def take(self, fields: Iterable[Field]) -> None:
+        """Take in all fields; where one is refused, files written so far are removed.
+
+        Raises
+        ------
+        UsageError
+            When a name is not fit to be one, or the form cannot be read.
+        TooLargeError
+            When there are too many fields, or one has to be a file and may not.
+        """
+        try:
+            for field in fields:
+                self._take_field(field)
+        except BaseException:
+            self.discard()
+            raise
+
+    def discard(self) -> None:
+        """Remove the files that this intake has written."""
+        for key in self._written:
+            if self._files is not None:
+                self._files.delete(key)
+        self._written.clear()
+
+    def _take_field(self, field: Field) -> None:
+        self._count += 1
+        if self._count > FIELDS_MAX:
+            raise TooLargeError(f"more than {FIELDS_MAX} parameters in one request")
+        name = _checked_name(field.name)
+        if field.is_file:
+            self._store(name, b"", field, media_type=_media_type(field, "application/octet-stream"))
+            return
+        start = self._read_start(field.content)
+        text = self._inline_text(start)
+        if text is None:
+            self._store(name, start, field, media_type=_media_type(field, "text/plain"))
+        else:
+            self.parameters.append(Parameter(name, text))
+
+    def _read_start(self, content: Iterator[bytes]) -> bytes:
+        """Read a value whole if it may be short enough, else enough to know that it is not."""
+        start = bytearray()
+        for piece in content:
+            start += piece
+            if len(start) > 4 * self._inline_max:  # a character has 4 bytes at most
+                break
+        return bytes(start)
+
+    def _inline_text(self, data: bytes) -> str | None:
+        if len(data) > 4 * self._inline_max:
+            return None
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            return None
+        return None if len(text) > self._inline_max or ILLEGAL_IN_XML.search(text) else text
+
+    def _store(self, name: str, start: bytes, field: Field, *, media_type: str) -> None:
+        if self._files is None:
+            raise TooLargeError(f"{name}: must be a text of at most {self._inline_max} characters")
+        key = self._free_key(name)
+        with self._files.writer(key) as stream:
+            stream.write(start)
+            for piece in field.content:
+                stream.write(piece)
+        self._written.append(key)
+        self.parameters.append(Parameter(name, key, by_reference=True, media_type=media_type))
+
+    def _free_key(self, name: str) -> str:
+        """Name a new file, never one in use: a replaced value stays until the change is stored."""
+        key, number = f"{self._folder}/{name}", 1
+        while key in self._taken:
+            number += 1
+            key = f"{self._folder}/{name}.{number}"
+        self._taken.add(key)
+        return key
+
+
+def _checked_name(name: str) -> str:
+    canonical = name.strip().upper()
+    if not _NAME.fullmatch(canonical):
+        raise UsageError(
+            f"parameter name {shown(name)}: a name has letters, digits, '_', '-', ':' "
+            "and begins with a letter"
+        )
+    return canonical
+
+
+def _media_type(field: Field, default: str) -> str:
+    return field.media_type if _MEDIA_TYPE.fullmatch(field.media_type) else default

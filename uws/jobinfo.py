@@ -1,0 +1,59 @@
+"""What jobInfo tells of a job beyond the standard: how far it is, how fast, until when.
+
+Imports models only.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from uws.models import Job, Phase
+
+__all__ = ["JOBINFO_NAMESPACE", "JobInfo", "job_info"]
+
+JOBINFO_NAMESPACE = "urn:uws-server:jobinfo:1"
+"""Namespace of the elements in `uws:jobInfo` (UWS-26)."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobInfo:
+    """Progress and remarks of a job."""
+
+    total: int
+    """Items of the job."""
+
+    done: int
+    failed: int
+    size_bytes: int
+    """Bytes of results so far."""
+
+    rate_per_s: float | None
+    """Items finished per second of execution; None until there are any."""
+
+    expected_end: datetime | None
+    """The quote, while the job executes."""
+
+    notes: tuple[str, ...]
+
+
+def job_info(job: Job, now: datetime) -> JobInfo | None:
+    """Sum up a job, or None while there is nothing to tell (not planned, no notes)."""
+    if job.chunk_count is None and not job.notes:
+        return None
+    progress = job.progress
+    return JobInfo(
+        total=progress.total,
+        done=progress.done,
+        failed=progress.failed,
+        size_bytes=progress.size_bytes,
+        rate_per_s=_rate_per_s(job, now),
+        expected_end=job.quote if job.phase == Phase.EXECUTING else None,
+        notes=tuple(dict.fromkeys(job.notes)),  # checking and planning may both remark on one thing
+    )
+
+
+def _rate_per_s(job: Job, now: datetime) -> float | None:
+    if job.start_time is None:
+        return None
+    elapsed_s = ((job.end_time or now) - job.start_time).total_seconds()
+    finished = job.progress.done + job.progress.failed
+    return round(finished / elapsed_s, 3) if elapsed_s > 0 and finished else None

@@ -1,0 +1,177 @@
+"""Flask responses of the UWS tree: atoms, documents, redirects, files, errors.
+
+Imports files, models, errors and flask.
+"""
+
+import logging
+import uuid
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from itertools import chain
+from urllib.parse import quote
+
+from flask import Response, request, send_file
+from werkzeug.exceptions import HTTPException
+from werkzeug.wsgi import wrap_file
+
+from uws.errors import NotFoundError, UWSError
+from uws.files import JobFiles
+
+__all__ = [
+    "atom",
+    "document",
+    "internal_error",
+    "protocol_error",
+    "see_other",
+    "send_content",
+    "send_stream",
+    "streamed_document",
+    "uws_error",
+]
+
+_log = logging.getLogger(__name__)
+
+# What a job holds is not ours to vouch for: no guessing of types, no scripts in our name.
+_UNTRUSTED = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; "
+    "style-src 'unsafe-inline'; sandbox",
+}
+
+
+def atom(text: str) -> Response:
+    """Answer one value as text, without a newline at its end (UWS-3)."""
+    return _uncached(Response(text, content_type="text/plain; charset=utf-8"))
+
+
+def document(body: bytes | str, media_type: str) -> Response:
+    """Answer a document in the format that was negotiated."""
+    return _negotiated(Response(body, content_type=_content_type(media_type)))
+
+
+def streamed_document(pieces: Iterator[bytes], media_type: str) -> Response:
+    """Answer a document piece by piece.
+
+    The first piece is made before the answer begins, so that a store that is away is still an
+    error and not half a document.
+    """
+    first = next(pieces)
+    return _negotiated(Response(chain((first,), pieces), content_type=_content_type(media_type)))
+
+
+def see_other(url: str) -> Response:
+    """Answer a change of state: always 303, with an absolute address (UWS-51, UWS-T2)."""
+    return Response(status=HTTPStatus.SEE_OTHER, headers={"Location": url})
+
+
+def send_content(files: JobFiles, key: str, media_type: str, *, accel_prefix: str = "") -> Response:
+    """Send a file of a job, with size, age, tag, and ranges of bytes where asked for.
+
+    Parameters
+    ----------
+    files, key
+        Which file.
+    media_type
+        Its Content-Type.
+    accel_prefix
+        Internal location under which a server in front (nginx) reaches local files by their
+        keys; empty to send them from here.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such file.
+    """
+    try:
+        stat = files.stat(key)
+        local = files.path(key)
+        if local is not None and accel_prefix:
+            response = Response(content_type=_content_type(media_type))
+            response.headers["X-Accel-Redirect"] = f"{accel_prefix.rstrip('/')}/{quote(key)}"
+        elif local is not None:
+            response = send_file(local, mimetype=media_type, conditional=True, etag=True)
+            # flask claims UTF-8 for all XML, which declares its own encoding.
+            response.content_type = _content_type(media_type)
+        else:
+            stream = wrap_file(request.environ, files.open(key))
+            response = Response(stream, direct_passthrough=True)
+            response.content_type = _content_type(media_type)
+            response.content_length = stat.size_bytes
+            response.last_modified = stat.modified
+            response.set_etag(f"{stat.modified.timestamp():.6f}-{stat.size_bytes}")
+            response.make_conditional(
+                request.environ, accept_ranges=True, complete_length=stat.size_bytes
+            )
+    except FileNotFoundError as error:
+        raise NotFoundError("the content is not there any more") from error
+    response.headers.update(_UNTRUSTED)
+    return response
+
+
+def send_stream(pieces: Iterable[bytes], media_type: str, size_bytes: int | None) -> Response:
+    """Send content that is made while it is sent."""
+    response = Response(pieces, content_type=_content_type(media_type))
+    if size_bytes is not None:
+        response.content_length = size_bytes
+    response.headers.update(_UNTRUSTED)
+    return response
+
+
+def uws_error(error: UWSError) -> Response:
+    """Answer an error of ours: its text begins with its DALI label."""
+    if error.is_transient:
+        _log.warning("%s", error)
+    response = _text_error(str(error), error.status)
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
+
+
+def protocol_error(error: HTTPException) -> Response:
+    """Answer an error that flask found, as text with a DALI label."""
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    text = error.description or error.name
+    limit = request.max_content_length
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and limit is not None:
+        text = f"the body is larger than the limit of {limit} bytes"
+    label = "UsageError" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "Error"
+    response = _text_error(f"{label}: {text}", status)
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response
+
+
+def internal_error(error: Exception) -> Response:
+    """Answer a bug: the client gets a reference, the log the traceback under it."""
+    reference = uuid.uuid4().hex[:12]
+    _log.error(
+        "internal error, reference %s: %s %s",
+        reference,
+        request.method,
+        request.path,
+        exc_info=error,
+        extra={"reference": reference},
+    )
+    return _text_error(
+        f"Error: internal error, reference {reference}", HTTPStatus.INTERNAL_SERVER_ERROR
+    )
+
+
+def _text_error(text: str, status: int) -> Response:
+    return _uncached(Response(f"{text}\n", status, content_type="text/plain; charset=utf-8"))
+
+
+def _content_type(media_type: str) -> str:
+    needs_charset = media_type.startswith("text/") and "charset" not in media_type
+    return f"{media_type}; charset=utf-8" if needs_charset else media_type
+
+
+def _negotiated(response: Response) -> Response:
+    response.vary.add("Accept")
+    return _uncached(response)
+
+
+def _uncached(response: Response) -> Response:
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response

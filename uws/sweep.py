@@ -1,0 +1,159 @@
+"""The sweep: what was lost is sent again, what is past its time is ended or destroyed.
+
+Any number of sweeps may run at once, on any hosts: the store lets one of them send each lost
+piece of work. Imports runtime, ending, models and errors.
+"""
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from uws.ending import abort_job, destroy_job
+from uws.errors import TransientError
+from uws.runtime import Runtime
+
+__all__ = ["SweepReport", "run_sweeper", "sweep"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepReport:
+    """What a sweep did; all counts."""
+
+    destroyed: int = 0
+    """Jobs past their destruction time."""
+
+    aborted: int = 0
+    """Jobs past their execution duration."""
+
+    planned: int = 0
+    """Jobs sent to be planned again."""
+
+    chunks: int = 0
+    """Chunks sent again, or at last."""
+
+    finished: int = 0
+    """Jobs sent to be finished again."""
+
+    cleared: int = 0
+    """Deleted jobs whose files were removed once more."""
+
+    faults: int = 0
+    """Jobs for which it cannot be done now."""
+
+
+def sweep(runtime: Runtime, now: datetime | None = None) -> SweepReport:
+    """Look once for lost work and for jobs past their time, and put it right.
+
+    Parameters
+    ----------
+    runtime
+        Store, files, executor and limits.
+    now
+        The present time, aware; by default that of the clock.
+
+    Raises
+    ------
+    TransientError
+        When the job store is away. Where only the queue or a job's files are, the job counts
+        as a fault and the sweep goes on.
+    """
+    now = now or datetime.now(UTC)
+    counts: Counter[str] = Counter()
+    for kind, job_ids, act in _duties(runtime, now):
+        for job_id in job_ids:
+            try:
+                counts[kind] += act(job_id)
+            except (TransientError, OSError):
+                _log.warning("sweep: not %s", kind, exc_info=True, extra={"job_id": job_id})
+                counts["faults"] += 1
+    report = SweepReport(**counts)
+    if counts.total():
+        _log.info("swept: %s", report)
+    return report
+
+
+def run_sweeper(runtime: Runtime, *, every_s: float, stop: threading.Event) -> None:
+    """Sweep again and again until `stop` is set; a store that is away is waited for."""
+    while not stop.is_set():
+        try:
+            sweep(runtime)
+        except TransientError as error:
+            _log.warning("sweep put off: %s", error)
+        stop.wait(every_s)
+
+
+_Duty = tuple[str, Iterator[str], Callable[[str], int]]
+
+
+def _duties(runtime: Runtime, now: datetime) -> Iterator[_Duty]:
+    """Give what is to be done: the field of the report, the jobs, and the deed, which counts."""
+    store, limits = runtime.store, runtime.limits
+    lease_s = limits.lease_s
+    yield "destroyed", store.expired(now), lambda job_id: destroy_job(runtime, job_id)
+    yield "aborted", store.overdue(now), lambda job_id: _abort_overdue(runtime, job_id)
+    unplanned = store.unplanned(now, lease_s)
+    yield "planned", unplanned, lambda job_id: _resend_plan(runtime, job_id, now)
+    lost: dict[str, list[int]] = {}
+    for job_id, number in store.lost_chunks(now, lease_s):
+        lost.setdefault(job_id, []).append(number)
+    yield "chunks", iter(lost), lambda job_id: _resend_chunks(runtime, job_id, lost[job_id], now)
+    yield "chunks", store.starved(limits.window), lambda job_id: _send_next(runtime, job_id)
+    unfinished = store.unfinished(now, lease_s)
+    yield "finished", unfinished, lambda job_id: _resend_finish(runtime, job_id, now)
+    # Two leases after its deletion no worker writes for a job any more.
+    old = store.remains(now - timedelta(seconds=2 * lease_s))
+    yield "cleared", old, lambda job_id: _clear(runtime, job_id)
+
+
+def _abort_overdue(runtime: Runtime, job_id: str) -> int:
+    """End a job as by a manual abort (UWS 1.1, 2.1.4), and tell its client why."""
+    if not abort_job(runtime, job_id):
+        return 0
+    runtime.store.add_notes(job_id, ["aborted: the execution duration was exceeded"])
+    return 1
+
+
+def _resend_plan(runtime: Runtime, job_id: str, now: datetime) -> int:
+    lease_s = runtime.limits.lease_s
+    if not runtime.store.resend_step(job_id, "plan", now=now, older_than_s=lease_s):
+        return 0
+    runtime.executor.send_plan(job_id)
+    return 1
+
+
+def _resend_chunks(runtime: Runtime, job_id: str, numbers: list[int], now: datetime) -> int:
+    lease_s = runtime.limits.lease_s
+    mine = [
+        number
+        for number in numbers
+        if runtime.store.resend_chunk(job_id, number, now=now, lease_s=lease_s)
+    ]
+    if mine:
+        runtime.executor.send_chunks(job_id, mine)
+    return len(mine)
+
+
+def _send_next(runtime: Runtime, job_id: str) -> int:
+    numbers = runtime.store.next_chunks(job_id, runtime.limits.window)
+    if numbers:
+        runtime.executor.send_chunks(job_id, numbers)
+    return len(numbers)
+
+
+def _resend_finish(runtime: Runtime, job_id: str, now: datetime) -> int:
+    lease_s = runtime.limits.lease_s
+    if not runtime.store.resend_step(job_id, "finish", now=now, older_than_s=lease_s):
+        return 0
+    runtime.executor.send_finish(job_id)
+    return 1
+
+
+def _clear(runtime: Runtime, job_id: str) -> int:
+    runtime.files.delete(job_id)
+    runtime.store.forget(job_id)
+    return 1
