@@ -242,8 +242,9 @@ def test_pictures_are_north_up_east_left(service_url: str) -> None:
     with job.fits(band) as hdus:
         expected = np.arcsinh(hdus["SCI"].data[::-1])  # east is left already in this tile
     assert shown.shape == expected.shape
-    assert np.corrcoef(shown.ravel(), expected.ravel())[0, 1] > 0.6
-    assert abs(np.corrcoef(shown[::-1].ravel(), expected.ravel())[0, 1]) < 0.3
+    assert np.corrcoef(shown.ravel(), expected.ravel())[0, 1] > 0.4
+    assert abs(np.corrcoef(shown[::-1].ravel(), expected.ravel())[0, 1]) < 0.2
+    assert abs(np.corrcoef(shown[:, ::-1].ravel(), expected.ravel())[0, 1]) < 0.2
 
 
 def test_cutouts_are_the_same_bytes_each_time(service_url: str) -> None:
@@ -275,8 +276,6 @@ def test_user_columns_are_carried_and_look_alikes_warned_of(service_url: str) ->
 
 
 def test_plus_in_names_is_understood_either_way(service_url: str) -> None:
-    ra, dec = 0.0, 0.0
-    del ra, dec
     job = run(service_url, RA=str(RA_DEG), DEC=str(DEC_DEG))
     (name,) = job.summary["cutouts"][0]["FILES"]
     href = job.results[name].get(XLINK_HREF)

@@ -21,7 +21,7 @@ def test_a_job_from_creation_to_results(service_url: str) -> None:
     job.wait(phases=["COMPLETED", "ERROR", "ABORTED"], timeout=60)
     assert job.phase == "COMPLETED"
     job.raise_if_error()
-    assert job.execution_duration == 600
+    assert job.execution_duration.sec == 600
     summary = requests.get(f"{job.url}/results/summary.json", timeout=60).json()
     first = requests.get(job.result_uris[0], timeout=60)
     assert job.result_uris[0].endswith(summary["cutouts"][0]["FILES"][0].replace("+", "%2B"))

@@ -1,0 +1,201 @@
+"""Header cards of a cutout: which of its parent's stay true, and which move with the pixels.
+
+Imports astropy.io.fits cards, the engine's values and errors. FITS's 1-based pixels exist here.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from astropy.io.fits import Card, Header
+
+from soda_service.engine.image import PixelBox
+from soda_service.errors import TileUnreadable
+
+__all__ = ["inherited_cards", "is_structure", "kept_cards", "moved_cards", "structure_cards"]
+
+_STRUCTURE = (
+    "SIMPLE|XTENSION|BITPIX|NAXIS|NAXIS[1-9][0-9]*|PCOUNT|GCOUNT|EXTEND|GROUPS|BLOCKED|END|NEXTEND"
+)
+_CHECKSUMS = "CHECKSUM|DATASUM|ZHECKSUM|ZDATASUM"
+_COMPRESSION = (
+    "ZIMAGE|ZTABLE|ZTENSION|ZSIMPLE|ZEXTEND|ZBLOCKED|ZPCOUNT|ZGCOUNT|ZTHEAP|ZBITPIX|ZNAXIS[0-9]*"
+    "|ZTILE[0-9]+|ZTILELEN|ZCMPTYPE|ZNAME[0-9]+|ZVAL[0-9]+|ZMASKCMP|ZQUANTIZ|ZDITHER0|ZBLANK"
+    "|ZSCALE|ZZERO|ZFORM[0-9]+|ZCTYP[0-9]+|FZALGOR|FZALG[0-9]+|FZTILE|FZTILELN|FZQMETHD|FZQVALUE"
+    "|FZDTHRSD|FZINT2F|FZHSCALE"
+)
+# Extremes of the whole tile; sections of a detector that the cut pixels are no longer; INHERIT
+# would hand the science plane's cards to the others.
+_WHOLE_IMAGE = "DATAMIN|DATAMAX|(CCDSEC|DETSEC|AMPSEC)[A-Z0-9]?|INHERIT"
+_STRUCTURAL = re.compile(f"({_STRUCTURE}|{_CHECKSUMS})$")
+_STALE = re.compile(f"({_STRUCTURE}|{_CHECKSUMS}|{_COMPRESSION}|{_WHOLE_IMAGE})$")
+
+_STALE_HISTORY = re.compile(
+    r"\s*(Image was compressed by CFITSIO"
+    r"|q = \S+ / quantized level scaling parameter"
+    r"|'?(SUBTRACTIVE_DITHER_[12]|NO_DITHER)'?\s*/ Pixel Quantization Algorithm)"
+)
+
+_WCS = re.compile(
+    r"(?:(?:CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CNAME|CRDER|CSYER|CROTA)[1-9][0-9]?"
+    r"|(?:PC|CD)[0-9]+_[0-9]+|(?:PC|CD)[0-9]{6}|(?:PV|PS)[0-9]+_[0-9]+"
+    r"|WCSAXES|WCSNAME|LONPOLE|LATPOLE|RADESYS|RADECSYS|EQUINOX|EPOCH)([A-Z]?)$"
+)
+_WCS_LINEAR = re.compile(
+    r"(?:(?:CTYPE|CRPIX|CRVAL|CDELT)[1-9][0-9]?|(?:PC|CD)[0-9]+_[0-9]+|(?:PC|CD)[0-9]{6})([A-Z]?)$"
+)
+_DISTORTION = re.compile(r"(A|B|AP|BP)_([0-9]+_[0-9]+|ORDER|DMAX)$|WAT[0-9]_[0-9]{3}$")
+_LOOKUP_TABLE = re.compile(r"(CPDIS|CQDIS|D2IMDIS|DP|DQ)[12][A-Z]?$|D2IM(ERR|ARR|EXT)[12]?$")
+
+_REFERENCE_PIXEL = re.compile(r"CRPIX([12])[A-Z]?$")
+_OFFSET = re.compile(r"(LTV|CNPIX)([12])$")
+_LOGICAL = re.compile(r"(LTV[12]|LTM[12]_[12])$")
+_SECTION = re.compile(r"(DATASEC|TRIMSEC|BIASSEC)[A-Z0-9]?$")
+_RANGES = re.compile(r"\s*\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]\s*$")
+
+_COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
+_OWN_NAME = frozenset({"EXTNAME", "EXTVER", "EXTLEVEL", "HDUNAME"})
+_OWN_VALUES = frozenset({"BSCALE", "BZERO", "BLANK", "BUNIT"})
+
+
+def is_structure(keyword: str) -> bool:
+    """Whether a card tells what its data unit is, or sums its HDU up: never copied."""
+    return _STRUCTURAL.match(keyword) is not None
+
+
+def structure_cards(bitpix: int, axes: Sequence[int], *, is_primary: bool) -> Iterator[Card]:
+    """Give the cards that tell what a data unit is, in the order FITS demands.
+
+    Parameters
+    ----------
+    axes
+        Lengths in FITS's order, nx first.
+    is_primary
+        Whether for a primary HDU, else for an IMAGE extension.
+    """
+    if is_primary:
+        yield Card("SIMPLE", value=True, comment="conforms to FITS standard")
+    else:
+        yield Card("XTENSION", "IMAGE", "image extension")
+    yield Card("BITPIX", bitpix, "array data type")
+    yield Card("NAXIS", len(axes), "number of array dimensions")
+    for number, length in enumerate(axes, start=1):
+        yield Card(f"NAXIS{number}", length)
+    if is_primary:
+        yield Card("EXTEND", value=True, comment="may contain extensions")
+    else:
+        yield Card("PCOUNT", 0, "number of parameters")
+        yield Card("GCOUNT", 1, "number of groups")
+
+
+def kept_cards(header: Header) -> list[Card]:
+    """Give the cards of a plane that say something true of any part of it.
+
+    Without those of the data unit's structure, checksums, compression (with its HISTORY) and
+    whole-image extremes.
+
+    Raises
+    ------
+    TileUnreadable
+        When the WCS refers to a lookup table in another HDU, which a cutout cannot carry.
+    """
+    is_float = header["BITPIX"] < 0
+    cards = []
+    for card in header.cards:
+        name = card.keyword
+        if _LOOKUP_TABLE.match(name) or (name.startswith("CTYPE") and "-TAB" in str(card.value)):
+            raise TileUnreadable(
+                f"the WCS needs a lookup table ({name} = {card.value}); supported are "
+                "projections by formula, and SIP or TPV distortions"
+            )
+        if _STALE.match(name) or (is_float and name == "BLANK"):
+            continue
+        if name == "HISTORY" and _STALE_HISTORY.match(str(card.value)):
+            continue
+        cards.append(card)
+    while cards and cards[-1].is_blank:
+        cards.pop()
+    return cards
+
+
+def inherited_cards(primary: Header, kept: Sequence[Card]) -> Iterator[Card]:
+    """Give the cards of a tile's primary header that a plane lacks.
+
+    Cards of the primary's own WCS, pixel grid, name and scaling are not among them: half of
+    another HDU's WCS would move the plane on the sky.
+    """
+    names = {card.keyword for card in kept}
+    remarks = {(card.keyword, str(card.value)) for card in kept if card.keyword in _COMMENTARY}
+    for card in primary.cards:
+        name = card.keyword
+        if name in _COMMENTARY:
+            is_new = bool(name) and (name, str(card.value)) not in remarks
+            if is_new and not (name == "HISTORY" and _STALE_HISTORY.match(str(card.value))):
+                yield card
+        elif name not in names and not _is_of_one_image(name):
+            yield card
+
+
+def _is_of_one_image(name: str) -> bool:
+    """Whether a card speaks of its own HDU's pixels, so that no other HDU may inherit it."""
+    if name in _OWN_NAME or name in _OWN_VALUES:
+        return True
+    patterns = (_STALE, _WCS, _DISTORTION, _LOOKUP_TABLE, _OFFSET, _LOGICAL, _SECTION)
+    return any(pattern.match(name) for pattern in patterns)
+
+
+def moved_cards(cards: Sequence[Card], box: PixelBox) -> Iterator[Card]:
+    """Give a plane's cards as they are when its pixel (x0, y0) becomes the first one.
+
+    Reference pixels of all WCSs, IRAF's logical coordinates (LTV), a plate's corner (CNPIX) and
+    sections of the image are moved; a moved card that was absent because it had its default
+    value (0) is added.
+
+    Raises
+    ------
+    TileUnreadable
+        When a value that must be a number is none.
+    """
+    shift = {"1": box.x0, "2": box.y0}
+    for card in cards:
+        name = card.keyword
+        if match := _REFERENCE_PIXEL.match(name):
+            yield Card(name, _number(card) - shift[match[1]], card.comment)
+        elif match := _OFFSET.match(name):
+            sign = 1 if match[1] == "CNPIX" else -1
+            yield Card(name, _number(card) + sign * shift[match[2]], card.comment)
+        elif _SECTION.match(name):
+            section = _moved_section(str(card.value), box)
+            if section:
+                yield Card(name, section, card.comment)
+        else:
+            yield card
+    yield from _absent_defaults({card.keyword for card in cards}, shift)
+
+
+def _absent_defaults(names: set[str], shift: dict[str, int]) -> Iterator[Card]:
+    letters = {match[1] for name in names if (match := _WCS_LINEAR.match(name))}
+    wanted = [(f"CRPIX{axis}{letter}", axis) for letter in sorted(letters) for axis in shift]
+    if any(_LOGICAL.match(name) for name in names):
+        wanted += [(f"LTV{axis}", axis) for axis in shift]
+    for name, axis in wanted:
+        if name not in names and shift[axis]:
+            yield Card(name, -float(shift[axis]), "moved with the cutout's first pixel")
+
+
+def _number(card: Card) -> float:
+    value = card.value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TileUnreadable(f"{card.keyword} of the tile's header is {value!r}, not a number")
+    return value
+
+
+def _moved_section(text: str, box: PixelBox) -> str | None:
+    """Move `[x1:x2,y1:y2]` (1-based, inclusive) and clip it to the box; None if nothing is left."""
+    match = _RANGES.match(text)
+    if match is None:
+        return None
+    ny, nx = box.shape
+    x1, x2 = sorted(int(edge) - box.x0 for edge in match.group(1, 2))
+    y1, y2 = sorted(int(edge) - box.y0 for edge in match.group(3, 4))
+    x1, x2, y1, y2 = max(1, x1), min(nx, x2), max(1, y1), min(ny, y2)
+    return f"[{x1}:{x2},{y1}:{y2}]" if x1 <= x2 and y1 <= y2 else None

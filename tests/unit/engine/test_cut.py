@@ -1,0 +1,325 @@
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.io.fits import Card, Header
+from astropy.wcs import WCS
+
+from soda_service.engine.cut import coverage, cut_header, fill_value, pad, physical
+from soda_service.engine.footprint import celestial_wcs, pixel_to_sky, sky_to_pixel
+from soda_service.engine.image import Image, PixelBox
+from soda_service.errors import TileUnreadable
+from tests.unit.skyimages import FPACK_HISTORY, noise, other_headers, tan_header
+
+BOX = PixelBox(20, 60, 30, 80)
+HEADERS = other_headers()
+
+
+def cut(
+    header: Header,
+    *,
+    primary: Header | None = None,
+    box: PixelBox = BOX,
+    is_primary: bool = True,
+    cards: Sequence[tuple[str, object, str]] = (),
+) -> Header:
+    return cut_header(header, primary=primary, box=box, is_primary=is_primary, cards=cards)
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"CPDIS1": "LOOKUP"},
+        {"D2IMDIS1": "LOOKUP"},
+        {"D2IMERR1": 0.01},
+        {"CTYPE1": "RA---TAB"},
+        {"CTYPE3": "WAVE-TAB"},
+    ],
+    ids=lambda cards: next(iter(cards)) + "=" + str(next(iter(cards.values()))),
+)
+def test_lookup_tables_are_refused(cards: dict[str, object]) -> None:
+    with pytest.raises(TileUnreadable, match=f"needs a lookup table \\({next(iter(cards))} = "):
+        cut(tan_header(**cards))
+
+
+def test_pixel_keyword_without_number_is_refused() -> None:
+    with pytest.raises(TileUnreadable, match="CRPIX1 of the tile's header is 'middle', not a num"):
+        cut(tan_header(CRPIX1="middle"))
+
+
+@pytest.mark.parametrize("name", HEADERS)
+@pytest.mark.parametrize(
+    "box", [BOX, PixelBox(-7, 93, -11, 20), PixelBox(0, 1, 99, 100)], ids=["in", "beyond", "pixel"]
+)
+def test_wcs_is_the_parents_with_pixels_moved(name: str, box: PixelBox) -> None:
+    parent = HEADERS[name]
+    child = cut(parent, box=box)
+    ny, nx = box.shape
+    ys, xs = (axis.ravel() for axis in np.mgrid[-0.5 : ny : ny / 8, -0.5 : nx : nx / 8])
+    sky = pixel_to_sky(celestial_wcs(parent), xs + box.x0, ys + box.y0)
+    x, y = sky_to_pixel(celestial_wcs(child), *sky)
+    assert np.hypot(x - xs, y - ys).max() < 1e-6
+    assert (child["NAXIS1"], child["NAXIS2"]) == (nx, ny)
+
+
+def test_alternate_wcs_move_too() -> None:
+    parent = tan_header(
+        CTYPE1A="RA---TAN", CTYPE2A="DEC--TAN", CRPIX1A=10.0, CRPIX2A=20.0, CRVAL1A=5.0,
+        CRVAL2A=6.0, CDELT1A=-1e-3, CDELT2A=1e-3,
+        WCSNAMEP="PHYSICAL", CTYPE1P="X", CTYPE2P="Y", CRVAL1P=100.0, CRVAL2P=200.0,
+        CDELT1P=2.0, CDELT2P=2.0,
+    )  # fmt: skip
+    child = cut(parent)
+    for key in "AP":
+        here, there = WCS(child, key=key), WCS(parent, key=key)
+        xs, ys = np.array([0.0, 12.5, 49.0]), np.array([0.0, 3.25, 39.0])
+        np.testing.assert_allclose(
+            here.wcs_pix2world(xs, ys, 0),
+            there.wcs_pix2world(xs + BOX.x0, ys + BOX.y0, 0),
+            rtol=0,
+            atol=1e-9,
+        )
+
+
+def test_reference_pixel_that_was_absent_is_written() -> None:
+    parent = tan_header()
+    del parent["CRPIX1"]
+    child = cut(parent)
+    assert (child["CRPIX1"], child["CRPIX2"]) == (-30.0, 40.5 - 20)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"LTV1": 5.0, "LTV2": -3.0, "LTM1_1": 0.5}, {"LTV1": -25.0, "LTV2": -23.0, "LTM1_1": 0.5}),
+        ({"LTM1_1": 1.0, "LTM2_2": 1.0}, {"LTV1": -30.0, "LTV2": -20.0}),
+        ({"CNPIX1": 1000, "CNPIX2": 2000}, {"CNPIX1": 1030, "CNPIX2": 2020}),
+        ({"DATASEC": "[1:100,1:80]"}, {"DATASEC": "[1:50,1:40]"}),
+        ({"TRIMSEC": "[41:90,31:50]"}, {"TRIMSEC": "[11:50,11:30]"}),
+        ({"DATASECA": "[50:31,1:80]"}, {"DATASECA": "[1:20,1:40]"}),
+        ({"BIASSEC": "[1:10,1:80]"}, {"BIASSEC": None}),
+        ({"DATASEC": "everything"}, {"DATASEC": None}),
+        ({"CCDSEC": "[1:100,1:80]", "DETSECB": "[1:9,1:9]"}, {"CCDSEC": None, "DETSECB": None}),
+        ({"DATAMIN": -5.0, "DATAMAX": 9.0}, {"DATAMIN": None, "DATAMAX": None}),
+        ({"INHERIT": True, "NEXTEND": 4}, {"INHERIT": None, "NEXTEND": None}),
+        ({"RA_CENT": 30.0, "RAC1": 31.0}, {"RA_CENT": 30.0, "RAC1": 31.0}),
+    ],
+    ids="-".join,
+)
+def test_cards_of_pixels(before: dict[str, object], after: dict[str, object]) -> None:
+    child = cut(tan_header(**before))
+    assert {name: child.get(name) for name in after} == after
+
+
+def test_no_logical_coordinates_are_invented() -> None:
+    assert not [name for name in cut(tan_header()) if name.startswith("LT")]
+
+
+STALE = {
+    "ZIMAGE": True, "ZCMPTYPE": "RICE_1", "ZTILE1": 100, "ZNAXIS1": 100, "ZDITHER0": 7,
+    "ZQUANTIZ": "SUBTRACTIVE_DITHER_2", "ZHECKSUM": "abc", "ZDATASUM": "1", "CHECKSUM": "abc",
+    "DATASUM": "12", "FZALGOR": "RICE_1", "FZQVALUE": 16, "FZQMETHD": "SUBTRACTIVE_DITHER_2",
+    "FZDTHRSD": "CHECKSUM", "BLANK": -32768, "PCOUNT": 0, "GCOUNT": 1, "GROUPS": False,
+}  # fmt: skip
+TRUE = {"ZEROPNT": 30.0, "ZD": 31.5, "ZP": 1, "FZERO": 2.0, "CHECKED": "yes", "NAXISX": 1}
+
+
+def test_what_is_no_longer_true_goes_and_the_rest_stays() -> None:
+    parent = tan_header(**STALE, **TRUE, EXTNAME="SCI")
+    for line in FPACK_HISTORY:
+        parent["HISTORY"] = line
+    parent["HISTORY"] = "swarped"
+    parent["COMMENT"] = "Image was compressed by CFITSIO is what HISTORY says"
+    child = cut(parent)
+    assert not set(STALE) & set(child)
+    assert {name: child[name] for name in TRUE} == TRUE
+    assert list(child["HISTORY"]) == ["swarped"]
+    assert list(child["COMMENT"]) == ["Image was compressed by CFITSIO is what HISTORY says"]
+    assert child["EXTNAME"] == "SCI"
+
+
+def test_blank_stays_with_integers() -> None:
+    assert cut(tan_header(BITPIX=16, BLANK=-99, BSCALE=0.5, BZERO=3.0))["BLANK"] == -99
+
+
+@pytest.mark.parametrize(
+    ("is_primary", "names"),
+    [
+        (True, ["SIMPLE", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "EXTEND"]),
+        (False, ["XTENSION", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "PCOUNT", "GCOUNT"]),
+    ],
+    ids=["primary", "extension"],
+)
+def test_structure_comes_first(is_primary: bool, names: list[str]) -> None:
+    parent = tan_header(EXTNAME="SCI", PCOUNT=0, GCOUNT=1)
+    assert list(cut(parent, is_primary=is_primary))[: len(names)] == names
+
+
+def test_cube_keeps_its_depth() -> None:
+    parent = tan_header(NAXIS=3)
+    parent.insert("NAXIS2", ("NAXIS3", 7), after=True)
+    child = cut(parent)
+    assert [child[f"NAXIS{axis}"] for axis in (1, 2, 3)] == [50, 40, 7]
+
+
+def test_cards_of_an_empty_primary_are_inherited() -> None:
+    primary = fits.PrimaryHDU().header
+    primary.extend(
+        [
+            ("TILENAME", "DES0000+0000", "DES tile"),
+            ("GAIN", 9.0),
+            ("EQUINOX", 1950.0),
+            ("CRPIX1A", 9.0),
+            ("LTV1", 3.0),
+            ("A_ORDER", 3),
+            ("EXTNAME", "PRIMARY"),
+            ("BUNIT", "adu"),
+            ("CHECKSUM", "abc"),
+            ("HISTORY", "of both"),
+            ("HISTORY", "of the primary"),
+        ]
+    )
+    parent = tan_header(GAIN=4.5, EXTNAME="WGT")
+    parent["HISTORY"] = "of both"
+    child = cut(parent, primary=primary, is_primary=False)
+    assert tuple(child.cards["TILENAME"]) == ("TILENAME", "DES0000+0000", "DES tile")
+    assert (child["GAIN"], child["EXTNAME"]) == (4.5, "WGT")
+    assert list(child["HISTORY"]) == ["of both", "of the primary"]
+    refused = {"EQUINOX", "CRPIX1A", "LTV1", "A_ORDER", "BUNIT", "CHECKSUM"}
+    assert not refused & set(child)
+
+
+def test_weight_does_not_inherit_from_the_science_plane() -> None:
+    science = tan_header(GAIN=4.5)
+    assert "GAIN" not in cut(tan_header(), primary=science, is_primary=False)
+
+
+def test_new_cards_replace_and_follow() -> None:
+    cards = [
+        ("RA_CUTOUT", 30.25, "[deg] RA asked for"),
+        ("PARTILE", "DES0000+0000", "parent"),
+        ("OBJECT", "new", "replaced"),
+    ]
+    child = cut(tan_header(OBJECT="old", LAST=1), cards=cards)
+    assert child["RA_CUTOUT"] == 30.25
+    assert tuple(child.cards["OBJECT"]) == ("OBJECT", "new", "replaced")
+    assert str(child.cards["RA_CUTOUT"]).startswith("HIERARCH RA_CUTOUT = 30.25 / [deg] RA asked")
+    assert list(child)[-3:] == ["LAST", "RA_CUTOUT", "PARTILE"]
+    again = cut(child, cards=[("RA_CUTOUT", 31.0, "")])
+    assert list(again).count("RA_CUTOUT") == 1
+
+
+def test_parent_is_not_changed_by_changes_of_the_cutout() -> None:
+    parent = tan_header(OBJECT="old")
+    before = parent.tostring()
+    child = cut(parent)
+    child["OBJECT"] = "new"
+    child["CRVAL1"] = 0.0
+    assert parent.tostring() == before
+
+
+def test_blank_cards_at_the_end_go() -> None:
+    parent = tan_header(LAST=1)
+    for _ in range(3):
+        parent.append(Card(), end=True)
+    assert list(cut(parent))[-1] == "LAST"
+
+
+@pytest.mark.parametrize(
+    ("role", "cards", "dtype", "expected"),
+    [
+        ("SCI", {}, ">f4", np.nan),
+        ("OTHER", {}, "f8", np.nan),
+        ("SCI", {"BLANK": -32768}, "i2", -32768),
+        ("SCI", {}, "i2", 0),
+        ("SCI", {"BZERO": 32768}, "i2", -32768),
+        ("SCI", {"BZERO": 1e9}, "i2", -32768),
+        ("WGT", {}, ">f4", 0.0),
+        ("WGT", {"BZERO": 32768, "BLANK": 5}, "i2", -32768),
+        ("MSK", {}, "i4", 64),
+        ("MSK", {"BZERO": 32768}, "i2", 64 - 32768),
+        ("MSK", {}, "f4", 64.0),
+    ],
+    ids=str,
+)
+def test_fill_value(role: str, cards: dict[str, float], dtype: str, expected: float) -> None:
+    found = fill_value(role, Header(cards.items()), np.dtype(dtype), 64)
+    np.testing.assert_equal(found, expected)
+
+
+def test_pad_lays_pixels_where_they_belong() -> None:
+    data = np.arange(1, 5, dtype=">i2").reshape(2, 2)
+    padded = pad(data, PixelBox(0, 2, 8, 10), PixelBox(-1, 2, 7, 11), fill=-9)
+    assert padded.dtype == np.dtype(">i2")
+    assert padded.tolist() == [[-9, -9, -9, -9], [-9, 1, 2, -9], [-9, 3, 4, -9]]
+
+
+def test_pad_of_a_cube() -> None:
+    data = np.ones((3, 2, 2), "f4")
+    padded = pad(data, PixelBox(0, 2, 0, 2), PixelBox(0, 2, -1, 2), fill=np.nan)
+    assert padded.shape == (3, 2, 3)
+    assert np.isnan(padded).sum(axis=(1, 2)).tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "cards"),
+    [
+        ("i2", {"BSCALE": 0.0457, "BZERO": 1500.0, "BLANK": -3}),
+        ("i2", {"BZERO": 32768}),
+        ("u1", {"BSCALE": 2.0}),
+        (">i4", {"BSCALE": 0.25}),
+        ("f4", {}),
+        (">f4", {"BSCALE": 2.0, "BZERO": 1.0}),
+    ],
+    ids=str,
+)
+def test_physical_values_are_those_that_astropy_reads(dtype: str, cards: dict[str, float]) -> None:
+    raw = noise((20, 30), "f4")
+    raw = (raw % 250).astype(dtype) if dtype == "u1" else raw.astype(dtype)
+    header = Header([("BITPIX", 8), *cards.items()])
+    hdu = fits.PrimaryHDU(raw)
+    file = fits.HDUList([hdu])
+    for name, value in cards.items():
+        hdu.header[name] = value
+    expected = fits.HDUList.fromstring(_raw_file(file))[0].data
+    np.testing.assert_array_equal(physical(Image(raw, header)), expected)
+
+
+def _raw_file(file: fits.HDUList) -> bytes:
+    """Write header and raw pixels apart, since astropy would rescale them."""
+    header = file[0].header.tostring().encode()
+    pixels = file[0].data.astype(file[0].data.dtype.newbyteorder(">")).tobytes()
+    return header + pixels + bytes(-len(pixels) % 2880)
+
+
+@pytest.mark.parametrize(
+    ("science", "weight", "asked", "expected"),
+    [
+        ([[1.0, np.nan], [np.inf, 2.0]], None, 4, 0.5),
+        ([[1.0, 2.0], [3.0, 4.0]], None, 8, 0.5),
+        ([[1.0, np.nan], [3.0, 4.0]], [[1.0, 1.0], [0.0, np.nan]], 4, 0.5),
+        ([[np.nan, np.nan]], None, 2, 0.0),
+        ([[1.0, 1.0]], None, 0, 0.0),
+    ],
+    ids=["not-finite", "cut-short", "weight-decides", "nothing", "nothing-asked"],
+)
+def test_coverage(
+    science: list[list[float]], weight: list[list[float]] | None, asked: int, expected: float
+) -> None:
+    sci = Image(np.array(science), Header())
+    wgt = Image(np.array(weight), Header(), "WGT") if weight else None
+    assert coverage(sci, wgt, asked=asked) == expected
+
+
+def test_coverage_of_integers_heeds_blank_and_scale() -> None:
+    sci = Image(np.array([[-1, 5], [6, -1]], "i2"), Header([("BLANK", -1)]))
+    assert coverage(sci, None, asked=4) == 0.5
+    wgt = Image(np.array([[-32768, 5], [6, 7]], "i2"), Header([("BZERO", 32768)]), "WGT")
+    assert coverage(sci, wgt, asked=4) == 0.75
+
+
+def test_coverage_of_a_cube_counts_places() -> None:
+    cube = np.full((2, 1, 4), np.nan)
+    cube[0, 0, 0] = cube[1, 0, 0] = cube[1, 0, 1] = 1.0
+    assert coverage(Image(cube, Header()), None, asked=4) == 0.5

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from soda_service.engine.footprint import celestial_wcs, pixel_to_sky, sky_to_pixel
+from soda_service.engine.orientation import UPRIGHT, Orientation, orientation
+from tests.unit.skyimages import tan_header
+
+SHAPE = (80, 100)
+
+
+def sky_marks(header: fits.Header) -> NDArray[np.uint8]:
+    """Paint an image by the sky: what is north of the centre 200, what is east of it +50."""
+    wcs = celestial_wcs(header)
+    ys, xs = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    ra, dec = pixel_to_sky(wcs, xs, ys)
+    return np.where(dec > -20, 200, 0).astype("u1") + np.where(ra > 30, 50, 0).astype("u1")
+
+
+@pytest.mark.parametrize("is_mirrored", [False, True], ids=["sky-parity", "mirrored"])
+@pytest.mark.parametrize("angle_deg", [0, 90, 98, 180, 270, -98, 20, 160, 359])
+def test_north_is_up_and_east_is_left(angle_deg: float, is_mirrored: bool) -> None:
+    header = tan_header(SHAPE, angle_deg=angle_deg, is_mirrored=is_mirrored)
+    picture = orientation(celestial_wcs(header), SHAPE).applied(sky_marks(header))
+    ny, nx = picture.shape
+    # Far from the two dividing lines, which the frame's turn (up to 20 degrees) inclines.
+    corner_values = [picture[2, 2], picture[2, -3], picture[-3, 2], picture[-3, -3]]
+    assert (nx < ny) == (45 < angle_deg % 180 < 135)
+    assert corner_values == [250, 200, 50, 0]
+
+
+@pytest.mark.parametrize("is_mirrored", [False, True], ids=["sky-parity", "mirrored"])
+@pytest.mark.parametrize("angle_deg", [0, 90, 180, 270])
+def test_asymmetric_image_lands_pixel_by_pixel(angle_deg: int, is_mirrored: bool) -> None:
+    header = tan_header(SHAPE, angle_deg=angle_deg, is_mirrored=is_mirrored)
+    wcs = celestial_wcs(header)
+    image = np.arange(SHAPE[0] * SHAPE[1]).reshape(SHAPE)
+    picture = orientation(wcs, SHAPE).applied(image)
+    north_east = sky_to_pixel(
+        wcs, 30 + np.arange(2) * 0.263 / 3600 / np.cos(np.radians(20)), [-20.0, -20.0]
+    )
+    x, y = (np.round(axis + 0.01).astype(int) for axis in north_east)
+    rows, columns = zip(
+        *(np.argwhere(picture == image[b, a])[0] for a, b in zip(x, y, strict=True)), strict=True
+    )
+    assert (rows[1] - rows[0], columns[1] - columns[0]) == (0, -1)
+
+
+def test_upright_frame_only_changes_the_order_of_rows() -> None:
+    assert orientation(celestial_wcs(tan_header(SHAPE)), SHAPE) == UPRIGHT
+
+
+@pytest.mark.parametrize("angle_deg", [45.0, -45.0])
+def test_at_45_degrees_axes_are_not_swapped(angle_deg: float) -> None:
+    header = tan_header(SHAPE, angle_deg=angle_deg)
+    assert not orientation(celestial_wcs(header), SHAPE).transpose
+
+
+@pytest.mark.parametrize("dec_deg", [90.0, -90.0], ids=["north", "south"])
+def test_poles_have_an_orientation(dec_deg: float) -> None:
+    header = tan_header(SHAPE, dec_deg=dec_deg)
+    assert isinstance(orientation(celestial_wcs(header), SHAPE), Orientation)
+
+
+def test_image_off_the_projection_stays_upright() -> None:
+    header = tan_header(SHAPE, CTYPE1="RA---AIT", CTYPE2="DEC--AIT", CRVAL1=0.0, CRVAL2=0.0)
+    header["CD1_1"], header["CD2_2"] = -30.0, 30.0
+    header["CRPIX1"] = -500.0
+    assert orientation(celestial_wcs(header), SHAPE) == UPRIGHT
+
+
+@pytest.mark.parametrize(
+    ("turn", "expected"),
+    [
+        (Orientation(transpose=False, flip_x=False, flip_y=False), [[1, 2, 3], [4, 5, 6]]),
+        (Orientation(transpose=False, flip_x=False, flip_y=True), [[4, 5, 6], [1, 2, 3]]),
+        (Orientation(transpose=False, flip_x=True, flip_y=False), [[3, 2, 1], [6, 5, 4]]),
+        (Orientation(transpose=True, flip_x=False, flip_y=False), [[1, 4], [2, 5], [3, 6]]),
+        (Orientation(transpose=True, flip_x=True, flip_y=True), [[6, 3], [5, 2], [4, 1]]),
+    ],
+    ids=["none", "rows", "columns", "swap", "all"],
+)
+def test_applied(turn: Orientation, expected: list[list[int]]) -> None:
+    grey = np.array([[1, 2, 3], [4, 5, 6]], np.uint8)
+    assert turn.applied(grey).tolist() == expected
+    rgb = np.repeat(grey[:, :, None], 3, axis=2)
+    assert turn.applied(rgb)[..., 1].tolist() == expected

@@ -1,0 +1,242 @@
+"""What is done to the rows of one job, and to lists of jobs, within an open transaction.
+
+Imports models, errors, the store's schema and SQLAlchemy only.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from uws.errors import NotFoundError
+from uws.jobtype import Outcome
+from uws.models import FINISHED, MOVES, ErrorSummary, Job, Parameter, Phase
+from uws.store.schema import (
+    format_json,
+    job_from_row,
+    job_to_row,
+    jobs,
+    parameter_from_row,
+    parameter_to_row,
+    parameters,
+    remains,
+    result_from_row,
+    result_to_row,
+    results,
+    steps,
+)
+
+__all__ = [
+    "AT_WORK",
+    "add_notes",
+    "complete_job",
+    "count_jobs",
+    "count_phases",
+    "delete_job",
+    "fetch_job",
+    "fetch_page",
+    "fetch_phase",
+    "insert_job",
+    "move_job",
+    "replace_parameters",
+    "update_job",
+]
+
+AT_WORK = (Phase.QUEUED.value, Phase.EXECUTING.value)
+"""Phases in which a job is planned, worked and finished."""
+
+
+def insert_job(connection: Connection, job: Job) -> None:
+    """Insert a new job with its parameters and its steps, which nobody holds yet."""
+    connection.execute(jobs.insert(), job_to_row(job))
+    connection.execute(
+        steps.insert(), [{"job_id": job.id, "step": step} for step in ("plan", "finish")]
+    )
+    _insert_parameters(connection, job.id, job.parameters)
+
+
+def _insert_parameters(connection: Connection, job_id: str, values: Sequence[Parameter]) -> None:
+    rows = [parameter_to_row(job_id, position, value) for position, value in enumerate(values)]
+    if rows:
+        connection.execute(parameters.insert(), rows)
+
+
+def fetch_job(connection: Connection, job_id: str) -> Job:
+    """Read a whole job; `NotFoundError` where there is none."""
+    row = connection.execute(jobs.select().where(jobs.c.id == job_id)).mappings().one_or_none()
+    if row is None:
+        raise NotFoundError(f"no job {job_id}")
+    found = sa.select(results).where(results.c.job_id == job_id).order_by(results.c.position)
+    return job_from_row(
+        row,
+        parameters=_fetch_parameters(connection, job_id),
+        results=tuple(map(result_from_row, connection.execute(found).mappings())),
+    )
+
+
+def _fetch_parameters(connection: Connection, job_id: str) -> tuple[Parameter, ...]:
+    rows = connection.execute(
+        parameters.select().where(parameters.c.job_id == job_id).order_by(parameters.c.position)
+    )
+    return tuple(map(parameter_from_row, rows.mappings()))
+
+
+def fetch_phase(connection: Connection, job_id: str) -> Phase:
+    """Read a job's phase; `NotFoundError` where there is no such job."""
+    phase = connection.scalar(sa.select(jobs.c.phase).where(jobs.c.id == job_id))
+    if phase is None:
+        raise NotFoundError(f"no job {job_id}")
+    return Phase(phase)
+
+
+def fetch_page(
+    connection: Connection,
+    owner: str,
+    *,
+    phases: Collection[Phase],
+    after: datetime | None,
+    before: tuple[datetime, str] | None,
+    limit: int,
+) -> list[Job]:
+    """Read the newest jobs of an owner, at most `limit`, without parameters and results.
+
+    `before` is creation time and id of the last job of the page before this one.
+    """
+    # Concatenated to nothing, the column is read from the index that gives the order, and does
+    # not tempt SQLite into its index by phase and a sort of all of an owner's jobs.
+    phase = jobs.c.phase.concat("")
+    query = sa.select(jobs).where(jobs.c.owner == owner)
+    if phases:
+        query = query.where(phase.in_(sorted(item.value for item in phases)))
+    else:
+        query = query.where(phase != Phase.ARCHIVED.value)
+    if after is not None:
+        query = query.where(jobs.c.creation_time > after)
+    if before is not None:
+        query = query.where(sa.tuple_(jobs.c.creation_time, jobs.c.id) < before)
+    query = query.order_by(jobs.c.creation_time.desc(), jobs.c.id.desc()).limit(limit)
+    return [job_from_row(row) for row in connection.execute(query).mappings()]
+
+
+def count_jobs(connection: Connection, owner: str, phases: Collection[Phase]) -> int:
+    """Count an owner's jobs in some phases."""
+    query = (
+        sa.select(sa.func.count())
+        .select_from(jobs)
+        .where(jobs.c.owner == owner, jobs.c.phase.in_(sorted(item.value for item in phases)))
+    )
+    return connection.execute(query).scalar_one()
+
+
+def recent_rate(connection: Connection, count: int) -> float | None:
+    """Give the items worked per second over the jobs completed last, one after the other."""
+    query = (
+        sa.select(jobs.c.items_total, jobs.c.start_time, jobs.c.end_time)
+        .where(jobs.c.phase == Phase.COMPLETED.value, jobs.c.start_time.is_not(None))
+        .order_by(jobs.c.creation_time.desc())
+        .limit(count)
+    )
+    rows = connection.execute(query).all()
+    seconds = sum((row.end_time - row.start_time).total_seconds() for row in rows)
+    return sum(row.items_total for row in rows) / seconds if seconds > 0 else None
+
+
+def count_phases(connection: Connection) -> dict[str, int]:
+    """Count the jobs of all owners in each phase that occurs."""
+    number = sa.func.count().label("number")
+    query = sa.select(jobs.c.phase, number).group_by(jobs.c.phase)
+    return {row.phase: row.number for row in connection.execute(query)}
+
+
+def move_job(
+    connection: Connection,
+    job_id: str,
+    to: Phase,
+    *,
+    among: Collection[Phase],
+    now: datetime,
+    error: ErrorSummary | None = None,
+) -> bool:
+    """Move a job from one of some phases to another where `MOVES` allows it."""
+    sources = sorted(phase.value for phase in among if to in MOVES[phase])
+    values: dict[str, object] = {"phase": to.value}
+    if to is Phase.EXECUTING:
+        values["start_time"] = sa.func.coalesce(jobs.c.start_time, now)
+    if to in FINISHED:
+        values["end_time"] = sa.func.coalesce(jobs.c.end_time, now)
+    if error is not None:
+        values |= {
+            "error_message": error.message,
+            "error_kind": error.kind.value,
+            "error_detail": error.detail,
+        }
+    moved = connection.execute(
+        jobs.update().where(jobs.c.id == job_id, jobs.c.phase.in_(sources)).values(values)
+    )
+    if moved.rowcount and to is Phase.QUEUED:
+        connection.execute(
+            steps.update()
+            .where(steps.c.job_id == job_id, steps.c.step == "plan")
+            .values(sent_time=now)
+        )
+    return moved.rowcount == 1
+
+
+def replace_parameters(connection: Connection, job_id: str, values: Sequence[Parameter]) -> bool:
+    """Replace all values of the names given, at the place of the first; only while PENDING."""
+    if not _lock(connection, job_id, (Phase.PENDING.value,)):
+        return False
+    fresh: dict[str, list[Parameter]] = {}
+    for value in values:
+        fresh.setdefault(value.name, []).append(value)
+    names = set(fresh)
+    merged: list[Parameter] = []
+    for old in _fetch_parameters(connection, job_id):
+        merged.extend(fresh.pop(old.name, []) if old.name in names else [old])
+    for rest in fresh.values():
+        merged.extend(rest)
+    connection.execute(parameters.delete().where(parameters.c.job_id == job_id))
+    _insert_parameters(connection, job_id, merged)
+    return True
+
+
+def _lock(connection: Connection, job_id: str, phases: Sequence[str]) -> bool:
+    """Keep the job's row from changing until the transaction ends, if it is in these phases."""
+    query = sa.select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.phase.in_(phases))
+    return connection.scalar(query.with_for_update()) is not None
+
+
+def update_job(connection: Connection, job_id: str, **values: object) -> None:
+    """Set columns of a job; nothing happens where there is none."""
+    connection.execute(jobs.update().where(jobs.c.id == job_id).values(values))
+
+
+def add_notes(connection: Connection, job_id: str, notes: Sequence[str]) -> None:
+    """Append notes to a job's."""
+    query = sa.select(jobs.c.notes).where(jobs.c.id == job_id).with_for_update()
+    old = connection.scalar(query)
+    if old is not None and notes:
+        update_job(connection, job_id, notes=format_json([*json.loads(old), *notes]))
+
+
+def complete_job(connection: Connection, job_id: str, outcome: Outcome, *, now: datetime) -> bool:
+    """Record how an EXECUTING job ended, with its results and notes."""
+    to = Phase.ERROR if outcome.error else Phase.COMPLETED
+    among = (Phase.EXECUTING,)
+    if not move_job(connection, job_id, to, among=among, now=now, error=outcome.error):
+        return False
+    rows = [result_to_row(job_id, place, result) for place, result in enumerate(outcome.results)]
+    if rows:
+        connection.execute(results.insert(), rows)
+    add_notes(connection, job_id, outcome.notes)
+    return True
+
+
+def delete_job(connection: Connection, job_id: str, *, now: datetime) -> bool:
+    """Delete a job with all rows that hang on it; its id is kept among the remains."""
+    deleted = connection.execute(jobs.delete().where(jobs.c.id == job_id))
+    if deleted.rowcount:
+        connection.execute(remains.insert(), {"job_id": job_id, "deleted_time": now})
+    return deleted.rowcount == 1

@@ -1,0 +1,298 @@
+"""What is done to a job's steps and chunks, within an open transaction.
+
+A step or chunk has one holder until its lease ends, and every change is conditional: a task
+that comes late or twice changes nothing. Imports models, holder and the store's schema only.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from uws.holder import is_dead
+from uws.jobtype import ChunkPlan, Plan
+from uws.models import Chunk, ChunkReport, ChunkState
+from uws.store.jobrows import AT_WORK
+from uws.store.schema import (
+    chunk_from_row,
+    chunks,
+    format_json,
+    jobs,
+    report_from_row,
+    steps,
+)
+
+__all__ = [
+    "IN_FLIGHT",
+    "claim_chunk",
+    "fetch_reports",
+    "lease_step",
+    "release_chunk",
+    "release_step",
+    "renew_chunk",
+    "renew_step",
+    "report_chunk",
+    "save_plan",
+    "send_chunks",
+    "step_is_due",
+    "step_tries",
+]
+
+IN_FLIGHT = (ChunkState.SENT.value, ChunkState.RUNNING.value)
+"""States of the chunks that fill a job's window."""
+
+_PLAN_BATCH = 1000  # rows of a plan in memory at a time
+
+
+def _job_at_work(job_id: str) -> sa.Exists:
+    return sa.exists().where(jobs.c.id == job_id, jobs.c.phase.in_(AT_WORK))
+
+
+def step_is_due(step: str) -> sa.ColumnElement[bool]:
+    """Condition on a job that a step is what it needs next: not done, and possible."""
+    planned = jobs.c.chunk_count.is_not(None)
+    needed = ~planned if step == "plan" else sa.and_(planned, jobs.c.chunks_left == 0)
+    return sa.and_(jobs.c.phase.in_(AT_WORK), needed)
+
+
+def lease_step(
+    connection: Connection, job_id: str, step: str, *, holder: str, now: datetime, lease_s: int
+) -> bool:
+    """Give a step to a holder, if it is due and no other living one has it; counts the try."""
+    query = (
+        sa.select(steps.c.holder, steps.c.lease_until)
+        .join(jobs, jobs.c.id == steps.c.job_id)
+        .where(steps.c.job_id == job_id, steps.c.step == step, step_is_due(step))
+        .with_for_update()
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return False
+    if row.holder is not None and row.lease_until > now and not is_dead(row.holder):
+        return False
+    lease_until = now + timedelta(seconds=lease_s)
+    _update_step(
+        connection,
+        job_id,
+        step,
+        holder=holder,
+        lease_until=lease_until,
+        tries=steps.c.tries + 1,
+    )
+    return True
+
+
+def _update_step(connection: Connection, job_id: str, step: str, **values: Any) -> None:
+    # Any: columns of several types, and SQL expressions on them
+    connection.execute(
+        steps.update().where(steps.c.job_id == job_id, steps.c.step == step).values(values)
+    )
+
+
+def step_tries(connection: Connection, job_id: str, step: str) -> int:
+    """Tell how often a step was leased; 0 where there is no such job."""
+    query = sa.select(steps.c.tries).where(steps.c.job_id == job_id, steps.c.step == step)
+    return connection.scalar(query) or 0
+
+
+def release_step(
+    connection: Connection, job_id: str, step: str, *, holder: str, now: datetime
+) -> None:
+    """Let go of a step that is to be tried again later; the time counts from now."""
+    connection.execute(
+        steps.update()
+        .where(steps.c.job_id == job_id, steps.c.step == step, steps.c.holder == holder)
+        .values(holder=None, lease_until=None, sent_time=now)
+    )
+
+
+def renew_step(
+    connection: Connection, job_id: str, step: str, *, holder: str, lease_until: datetime
+) -> bool:
+    """Prolong the lease of a step; False if it was lost or the job is not at work."""
+    renewed = connection.execute(
+        steps.update()
+        .where(
+            steps.c.job_id == job_id,
+            steps.c.step == step,
+            steps.c.holder == holder,
+            _job_at_work(job_id),
+        )
+        .values(lease_until=lease_until)
+    )
+    return renewed.rowcount == 1
+
+
+def save_plan(connection: Connection, job_id: str, plan: Plan) -> bool:
+    """Store the chunks and counts of a job that is at work and was not planned yet."""
+    planned = sum(chunk.total for chunk in plan.chunks)
+    saved = connection.execute(
+        jobs.update()
+        .where(jobs.c.id == job_id, step_is_due("plan"))
+        .values(
+            chunk_count=len(plan.chunks),
+            chunks_left=len(plan.chunks),
+            items_total=planned + plan.done + plan.failed,
+            items_done=plan.done,
+            items_failed=plan.failed,
+        )
+    )
+    if saved.rowcount != 1:
+        return False
+    for rows in _batches(job_id, plan.chunks):
+        connection.execute(chunks.insert(), rows)
+    return True
+
+
+def _batches(job_id: str, plans: Sequence[ChunkPlan]) -> Iterator[list[dict[str, object]]]:
+    rows = (
+        {
+            "job_id": job_id,
+            "number": number,
+            "state": ChunkState.WAITING.value,
+            "spec": format_json(plan.spec),
+            "total": plan.total,
+        }
+        for number, plan in enumerate(plans)
+    )
+    while batch := list(islice(rows, _PLAN_BATCH)):
+        yield batch
+
+
+def send_chunks(connection: Connection, job_id: str, window: int, *, now: datetime) -> list[int]:
+    """Mark a job's next chunks as SENT until `window` are in flight; returns their numbers."""
+    # The job's row is locked first: two workers who report at once shall not both fill up.
+    locked = sa.select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.phase.in_(AT_WORK))
+    if connection.scalar(locked.with_for_update()) is None:
+        return []
+    of_job = chunks.c.job_id == job_id
+    in_flight = connection.execute(
+        sa.select(sa.func.count()).where(of_job, chunks.c.state.in_(IN_FLIGHT))
+    ).scalar_one()
+    query = (
+        sa.select(chunks.c.number)
+        .where(of_job, chunks.c.state == ChunkState.WAITING.value)
+        .order_by(chunks.c.number)
+        .limit(max(0, window - in_flight))
+    )
+    numbers = list(connection.scalars(query))
+    if numbers:
+        connection.execute(
+            chunks.update()
+            .where(of_job, chunks.c.number.in_(numbers))
+            .values(state=ChunkState.SENT.value, sent_time=now)
+        )
+    return numbers
+
+
+def claim_chunk(
+    connection: Connection, job_id: str, number: int, *, holder: str, lease_until: datetime
+) -> Chunk | None:
+    """Give a SENT chunk of a job at work to a holder; counts the attempt."""
+    claim = (
+        chunks.update()
+        .where(
+            chunks.c.job_id == job_id,
+            chunks.c.number == number,
+            chunks.c.state == ChunkState.SENT.value,
+            _job_at_work(job_id),
+        )
+        .values(
+            state=ChunkState.RUNNING.value,
+            holder=holder,
+            lease_until=lease_until,
+            attempts=chunks.c.attempts + 1,
+        )
+        .returning(*chunks.c)
+    )
+    row = connection.execute(claim).mappings().one_or_none()
+    return chunk_from_row(row) if row is not None else None
+
+
+def _held_chunk(job_id: str, number: int, holder: str) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        chunks.c.job_id == job_id,
+        chunks.c.number == number,
+        chunks.c.state == ChunkState.RUNNING.value,
+        chunks.c.holder == holder,
+    )
+
+
+def renew_chunk(
+    connection: Connection, job_id: str, number: int, *, holder: str, lease_until: datetime
+) -> bool:
+    """Prolong the lease of a chunk; False if it was lost or the job is not at work."""
+    renewed = connection.execute(
+        chunks.update()
+        .where(_held_chunk(job_id, number, holder), _job_at_work(job_id))
+        .values(lease_until=lease_until)
+    )
+    return renewed.rowcount == 1
+
+
+def release_chunk(
+    connection: Connection, job_id: str, number: int, *, holder: str, now: datetime
+) -> None:
+    """Let go of a chunk that is to be tried again: it counts as SENT from now."""
+    connection.execute(
+        chunks.update()
+        .where(_held_chunk(job_id, number, holder))
+        .values(state=ChunkState.SENT.value, holder=None, lease_until=None, sent_time=now)
+    )
+
+
+def report_chunk(
+    connection: Connection,
+    job_id: str,
+    number: int,
+    report: ChunkReport,
+    *,
+    holder: str,
+    state: ChunkState,
+) -> int | None:
+    """Record the report of a chunk held; returns how many are left, None if it was lost."""
+    recorded = connection.execute(
+        chunks.update()
+        .where(_held_chunk(job_id, number, holder), _job_at_work(job_id))
+        .values(
+            state=state.value,
+            holder=None,
+            lease_until=None,
+            report_done=report.done,
+            report_failed=report.failed,
+            report_bytes=report.size_bytes,
+            report_detail=format_json(report.detail),
+        )
+    )
+    if recorded.rowcount != 1:
+        return None
+    left: int = connection.execute(
+        jobs.update()
+        .where(jobs.c.id == job_id)
+        .values(
+            chunks_left=jobs.c.chunks_left - 1,
+            items_done=jobs.c.items_done + report.done,
+            items_failed=jobs.c.items_failed + report.failed,
+            size_bytes=jobs.c.size_bytes + report.size_bytes,
+        )
+        .returning(jobs.c.chunks_left)
+    ).scalar_one()
+    return left
+
+
+def fetch_reports(connection: Connection, job_id: str) -> list[ChunkReport]:
+    """Read the reports of a job's chunks, in the order of the chunks."""
+    query = (
+        sa.select(
+            chunks.c.report_done,
+            chunks.c.report_failed,
+            chunks.c.report_bytes,
+            chunks.c.report_detail,
+        )
+        .where(chunks.c.job_id == job_id, chunks.c.report_done.is_not(None))
+        .order_by(chunks.c.number)
+    )
+    return [report_from_row(row) for row in connection.execute(query).mappings()]
