@@ -50,7 +50,7 @@ def create_app(config: Config) -> Flask:
     app.register_error_handler(Exception, responses.internal_error)
     if config.web.cors_origins:
         app.after_request(_cors(config.web.cors_origins))
-    app.wsgi_app = _behind(app.wsgi_app, config.web)  # type: ignore[method-assign]
+    app.wsgi_app = _behind(app.wsgi_app, config.web)  # type: ignore[method-assign,assignment]  # as flask documents
     return app
 
 

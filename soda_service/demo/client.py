@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from typing_extensions import override
+
 __all__ = ["JobState", "create_job", "fetch_json", "wait_for_change"]
 
 _UWS = "{http://www.ivoa.net/xml/UWS/v1.0}"
@@ -39,6 +41,7 @@ class JobState:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    @override
     def http_error_303(self, *arguments: Any) -> Any:
         # Any: urllib's own signature. The address of the new job is what is wanted, not the job.
         return arguments[1]

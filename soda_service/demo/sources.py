@@ -74,7 +74,10 @@ def make_sources(
         else Source(x, y, 7e4, 0.95, 12.0, 0.75, 2.1 + n, 1.0)
         for n, (x, y) in enumerate(showpieces.tolist())
     ]
-    places = lambda count: random.uniform((0, 0), (nx, ny), (count, 2))  # noqa: E731
+
+    def places(count: int) -> NDArray[np.float64]:
+        return random.uniform((0, 0), (nx, ny), (count, 2))
+
     stars = [
         Source(x, y, min(300 * u**-1.1, 4e5), t)
         for (x, y), u, t in zip(

@@ -202,7 +202,8 @@ def _planes(tile: _Tile, band: str) -> dict[str, NDArray[np.float32] | NDArray[n
     seed = int(tile.request[1:])
     random = np.random.default_rng([seed, BANDS.index(band)])
     weight = _weight(tile, band, random)
-    science = _noise(_shape(tile), random) / np.sqrt(weight)
+    science = _noise(_shape(tile), random)
+    science /= np.sqrt(weight)
     for source in make_sources(seed, _shape(tile), _showpieces(tile)):
         paint(science, source, band)
     mask = np.zeros(_shape(tile), dtype=np.int32)

@@ -12,6 +12,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from soda_service.engine.footprint import pixel_to_sky
+from soda_service.engine.image import PixelBox
 
 __all__ = ["Orientation", "orientation"]
 
@@ -60,15 +61,15 @@ UPRIGHT = Orientation(transpose=False, flip_x=False, flip_y=True)
 """For images whose north is up and whose east is left already: only the order of rows changes."""
 
 
-def orientation(wcs: WCS, shape: tuple[int, int]) -> Orientation:
+def orientation(wcs: WCS, box: PixelBox) -> Orientation:
     """Choose how an image is shown: north as near up and east as near left as can be.
 
     Parameters
     ----------
     wcs
         Celestial, as `footprint.celestial_wcs` gives it.
-    shape
-        (ny, nx) of the image, pixels; the sky's directions are those at its centre.
+    box
+        What is shown; the sky's directions are those at its centre.
 
     Returns
     -------
@@ -76,7 +77,7 @@ def orientation(wcs: WCS, shape: tuple[int, int]) -> Orientation:
         `UPRIGHT` where the centre is outside the projection; of two equally good ones (at 45
         degrees) the one that does not swap the axes.
     """
-    sky_step = _sky_step(wcs, ((shape[1] - 1) / 2, (shape[0] - 1) / 2))
+    sky_step = _sky_step(wcs, ((box.x0 + box.x1 - 1) / 2, (box.y0 + box.y1 - 1) / 2))
     if not np.all(np.isfinite(sky_step)):
         return UPRIGHT
     candidates = [

@@ -266,7 +266,7 @@ class _RowCut:
         else:
             rgb = colour.stiff(*planes)
         place = self._place(wanted.bands[0])
-        return to_png(orientation(place.handle.wcs, place.handle.shape).applied(rgb))
+        return to_png(orientation(place.handle.wcs, place.inside).applied(rgb))
 
     def _science_of(self, band: str, wanted: WantedFile) -> NDArray[np.float32]:
         if band not in self._science:

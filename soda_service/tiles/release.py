@@ -43,8 +43,9 @@ class Release:
 
     path_template: str
     """Below the root: `{archive_path}/{tilename}_{reqatt}_{band}.fits.fz`; columns of the tile
-    table in braces, `{band}` in the spelling of `band_spelling`, and `{path}` for a
-    per-band path column. May hold `*` where the rest of a name is not known."""
+    table in braces, `{band}` in the spelling of `band_spelling`; `{path}` is the column
+    `path_{band}` where there is one, else `path`, and so is every other column.
+    May hold `*` and `?` where the rest of a name is not known."""
 
     band_spelling: Mapping[str, str] = field(default_factory=dict)
     """How a band is written in paths, where it differs from its name."""
@@ -70,6 +71,13 @@ class Release:
 
     tile_columns: Mapping[str, str] = field(default_factory=dict)
     """Canonical tile column -> the operator's column, for `import-tiles`."""
+
+    tile_patterns: Mapping[str, str] = field(default_factory=dict)
+    """Column of the tile table -> regular expression, searched in it by `import-tiles`; its named
+    groups become columns: `archive_path` -> `/r(?P<reqnum>[0-9]+)/`."""
+
+    tile_size_px: tuple[int, int] | None = None
+    """Width and height of every tile, for tile tables that lack the corners."""
 
     object_columns: Mapping[str, str] = field(default_factory=dict)
     """Canonical catalogue column -> the operator's column, for `import-objects`."""

@@ -38,7 +38,7 @@ def capabilities_document(base_url: str) -> bytes:
             interface.set("version", version)
         url = etree.SubElement(interface, "accessURL", use=use)
         url.text = f"{base_url}/{path}"
-    return etree.tostring(root, xml_declaration=True, encoding="utf-8")
+    return bytes(etree.tostring(root, xml_declaration=True, encoding="utf-8"))
 
 
 def availability_document(
@@ -62,7 +62,7 @@ def availability_document(
     child("note", f"soda-service {__version__}")
     for name, fault in (*needed.items(), *helpful.items()):
         child("note", f"{name}: {fault or 'ok'}")
-    return etree.tostring(root, xml_declaration=True, encoding="utf-8")
+    return bytes(etree.tostring(root, xml_declaration=True, encoding="utf-8"))
 
 
 def create_vosi(

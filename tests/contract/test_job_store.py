@@ -19,6 +19,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from typing_extensions import override
 
 from tests.toyjob import new_toy
 from uws.errors import NotFoundError
@@ -86,7 +87,7 @@ class JobStoreContract:
         store = open_store(url)
         store.migrate()
         yield store
-        store._database._engine.dispose()
+        store.close()
 
     # Jobs
 
@@ -191,7 +192,10 @@ class JobStoreContract:
             ({"phases": {Phase.COMPLETED}, "after": NOON + timedelta(minutes=1)}, "4"),
             ({"phases": {Phase.HELD}}, ""),
         ],
-        ids=str,
+        ids=[
+            *("all", "last 3", "last 0", "last 100", "after", "just after"),
+            *("phase", "phase and last", "two phases", "phase and after", "none"),
+        ],
     )
     def test_list(self, listed: JobStore, filters: dict[str, object], expected: str) -> None:
         jobs = listed.list("ann", **filters)  # type: ignore[arg-type] # a case's own filters
@@ -604,7 +608,7 @@ class JobStoreContract:
         stores[0].create(new_toy())
         assert stores[1].phase("job") is Phase.PENDING
         for store in stores:
-            store._database._engine.dispose()
+            store.close()
 
     def test_migrations_make_the_tables_of_the_schema(self, store: JobStore) -> None:
         with store._database.reading() as connection:
@@ -614,6 +618,7 @@ class JobStoreContract:
 
 class TestSqlite(JobStoreContract):
     @pytest.fixture
+    @override
     def url(self, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'jobs.db'}"
 
@@ -675,6 +680,7 @@ class TestPostgres(JobStoreContract):
     pytestmark = pytest.mark.xdist_group("postgres")
 
     @pytest.fixture
+    @override
     def url(self, postgres: str) -> str:
         engine = sa.create_engine(_postgres_url(postgres), poolclass=sa.NullPool)
         with engine.begin() as connection:
@@ -684,5 +690,6 @@ class TestPostgres(JobStoreContract):
 
     @pytest.mark.parametrize("source", [Phase.PENDING, Phase.QUEUED, Phase.COMPLETED], ids=str)
     @pytest.mark.parametrize("to", [Phase.QUEUED, Phase.ABORTED, Phase.ARCHIVED], ids=str)
+    @override
     def test_only_legal_moves(self, store: JobStore, source: Phase, to: Phase) -> None:
         super().test_only_legal_moves(store, source, to)

@@ -9,15 +9,16 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
-from tests.toyjob import new_toy, toy_runtime
+from tests.toyjob import queue_toy, toy_runtime
 from uws.ending import abort_job, destroy_job
 from uws.errors import TransientError
 from uws.execution import RQExecutor, run_worker
@@ -34,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORKER = """
 import sys
 from pathlib import Path
+from typing import Any
 from tests.contract.test_rq import LIMITS
 from tests.toyjob import toy_runtime
 from uws.execution import RQExecutor, run_worker
@@ -71,6 +73,11 @@ def _wait_until(condition: Callable[[], object], *, seconds: float = 30) -> None
         time.sleep(0.01)
 
 
+def _texts(found: Iterable[Any]) -> list[str]:
+    # Any: redis says `bytes | str`, without telling by its settings which
+    return [item.decode() for item in found]
+
+
 class Bench:
     """A runtime over the queue server, and workers to start."""
 
@@ -98,8 +105,7 @@ class Bench:
         assert self.start_worker("burst").wait(60) == 0
 
     def queue(self, job_id: str = "job", **parameters: str) -> None:
-        self.store.create(new_toy(job_id, **parameters))
-        self.store.move(job_id, Phase.QUEUED, among={Phase.PENDING})
+        queue_toy(self.runtime, job_id, **parameters)
         self.executor.send_plan(job_id)
 
     def phase_is(self, *phases: Phase, job_id: str = "job") -> Callable[[], bool]:
@@ -112,7 +118,7 @@ class Bench:
             return connection.exec_driver_sql(found).scalar()
 
     def queued(self) -> list[str]:
-        return [task.decode() for task in self.redis.lrange("rq:queue:jobs", 0, -1)]
+        return _texts(self.redis.lrange("rq:queue:jobs", 0, -1))
 
     def close(self) -> None:
         for worker in self.workers:
@@ -120,7 +126,7 @@ class Bench:
             worker.wait()
         self.redis.close()
         self.executor._redis.close()
-        self.store._database._engine.dispose()
+        self.store.close()
 
 
 @pytest.fixture
@@ -168,8 +174,8 @@ def test_tasks_have_names_and_are_sent_once(bench: Bench) -> None:
 
 def test_tasks_are_json(bench: Bench) -> None:
     bench.executor.send_chunks("job", [7])
-    task = bench.redis.hgetall("rq:job:job-chunk-0007")
-    call = ["uws.execution.task_chunk", None, ["job", 7], {}]
+    task: dict[Any, Any] = bench.redis.hgetall("rq:job:job-chunk-0007")  # Any: as above
+    call: list[object] = ["uws.execution.task_chunk", None, ["job", 7], {}]
     assert json.loads(zlib.decompress(task[b"data"])) == call
     assert task[b"result_ttl"] == b"0"
 
@@ -182,8 +188,7 @@ def test_cancel_leaves_other_jobs_alone(bench: Bench) -> None:
     bench.executor.cancel("job")
     left = ["job2-plan", *(f"job2-chunk-000{number}" for number in range(3)), "job2-finish"]
     assert bench.queued() == left
-    keys = sorted(key.decode() for key in bench.redis.keys("rq:job:*"))
-    assert keys == sorted(f"rq:job:{task}" for task in left)
+    assert sorted(_texts(bench.redis.keys("rq:job:*"))) == sorted(f"rq:job:{task}" for task in left)
 
 
 # Work

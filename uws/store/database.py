@@ -130,6 +130,10 @@ class Database:
         with self.writing() as connection:
             migrate_schema(connection)
 
+    def close(self) -> None:
+        """Close the pooled connections; others are opened when needed."""
+        self._engine.dispose()
+
     def dispose(self) -> None:
         """Forget all pooled connections without closing them: they belong to the parent."""
         self._engine.dispose(close=False)

@@ -52,6 +52,10 @@ class JobStore:
         """Bring the schema to the newest version, from none or an older one."""
         self._database.migrate()
 
+    def close(self) -> None:
+        """Close all connections; others are opened when needed."""
+        self._database.close()
+
     def dispose(self) -> None:
         """Forget connections inherited by a fork; new ones are opened when needed."""
         self._database.dispose()

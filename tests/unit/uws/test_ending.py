@@ -1,78 +1,38 @@
 """Abort and destruction: in every phase, and with the queue or the files away."""
 
 import logging
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from typing_extensions import override
 
-from tests.toyjob import new_toy, toy_runtime
+from tests.toyjob import Recorder, new_toy
 from uws.ending import abort_job, destroy_job
 from uws.errors import TransientError
-from uws.execution import InlineExecutor
 from uws.files import LocalFiles
 from uws.models import FINISHED, Phase
-from uws.runtime import Executor, Runtime
+from uws.runtime import Runtime
 
 
-class Cancelling(Executor):
-    """Notes which jobs are cancelled, and in which phase the store has them by then."""
-
-    def __init__(self) -> None:
-        self.cancelled: list[str] = []
-        self.is_away = False
-
-    @override
-    def send_plan(self, job_id: str) -> None: ...
-
-    @override
-    def send_chunks(self, job_id: str, numbers: Sequence[int]) -> None: ...
-
-    @override
-    def send_finish(self, job_id: str) -> None: ...
-
-    @override
-    def cancel(self, job_id: str) -> None:
-        if self.is_away:
-            raise TransientError("the queue is away")
-        self.cancelled.append(job_id)
-
-
-@pytest.fixture
-def executor() -> Cancelling:
-    return Cancelling()
-
-
-@pytest.fixture
-def runtime(tmp_path: Path, executor: Cancelling) -> Iterator[Runtime]:
-    runtime = toy_runtime(tmp_path)
-    assert isinstance(runtime.executor, InlineExecutor)
-    yield replace(runtime, executor=executor)
-    runtime.store._database._engine.dispose()
-
-
-def test_unknown_job(runtime: Runtime, executor: Cancelling) -> None:
+def test_unknown_job(runtime: Runtime, recorder: Recorder) -> None:
     assert not abort_job(runtime, "nobody")
     assert not destroy_job(runtime, "nobody")
-    assert executor.cancelled == []
+    assert recorder.sent == []
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.UNKNOWN])
-def test_abort(runtime: Runtime, executor: Cancelling, phase: Phase) -> None:
+def test_abort(runtime: Runtime, recorder: Recorder, phase: Phase) -> None:
     runtime.store.create(replace(new_toy(), phase=phase))
     ends = phase not in FINISHED
     assert abort_job(runtime, "job") == ends
     job = runtime.store.get("job")
     assert (job.phase, job.end_time is not None) == (Phase.ABORTED if ends else phase, ends)
-    assert executor.cancelled == (["job"] if ends else [])
+    assert recorder.sent == (["cancel job"] if ends else [])
     assert not abort_job(runtime, "job")
 
 
 @pytest.mark.parametrize("phase", list(Phase), ids=str)
-def test_destroy(runtime: Runtime, executor: Cancelling, phase: Phase) -> None:
+def test_destroy(runtime: Runtime, recorder: Recorder, phase: Phase) -> None:
     runtime.store.create(replace(new_toy(), phase=phase))
     runtime.files.write("job/deep/a.txt", b"a")
     runtime.files.write("other/a.txt", b"a")
@@ -80,14 +40,14 @@ def test_destroy(runtime: Runtime, executor: Cancelling, phase: Phase) -> None:
     assert list(runtime.store.list("", phases=set(Phase))) == []
     assert list(runtime.files.keys("job")) == []
     assert list(runtime.files.keys("other")) == ["other/a.txt"]
-    assert executor.cancelled == (["job"] if phase in {Phase.QUEUED, Phase.EXECUTING} else [])
+    assert recorder.sent == (["cancel job"] if phase in {Phase.QUEUED, Phase.EXECUTING} else [])
     assert not destroy_job(runtime, "job")
 
 
 def test_queue_that_is_away_holds_nothing_up(
-    runtime: Runtime, executor: Cancelling, caplog: pytest.LogCaptureFixture
+    runtime: Runtime, recorder: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    executor.is_away = True
+    recorder.away = {"a", "b"}
     for name in ("a", "b"):
         runtime.store.create(replace(new_toy(name), phase=Phase.EXECUTING))
         runtime.files.write(f"{name}/a.txt", b"a")
@@ -106,7 +66,7 @@ def test_files_that_stay_are_remembered(
 ) -> None:
     runtime.store.create(new_toy())
 
-    def refuse(files: LocalFiles, prefix: str) -> None:
+    def refuse(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(LocalFiles, "delete", refuse)

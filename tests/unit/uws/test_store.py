@@ -28,7 +28,7 @@ def store(path: Path) -> Iterator[JobStore]:
     store = open_store(f"sqlite:///{path}")
     store.migrate()
     yield store
-    store._database._engine.dispose()
+    store.close()
 
 
 def test_other_databases_are_refused() -> None:

@@ -3,77 +3,26 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from typing_extensions import override
 
-from tests.toyjob import new_toy, toy_runtime
+from tests.toyjob import Recorder, new_toy, queue_toy
 from uws.errors import TransientError
 from uws.models import ChunkReport, Phase
-from uws.runtime import Executor, JobLimits, Runtime
+from uws.runtime import Runtime
 from uws.steps import plan_job
 from uws.sweep import SweepReport, run_sweeper, sweep
 
-LIMITS = JobLimits(window=2, tries=3, lease_s=30)
 LATER = timedelta(seconds=31)
-
-
-class Recorder(Executor):
-    """Notes what is sent; the jobs of `away` cannot be sent."""
-
-    def __init__(self) -> None:
-        self.sent: list[str] = []
-        self.away: set[str] = set()
-
-    @override
-    def send_plan(self, job_id: str) -> None:
-        self._note("plan", job_id)
-
-    @override
-    def send_chunks(self, job_id: str, numbers: Sequence[int]) -> None:
-        self._note(f"chunks {list(numbers)}", job_id)
-
-    @override
-    def send_finish(self, job_id: str) -> None:
-        self._note("finish", job_id)
-
-    @override
-    def cancel(self, job_id: str) -> None:
-        self._note("cancel", job_id)
-
-    def _note(self, what: str, job_id: str) -> None:
-        if job_id in self.away:
-            raise TransientError("the queue is away")
-        self.sent.append(f"{what} {job_id}")
-
-
-@pytest.fixture
-def recorder() -> Recorder:
-    return Recorder()
-
-
-@pytest.fixture
-def runtime(tmp_path: Path, recorder: Recorder) -> Iterator[Runtime]:
-    runtime = replace(toy_runtime(tmp_path, limits=LIMITS), executor=recorder)
-    yield runtime
-    runtime.store._database._engine.dispose()
-
-
-def queued(runtime: Runtime, job_id: str = "job", **parameters: str) -> datetime:
-    """Queue a job; returns the time."""
-    runtime.store.create(new_toy(job_id, **parameters))
-    runtime.store.move(job_id, Phase.QUEUED, among={Phase.PENDING})
-    return datetime.now(UTC)
 
 
 def planned(runtime: Runtime, recorder: Recorder, chunks: int) -> datetime:
     """Plan a job of some chunks, of which the first two are sent; returns the time."""
-    now = queued(runtime, WORD="sky", TIMES=str(chunks), CHUNKS=str(chunks))
+    now = queue_toy(runtime, WORD="sky", TIMES=str(chunks), CHUNKS=str(chunks))
     plan_job(runtime, "job")
     assert recorder.sent.pop() == "chunks [0, 1] job"
     return now
@@ -81,14 +30,14 @@ def planned(runtime: Runtime, recorder: Recorder, chunks: int) -> datetime:
 
 def test_nothing_to_do(runtime: Runtime, recorder: Recorder) -> None:
     runtime.store.create(new_toy("pending"))
-    queued(runtime, "fresh")
+    queue_toy(runtime, "fresh")
     runtime.store.create(replace(new_toy("done"), phase=Phase.COMPLETED))
     assert sweep(runtime) == SweepReport()
     assert recorder.sent == []
 
 
 def test_lost_plan_is_sent_once_a_lease(runtime: Runtime, recorder: Recorder) -> None:
-    later = queued(runtime) + LATER
+    later = queue_toy(runtime) + LATER
     assert sweep(runtime, later) == SweepReport(planned=1)
     assert sweep(runtime, later + timedelta(seconds=20)) == SweepReport()
     assert sweep(runtime, later + timedelta(seconds=30)) == SweepReport(planned=1)
@@ -162,7 +111,7 @@ def test_expired_job_is_destroyed(runtime: Runtime, recorder: Recorder, phase: P
 
 
 def test_files_written_after_a_deletion_are_cleared(runtime: Runtime) -> None:
-    now = queued(runtime)
+    now = queue_toy(runtime)
     runtime.store.delete("job")
     runtime.files.write("job/late.txt", b"a")
     assert sweep(runtime, now + timedelta(seconds=59)) == SweepReport()
@@ -176,7 +125,7 @@ def test_one_fault_does_not_stop_a_sweep(
 ) -> None:
     recorder.away = {"b"}
     for name in "abc":
-        now = queued(runtime, name)
+        now = queue_toy(runtime, name)
     assert sweep(runtime, now + LATER) == SweepReport(planned=2, faults=1)
     assert sorted(recorder.sent) == ["plan a", "plan c"]
     assert "sweep: not planned" in caplog.messages
@@ -186,7 +135,7 @@ def test_one_fault_does_not_stop_a_sweep(
 
 def test_sweeps_at_once_send_once(runtime: Runtime, recorder: Recorder) -> None:
     for name in "abcdefgh":
-        later = queued(runtime, name) + LATER
+        later = queue_toy(runtime, name) + LATER
     with ThreadPoolExecutor(4) as pool:
         reports = list(pool.map(lambda _: sweep(runtime, later), range(4)))
     assert sum(report.planned for report in reports) == 8
@@ -195,7 +144,7 @@ def test_sweeps_at_once_send_once(runtime: Runtime, recorder: Recorder) -> None:
 
 def test_store_that_is_away_ends_one_sweep(tmp_path: Path, runtime: Runtime) -> None:
     (tmp_path / "jobs.db").rename(tmp_path / "gone.db")
-    runtime.store._database._engine.dispose()
+    runtime.store.close()
     with pytest.raises(TransientError, match="no such table"):
         sweep(runtime)
 
@@ -206,7 +155,7 @@ def test_sweeper_sweeps_until_it_is_stopped(
     stop = threading.Event()
     swept: list[int] = []
 
-    def sweep_badly(runtime: Runtime) -> SweepReport:
+    def sweep_badly(_: Runtime) -> SweepReport:
         swept.append(len(swept))
         if len(swept) == 3:
             stop.set()

@@ -1,0 +1,105 @@
+"""What `check-config` looks at: whether everything that settings name is there and answers."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from soda_service.assembly import build_parts
+from soda_service.cli_options import expected_errors
+from soda_service.config import Config
+from soda_service.embedded.queue_server import find_server
+from soda_service.errors import ConfigError
+from soda_service.tiles.release import Release
+from soda_service.tiles.releases import Releases, parse_release
+from uws.models import ACTIVE
+from uws.store import open_store
+
+__all__ = ["Finding", "check", "settings_in_effect"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    is_good: bool
+    detail: str
+    """What was found, or what is wrong."""
+
+
+def check(config: Config) -> Iterator[Finding]:
+    """Look at all that the settings name; nothing is made or changed."""
+    if config.data:
+        yield _look("data directory", lambda: _check_folder(config.data_folder()))
+    yield _look("job files", lambda: _check_folder(config.files_root()))
+    yield _look("job store", lambda: _check_store(config))
+    yield _look("queue", lambda: _check_queue(config))
+    releases = Releases(config.release_folders())
+    for folder in config.release_folders():
+        for path in sorted(folder.glob("*.toml")):
+            yield _look(f"release {path.name}", partial(_check_release, releases, path))
+    yield _look("default release", lambda: releases.default().name)
+
+
+def settings_in_effect(config: Config) -> Iterator[tuple[str, object]]:
+    """List all settings: path and value. Passwords in URLs are hidden."""
+    for name, value in asdict(config).items():
+        if not isinstance(value, dict):
+            yield name, value
+            continue
+        for key, inner in value.items():
+            yield f"{name}.{key}", _shown(inner) if key == "url" else inner
+
+
+def _shown(url: str) -> str:
+    """Hide the password of a URL."""
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
+
+
+def _look(subject: str, action: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, is_good=True, detail=action())
+    except expected_errors() as error:
+        return Finding(subject, is_good=False, detail=" ".join(str(error).split()))
+
+
+def _check_folder(folder: Path) -> str:
+    """Find whether a folder can be written to, or made; OSError if not."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir():
+        raise NotADirectoryError(f"{existing} is not a directory")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(f"{existing} cannot be written to")
+    return str(folder) if existing == folder else f"{folder} (will be made)"
+
+
+def _check_store(config: Config) -> str:
+    url = config.store_url()
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        return f"{url} (will be made by init-db or serve)"
+    return f"{_shown(url)}, {open_store(url).count('', ACTIVE)} jobs under way"
+
+
+def _check_queue(config: Config) -> str:
+    if not config.queue.url:
+        return f"of its own, by serve: {find_server()}"
+    counts = ", ".join(
+        f"{count} {what}" for what, count in build_parts(config).executor.status().items()
+    )
+    return f"{_shown(config.queue.url)}, {counts}"
+
+
+def _check_release(releases: Releases, path: Path) -> str:
+    release = parse_release(path)
+    tiles = _count_tiles(releases, release)
+    if tiles and "://" not in release.root and not Path(release.root).is_dir():
+        raise ConfigError(f"{release.name}: its root {release.root} is not there")
+    bands = ", ".join(release.band_names)
+    return f"{release.name}, bands {bands}, {f'{tiles} tiles' if tiles else 'no tiles yet'}"
+
+
+def _count_tiles(releases: Releases, release: Release) -> int:
+    return len(releases.index(release)) if releases.has_tiles(release) else 0

@@ -1,0 +1,383 @@
+"""Settings of the service: one frozen tree, read once at the start.
+
+A setting comes from, the later wins: its default here, the TOML file (`--config`, SODA_CONFIG),
+the environment (`SODA_WEB__PORT`; SODA_DATA for the data directory), the command line. Unknown
+keys and bad values stop the start. docs/configuration.md is drawn from the docstrings here.
+Imports the standard library, settings and errors only.
+"""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from soda_service.errors import ConfigError
+from soda_service.settings import (
+    OUTSIDE,
+    Layer,
+    Location,
+    bounds,
+    environment_layer,
+    file_layer,
+    read_tree,
+)
+
+if TYPE_CHECKING:
+    from uws.runtime import JobLimits
+
+__all__ = [
+    "AuthConfig",
+    "Config",
+    "CutoutsConfig",
+    "FilesConfig",
+    "JobsConfig",
+    "LogConfig",
+    "QueueConfig",
+    "ReleasesConfig",
+    "ServiceConfig",
+    "StoreConfig",
+    "SweepConfig",
+    "WebConfig",
+    "is_loopback",
+    "load_config",
+]
+
+_NO_LOCATION = Location("")
+_STORE_KINDS = ("sqlite", "postgresql", "postgresql+psycopg")
+_EMPTY: Mapping[str, Mapping[str, object]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """The web server, and how it is reached."""
+
+    host: str = "127.0.0.1"
+    """Address to listen at (`serve`); `0.0.0.0` and `::` are all interfaces."""
+
+    port: int = field(default=8000, metadata=bounds(0, 65535))
+    """Port to listen at (`serve`); 0 chooses a free one."""
+
+    base_url: str = ""
+    """URL of the service as its users see it, path included, e.g.
+    `https://example.org/cutouts`; empty: as each request was addressed.
+    """
+
+    path_prefix: str = ""
+    """Path below which the service lies, e.g. `/cutouts`; empty: the root."""
+
+    proxy_hops: int = field(default=0, metadata=bounds(0, 10))
+    """How many proxies stand in front whose X-Forwarded-* headers are believed."""
+
+    workers: int = field(default=2, metadata=bounds(1, 256))
+    """Web processes (`serve`)."""
+
+    threads: int = field(default=500, metadata=bounds(2, 10_000))
+    """Threads of each web process (`serve`), made when needed; a client blocked in WAIT holds
+    one.
+    """
+
+    body_max_bytes: int = field(default=512_000_000, metadata=bounds(1))
+    """Largest request body; beyond it 413."""
+
+    allow_remote_open: bool = False
+    """Allow listening beyond this machine although everybody may use everything (`auth.mode =
+    "open"`).
+    """
+
+    cors_origins: str = "*"
+    """Origins whose pages may read answers, separated by commas; `*`: all; empty: none."""
+
+    x_accel_prefix: str = ""
+    """Internal nginx location that maps to `files.root`, e.g. `/_files`; empty: the web process
+    sends files itself.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class AuthConfig:
+    """Who may use the service."""
+
+    mode: Literal["open"] = "open"
+    """`open`: everybody, as one anonymous owner."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody who reaches the service may use it."""
+        return self.mode == "open"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """The job store: the SQL database that knows every job."""
+
+    url: str = ""
+    """SQLAlchemy URL, e.g. `postgresql+psycopg://soda@db.example.org/soda`; empty: `soda.db`
+    (SQLite) in the data directory.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class QueueConfig:
+    """The Redis (or Valkey) server that hands tasks to workers."""
+
+    url: str = ""
+    """`redis://`, `rediss://` or `unix://` URL; empty: `serve` starts a server of its own."""
+
+    name: str = "soda"
+    """Name of the queue; services that share a server need different names."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilesConfig:
+    """Where the files of jobs lie."""
+
+    root: Location = _NO_LOCATION
+    """Directory, shared by web and workers; empty: `jobs` in the data directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasesConfig:
+    """Where data releases are described."""
+
+    folders: tuple[Path, ...] = ()
+    """Folders of release files, searched after `releases` in the data directory and before
+    `conf/releases`.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class JobsConfig:
+    """Limits of jobs; the fields of `uws.runtime.JobLimits`."""
+
+    execution_default_s: int = field(default=6 * 3600, metadata=bounds(0))
+    """Execution duration of a job that asks for none, seconds; 0: unlimited."""
+
+    execution_max_s: int = field(default=24 * 3600, metadata=bounds(0))
+    """Longest execution duration, seconds; 0: unlimited."""
+
+    lifetime_default_s: int = field(default=14 * 86400, metadata=bounds(60))
+    """Time from creation to destruction of a job that asks for none, seconds."""
+
+    lifetime_max_s: int = field(default=90 * 86400, metadata=bounds(60))
+    """Longest time from now to a job's destruction, seconds."""
+
+    wait_max_s: int = field(default=30, metadata=bounds(0, 600))
+    """Longest time that a WAIT blocks, seconds."""
+
+    running_jobs_max: int = field(default=20, metadata=bounds(1))
+    """Jobs of one owner that are QUEUED or EXECUTING at a time; beyond it 429."""
+
+    window: int = field(default=8, metadata=bounds(1))
+    """Chunks of one job in the queue at a time, so that no job fills it."""
+
+    tries: int = field(default=3, metadata=bounds(1))
+    """How often a chunk is tried before its rows are given up as failed."""
+
+    lease_s: int = field(default=30, metadata=bounds(3))
+    """A worker that is silent for so long has lost its chunk, seconds."""
+
+    inline_value_max: int = field(default=4096, metadata=bounds(0))
+    """Parameter values with more characters are kept as files, out of the job document."""
+
+    def limits(self) -> "JobLimits":
+        """Give these settings as the job server's value."""
+        from uws.runtime import JobLimits  # brings SQLAlchemy, which a cold --help can spare
+
+        return JobLimits(**asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class CutoutsConfig:
+    """Limits and sizes of cutout jobs."""
+
+    rows_max: int = field(default=1_000_000, metadata=bounds(1))
+    """Rows of a positions table; beyond it 413."""
+
+    rows_checked_at_once: int = field(default=100_000, metadata=bounds(0))
+    """Tables of up to so many rows are checked while the client waits, longer ones when planned."""
+
+    results_listed_max: int = field(default=1000, metadata=bounds(0))
+    """Files listed one by one among a job's results; beyond it by manifest and archive alone."""
+
+    chunk_rows: int = field(default=100, metadata=bounds(1))
+    """Rows worked together by one worker in one task."""
+
+    open_tiles: int = field(default=64, metadata=bounds(1))
+    """Tile files that a process keeps open."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceConfig:
+    """What the service says of itself."""
+
+    title: str = "Sky cutout service"
+    """Name shown on pages and in VO documents."""
+
+    authority: str = "soda.invalid"
+    """IVOA authority of dataset identifiers: `ivo://{authority}/{release}?{tile}/{band}`."""
+
+    contact: str = ""
+    """Mail address or URL where users find help."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """The log, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least serious kind of line: `debug`, `info`, `warning` or `error`."""
+
+    format: Literal["text", "json"] = "text"
+    """`text` for people, `json` for log collectors: an object a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepConfig:
+    """The sweeper: destroys expired jobs, ends overdue ones, sends lost work again."""
+
+    every_s: float = field(default=5.0, metadata=bounds(0.1, 3600))
+    """Pause between two sweeps, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings."""
+
+    data: Path | None = None
+    """Data directory: job store, files of jobs, published releases (`--data`, SODA_DATA)."""
+
+    web: WebConfig = WebConfig()
+    auth: AuthConfig = AuthConfig()
+    store: StoreConfig = StoreConfig()
+    queue: QueueConfig = QueueConfig()
+    files: FilesConfig = FilesConfig()
+    releases: ReleasesConfig = ReleasesConfig()
+    jobs: JobsConfig = JobsConfig()
+    cutouts: CutoutsConfig = CutoutsConfig()
+    service: ServiceConfig = ServiceConfig()
+    log: LogConfig = LogConfig()
+    sweep: SweepConfig = SweepConfig()
+
+    def data_folder(self) -> Path:
+        """Give the data directory.
+
+        Raises
+        ------
+        ConfigError
+            When none is set.
+        """
+        if self.data is None:
+            raise ConfigError(
+                "no data directory is set; say --data DIR, SODA_DATA, or `data` in the file"
+            )
+        return self.data
+
+    def store_url(self) -> str:
+        """Give the SQLAlchemy URL of the job store; ConfigError as `data_folder`."""
+        return self.store.url or f"sqlite:///{self.data_folder() / 'soda.db'}"
+
+    def queue_url(self) -> str:
+        """Give the URL of the queue server.
+
+        Raises
+        ------
+        ConfigError
+            When none is set: only `serve` brings its own.
+        """
+        if not self.queue.url:
+            raise ConfigError(
+                "queue.url: no Redis server is set; say SODA_QUEUE__URL or [queue] url,"
+                " or run `soda-service serve`, which starts its own"
+            )
+        return self.queue.url
+
+    def files_root(self) -> Path:
+        """Give the directory of the jobs' files; ConfigError as `data_folder`."""
+        return Path(self.files.root) if self.files.root else self.data_folder() / "jobs"
+
+    def published_folder(self) -> Path:
+        """Give the folder that `publish` and the imports write to; as `data_folder`."""
+        return self.data_folder() / "releases"
+
+    def release_folders(self) -> tuple[Path, ...]:
+        """Give the folders of release files, those that win first."""
+        published = () if self.data is None else (self.published_folder(),)
+        beside = Path(__file__).resolve().parents[1] / "conf" / "releases"
+        shipped = beside if beside.is_dir() else Path.cwd() / "conf" / "releases"
+        return (*published, *self.releases.folders, *((shipped,) if shipped.is_dir() else ()))
+
+
+def load_config(
+    path: Path | None = None,
+    data: Path | None = None,
+    *,
+    overrides: Mapping[str, Mapping[str, object]] = _EMPTY,
+    environ: Mapping[str, str] = os.environ,
+) -> Config:
+    """Read the settings.
+
+    Parameters
+    ----------
+    path
+        The TOML file; else SODA_CONFIG names it; else there is none.
+    data
+        The data directory; wins over SODA_DATA and the file.
+    overrides
+        Section -> key -> value of the command line; wins over everything.
+    environ
+        The environment variables.
+
+    Raises
+    ------
+    ConfigError
+        For a file that cannot be read, an unknown key, a bad value, or settings that do not go
+        together.
+    """
+    path = path or (Path(environ["SODA_CONFIG"]) if environ.get("SODA_CONFIG") else None)
+    written = (file_layer(path),) if path else ()
+    variables = environment_layer(environ)
+    given = Layer("command line", {OUTSIDE: {"data": str(data)} if data else {}, **overrides})
+    config = read_tree(Config, (*written, variables, given))
+    _check_together(config)
+    return config
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach what listens at `host`."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # a name; others than this one may lead anywhere
+        return host == "localhost"
+
+
+def _check_together(config: Config) -> None:
+    """Refuse settings that are allowed one by one but not together."""
+    web, jobs = config.web, config.jobs
+    if not is_loopback(web.host) and config.auth.is_open and not web.allow_remote_open:
+        raise ConfigError(
+            f"web.host: {web.host} is reached from other machines while auth.mode is open, so"
+            " everybody there could use, read and delete everything; say"
+            " web.allow_remote_open = true if that is meant, or listen at 127.0.0.1"
+        )
+    if web.path_prefix and (not web.path_prefix.startswith("/") or web.path_prefix.endswith("/")):
+        raise ConfigError(
+            f"web.path_prefix: {web.path_prefix!r} must begin with / and not end with it"
+        )
+    if web.base_url and not web.base_url.startswith(("http://", "https://")):
+        raise ConfigError(f"web.base_url: {web.base_url!r} must begin with http:// or https://")
+    kind = config.store.url.partition("://")[0]
+    if kind and kind not in _STORE_KINDS:
+        raise ConfigError(f"store.url: {kind}: is unknown; known: {', '.join(_STORE_KINDS)}")
+    if jobs.lifetime_default_s > jobs.lifetime_max_s:
+        raise ConfigError(
+            f"jobs.lifetime_default_s: {jobs.lifetime_default_s} exceeds"
+            f" jobs.lifetime_max_s = {jobs.lifetime_max_s}"
+        )
+    if jobs.execution_max_s > 0 and not 0 < jobs.execution_default_s <= jobs.execution_max_s:
+        raise ConfigError(
+            f"jobs.execution_default_s: {jobs.execution_default_s} (0 is unlimited) exceeds"
+            f" jobs.execution_max_s = {jobs.execution_max_s}"
+        )

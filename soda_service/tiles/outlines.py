@@ -1,0 +1,267 @@
+"""Shapes that tiles have on the sky, and how far inside of them a position lies.
+
+Three kinds, each with one method to find the best shape for many positions:
+
+- `Areas`: the tiles' own boxes of RA and Dec, which share out the sky among them;
+- `Outlines`: images of four corners; the edges of a TAN image are great circles;
+- `Caps`: circles about images whose outline is no such thing (all-sky maps).
+
+Imports grid and numpy.
+"""
+
+from abc import abstractmethod
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from soda_service.tiles.grid import Bounds, SkyGrid
+
+__all__ = ["Areas", "Caps", "Outlines", "Shapes", "positions", "tan_corners", "unit_vectors"]
+
+Floats = NDArray[np.float64]
+
+_ROUNDING_DEG = 5e-6
+"""Neighbouring areas of published tables miss or overlap each other by up to 2e-6 deg."""
+
+_ON_THE_EDGE = 1e-9
+"""Radians, 0.2 mas: a position this far outside counts as on the edge."""
+
+_OUTSIDE = -np.inf
+
+
+def unit_vectors(ra_deg: Floats, dec_deg: Floats) -> Floats:
+    """Turn positions into vectors of length 1, shape (..., 3)."""
+    ra, dec = np.radians(ra_deg), np.radians(dec_deg)
+    flat = np.cos(dec)
+    return np.stack([flat * np.cos(ra), flat * np.sin(ra), np.sin(dec)], axis=-1)
+
+
+def positions(vectors: Floats) -> tuple[Floats, Floats]:
+    """Turn vectors of any length, shape (..., 3), into RA (0 to 360) and Dec, deg."""
+    ra = np.degrees(np.arctan2(vectors[..., 1], vectors[..., 0])) % 360.0
+    dec = np.degrees(np.arctan2(vectors[..., 2], np.hypot(vectors[..., 0], vectors[..., 1])))
+    return ra, dec
+
+
+def tan_corners(ra_deg: float, dec_deg: float, *, width_deg: float, height_deg: float) -> Floats:
+    """Give the corners of a gnomonic image whose y axis points north.
+
+    Parameters
+    ----------
+    ra_deg, dec_deg
+        Its centre, where it touches the sphere.
+    width_deg, height_deg
+        Its sizes in the tangential plane: pixels times pixel scale.
+
+    Returns
+    -------
+    ndarray, shape (4, 2)
+        RA, Dec, deg.
+    """
+    ra = np.radians(ra_deg)
+    centre = unit_vectors(np.array(ra_deg), np.array(dec_deg))
+    east = np.array([-np.sin(ra), np.cos(ra), 0.0])
+    north = np.cross(centre, east)
+    x = np.radians(width_deg / 2) * np.array([1, -1, -1, 1])
+    y = np.radians(height_deg / 2) * np.array([-1, -1, 1, 1])
+    return np.stack(positions(centre + x[:, None] * east + y[:, None] * north), axis=-1)
+
+
+class Shapes(Protocol):
+    """Some shapes of one kind, each of a tile.
+
+    Attributes
+    ----------
+    tiles : ndarray, shape (n,), int32
+        Number of the tile that each shape belongs to, ascending.
+    grid : SkyGrid
+        Where the shapes are.
+    """
+
+    tiles: NDArray[np.int32]
+    grid: SkyGrid
+
+    @abstractmethod
+    def coordinates(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
+        """Give positions, one a row, in the form that `depth` takes."""
+
+    @abstractmethod
+    def depth(self, coordinates: Floats, shapes: NDArray[np.int32]) -> Floats:
+        """Tell how far inside its shape each position lies; -inf where it is outside.
+
+        The unit is the kind's own; deeper is greater.
+        """
+
+    def deepest(self, ra_deg: Floats, dec_deg: Floats) -> NDArray[np.int32]:
+        """Find for each position the tile in whose shape it lies deepest; -1 where in none."""
+        best = np.full(len(ra_deg), _OUTSIDE)
+        found = np.full(len(ra_deg), -1, dtype=np.int32)
+        coordinates = self.coordinates(ra_deg, dec_deg)
+        for positions, shapes in self.grid.candidates(ra_deg, dec_deg):
+            depth = self.depth(coordinates[positions], shapes)
+            better = depth > best[positions]
+            best[positions[better]] = depth[better]
+            found[positions[better]] = self.tiles[shapes[better]]
+        return found
+
+    def all_around(self, ra_deg: float, dec_deg: float) -> list[int]:
+        """List the tiles in whose shape a position lies, the deepest first."""
+        ra, dec = np.array([ra_deg]), np.array([dec_deg])
+        coordinates = self.coordinates(ra, dec)
+        held: list[tuple[float, int]] = []
+        for _, shapes in self.grid.candidates(ra, dec):
+            depth = float(self.depth(coordinates, shapes)[0])
+            if depth > _OUTSIDE:
+                held.append((-depth, int(self.tiles[shapes[0]])))
+        return [tile for _, tile in sorted(held)]
+
+
+class Areas(Shapes):
+    """Boxes of RA and Dec, half-open: from the lower edge on, up to but without the upper one.
+
+    Where rounding leaves a gap between two boxes the nearer one has it; where they overlap, the
+    one whose edge is farther.
+
+    Parameters
+    ----------
+    tiles : ndarray, shape (n,), int32
+    unique_deg : ndarray, shape (n, 4)
+        RA from, RA to, Dec from, Dec to; RA from > RA to crosses RA 0.
+    """
+
+    def __init__(self, tiles: NDArray[np.int32], unique_deg: Floats) -> None:
+        self.tiles = tiles
+        width = unique_deg[:, 1] - unique_deg[:, 0]
+        self._width = np.where(width < 0, width + 360.0, width)
+        self._ra_min = unique_deg[:, 0] % 360.0
+        self._dec_min = unique_deg[:, 2]
+        # The pole itself belongs to the box that reaches it.
+        self._dec_max = np.where(unique_deg[:, 3] >= 90.0, 91.0, unique_deg[:, 3])
+        self.grid = SkyGrid(
+            Bounds(
+                ra_min=(self._ra_min - _ROUNDING_DEG) % 360.0,
+                ra_width=np.minimum(self._width + 2 * _ROUNDING_DEG, 360.0),
+                dec_min=self._dec_min - _ROUNDING_DEG,
+                dec_max=unique_deg[:, 3] + _ROUNDING_DEG,
+            )
+        )
+
+    @override
+    def coordinates(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
+        """Give RA and Dec, deg."""
+        return np.stack([ra_deg, dec_deg], axis=-1)
+
+    @override
+    def depth(self, coordinates: Floats, shapes: NDArray[np.int32]) -> Floats:
+        """Give the distance to the nearest side, deg of RA or Dec; + 1000 where within."""
+        width = self._width[shapes]
+        east = (coordinates[:, 0] - self._ra_min[shapes]) % 360.0
+        east = np.where(east > 180.0 + width / 2, east - 360.0, east)
+        north = coordinates[:, 1] - self._dec_min[shapes]
+        south = self._dec_max[shapes] - coordinates[:, 1]
+        around = width >= 360.0
+        sideways = np.where(around, np.inf, np.minimum(east, width - east))
+        depth = np.minimum(np.minimum(north, south), sideways)
+        holds = (north >= 0) & (south > 0) & (around | ((east >= 0) & (east < width)))
+        return np.where(depth < -_ROUNDING_DEG, _OUTSIDE, depth + 1000.0 * holds)
+
+
+class Outlines(Shapes):
+    """Images of four corners, joined by great circles, smaller than a hemisphere.
+
+    Parameters
+    ----------
+    tiles : ndarray, shape (n,), int32
+    corners_deg : ndarray, shape (n, 4, 2)
+        RA, Dec of the corners in any order.
+    """
+
+    def __init__(self, tiles: NDArray[np.int32], corners_deg: Floats) -> None:
+        self.tiles = tiles
+        corners = unit_vectors(corners_deg[..., 0], corners_deg[..., 1])
+        centre = _normalised(corners.sum(axis=1))
+        corners = _anticlockwise(corners, centre)
+        edges = np.cross(corners, np.roll(corners, -1, axis=1))
+        length = np.linalg.norm(edges, axis=-1, keepdims=True)
+        # Two corners in one place (boxes at a pole) have no edge between them: the vector to the
+        # centre stands in for it, from whose great circle every position within is far away.
+        none = length < 1e-12
+        edges = edges / np.where(none, 1.0, length)
+        self._inwards = np.where(none, centre[:, None, :], edges)
+        radius = np.arccos(np.clip(np.einsum("nck,nk->nc", corners, centre), -1, 1)).max(axis=1)
+        self.grid = SkyGrid(_circle_bounds(centre, np.degrees(radius)))
+
+    @override
+    def coordinates(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
+        """Give unit vectors."""
+        return unit_vectors(ra_deg, dec_deg)
+
+    @override
+    def depth(self, coordinates: Floats, shapes: NDArray[np.int32]) -> Floats:
+        """Give the sine of the great-circle distance to the nearest edge."""
+        depth = np.einsum("nek,nk->ne", self._inwards[shapes], coordinates).min(axis=1)
+        return np.where(depth < -_ON_THE_EDGE, _OUTSIDE, depth)
+
+
+class Caps(Shapes):
+    """Circles on the sky.
+
+    Parameters
+    ----------
+    tiles : ndarray, shape (n,), int32
+    ra_deg, dec_deg, radius_deg : ndarray, shape (n,)
+    """
+
+    def __init__(
+        self, tiles: NDArray[np.int32], ra_deg: Floats, dec_deg: Floats, radius_deg: Floats
+    ) -> None:
+        self.tiles = tiles
+        self._centre = unit_vectors(ra_deg, dec_deg)
+        self._radius = np.radians(radius_deg)
+        self.grid = SkyGrid(_circle_bounds(self._centre, radius_deg))
+
+    @override
+    def coordinates(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
+        """Give unit vectors."""
+        return unit_vectors(ra_deg, dec_deg)
+
+    @override
+    def depth(self, coordinates: Floats, shapes: NDArray[np.int32]) -> Floats:
+        """Give the distance to the circle, radians."""
+        centre = self._centre[shapes]
+        across = np.linalg.norm(np.cross(centre, coordinates), axis=-1)
+        distance = np.arctan2(across, np.einsum("nk,nk->n", centre, coordinates))
+        depth = self._radius[shapes] - distance
+        return np.where(depth < -_ON_THE_EDGE, _OUTSIDE, depth)
+
+
+def _normalised(vectors: Floats) -> Floats:
+    normalised: Floats = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return normalised
+
+
+def _anticlockwise(corners: Floats, centre: Floats) -> Floats:
+    """Order corners, shape (n, 4, 3), around their centre as seen from outside the sphere."""
+    # Any two directions across the line of sight will do, if they turn the same way round.
+    start = np.eye(3)[np.abs(centre).argmin(axis=1)]
+    right = _normalised(np.cross(start, centre))
+    up = np.cross(centre, right)
+    x = np.einsum("nck,nk->nc", corners, right)
+    y = np.einsum("nck,nk->nc", corners, up)
+    order = np.argsort(np.arctan2(y, x), axis=1)
+    return np.take_along_axis(corners, order[..., None], axis=1)
+
+
+def _circle_bounds(centre: Floats, radius_deg: Floats) -> Bounds:
+    """Give the boxes of RA and Dec around circles, a little wider than they are."""
+    ra, dec = positions(centre)
+    radius = np.asarray(radius_deg) + 1e-6
+    dec_min, dec_max = np.maximum(dec - radius, -90.0), np.minimum(dec + radius, 90.0)
+    over_pole = (dec - radius <= -90.0) | (dec + radius >= 90.0)
+    cosine = np.where(over_pole, 1.0, np.cos(np.radians(dec)))
+    sine = np.sin(np.radians(np.minimum(radius, 90.0)))
+    half = np.degrees(np.arcsin(np.minimum(sine / cosine, 1.0)))
+    half = np.where(over_pole, 180.0, half)
+    return Bounds((ra - half) % 360.0, 2 * half, dec_min, dec_max)

@@ -1,0 +1,119 @@
+"""Leases while a step works: kept, lost, and jobs that end in the middle."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typing_extensions import override
+
+from tests.toyjob import LIMITS, ToyJob, queue_toy, run_toy, set_type, toy_runtime
+from uws.ending import abort_job, destroy_job
+from uws.errors import TransientError
+from uws.jobtype import JobContext, Outcome, Plan
+from uws.models import Chunk, ChunkReport, Phase
+from uws.runtime import Runtime
+
+
+class Meddled(ToyJob):
+    """Has something done to the job in the middle of a step, then works on."""
+
+    def __init__(self, where: str, meddle: Callable[[], object]) -> None:
+        self._where = where
+        self._meddle = meddle
+
+    @override
+    def plan(self, context: JobContext) -> Plan:
+        self._at("plan", context)
+        return super().plan(context)
+
+    @override
+    def run_chunk(self, context: JobContext, chunk: Chunk) -> ChunkReport:
+        self._at("chunk", context)
+        return super().run_chunk(context, chunk)
+
+    @override
+    def finish(self, context: JobContext, reports: Sequence[ChunkReport]) -> Outcome:
+        self._at("finish", context)
+        return super().finish(context, reports)
+
+    def _at(self, where: str, context: JobContext) -> None:
+        del context  # for those who want more
+        if where == self._where:
+            self._meddle()
+
+
+@pytest.mark.parametrize("where", ["plan", "chunk", "finish"])
+def test_aborted_job_stays_aborted(inline: Runtime, where: str) -> None:
+    set_type(inline, Meddled(where, lambda: abort_job(inline, "job")))
+    job = run_toy(inline, WORD="sky", TIMES="2", CHUNKS="2")
+    assert (job.phase, job.error, job.results) == (Phase.ABORTED, None, ())
+
+
+@pytest.mark.parametrize("where", ["plan", "chunk", "finish"])
+def test_destroyed_job_stays_destroyed(inline: Runtime, where: str) -> None:
+    set_type(inline, Meddled(where, lambda: destroy_job(inline, "job")))
+    queue_toy(inline, WORD="sky", TIMES="2", CHUNKS="2")
+    inline.executor.send_plan("job")
+    assert list(inline.store.list("")) == []
+
+
+@pytest.mark.parametrize("where", ["plan", "chunk", "finish"])
+def test_heartbeat_stops_the_work_of_an_aborted_job(tmp_path: Path, where: str) -> None:
+    runtime = toy_runtime(tmp_path, limits=replace(LIMITS, lease_s=1))
+    beats: list[float] = []
+
+    class Patient(Meddled):
+        @override
+        def _at(self, where: str, context: JobContext) -> None:
+            super()._at(where, context)
+            deadline = time.monotonic() + 10
+            while where == self._where and time.monotonic() < deadline:
+                beats.append(time.monotonic())
+                context.heartbeat()
+                threading.Event().wait(0.01)
+
+    set_type(runtime, Patient(where, lambda: abort_job(runtime, "job")))
+    job = run_toy(runtime, WORD="sky", TIMES="2", CHUNKS="2")
+    assert job.phase is Phase.ABORTED
+    assert beats[-1] - beats[0] < 5
+    runtime.store.close()
+
+
+def test_silent_chunk_keeps_its_lease(tmp_path: Path) -> None:
+    runtime = toy_runtime(tmp_path, limits=replace(LIMITS, lease_s=1))
+    lost: list[tuple[str, int]] = []
+
+    def look() -> None:
+        for _ in range(15):
+            threading.Event().wait(0.1)
+            lost.extend(runtime.store.lost_chunks(datetime.now(UTC), 1))
+
+    set_type(runtime, Meddled("chunk", look))
+    job = run_toy(runtime, WORD="sky")
+    assert (job.phase, lost) == (Phase.COMPLETED, [])
+    runtime.store.close()
+
+
+def test_lease_survives_a_store_that_is_away_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = toy_runtime(tmp_path, limits=replace(LIMITS, lease_s=1))
+    renew, renewals = runtime.store.renew, iter(range(100))
+    renewed = threading.Event()
+
+    def renew_badly(*arguments: object, **more: object) -> bool:
+        if next(renewals) == 0:
+            raise TransientError("the store is away")
+        kept = renew(*arguments, **more)  # type: ignore[arg-type] # passed on as they came
+        renewed.set()
+        return kept
+
+    monkeypatch.setattr(runtime.store, "renew", renew_badly)
+    set_type(runtime, Meddled("chunk", lambda: renewed.wait(10)))
+    assert run_toy(runtime, WORD="sky").phase is Phase.COMPLETED
+    assert "lease not renewed: ServiceUnavailable: the store is away" in caplog.messages
+    runtime.store.close()
