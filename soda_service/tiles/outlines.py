@@ -137,14 +137,13 @@ class Areas(Shapes):
         self._width = np.where(width < 0, width + 360.0, width)
         self._ra_min = unique_deg[:, 0] % 360.0
         self._dec_min = unique_deg[:, 2]
-        # The pole itself belongs to the box that reaches it.
-        self._dec_max = np.where(unique_deg[:, 3] >= 90.0, 91.0, unique_deg[:, 3])
+        self._dec_max = unique_deg[:, 3]
         self.grid = SkyGrid(
             Bounds(
                 ra_min=(self._ra_min - _ROUNDING_DEG) % 360.0,
                 ra_width=np.minimum(self._width + 2 * _ROUNDING_DEG, 360.0),
                 dec_min=self._dec_min - _ROUNDING_DEG,
-                dec_max=unique_deg[:, 3] + _ROUNDING_DEG,
+                dec_max=self._dec_max + _ROUNDING_DEG,
             )
         )
 
@@ -155,7 +154,10 @@ class Areas(Shapes):
 
     @override
     def depth(self, coordinates: Floats, shapes: NDArray[np.int32]) -> Floats:
-        """Give the distance to the nearest side, deg of RA or Dec; + 1000 where within."""
+        """Give the distance to the nearest side, deg of RA or Dec; + 1000 where within.
+
+        A pole, which no half-open box holds, is on the edge of those that reach it.
+        """
         width = self._width[shapes]
         east = (coordinates[:, 0] - self._ra_min[shapes]) % 360.0
         east = np.where(east > 180.0 + width / 2, east - 360.0, east)

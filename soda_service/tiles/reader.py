@@ -21,7 +21,7 @@ from soda_service.errors import TileUnreadable
 from soda_service.tiles.fitsfile import FitsFile, ImageHDU
 from soda_service.tiles.release import Plane
 
-__all__ = ["TileFile", "TileHandle", "TilePlane", "TileReader"]
+__all__ = ["TileFile", "TileHandle", "TilePlane", "TileReader", "plane_roles"]
 
 _ROLES = {
     "SCI": "SCI",
@@ -180,7 +180,7 @@ def _open_tile(tile: TileFile) -> TileHandle:
     try:
         with file.failures_explained():
             hdus = _named(file, tile.planes) if tile.planes else list(_on_one_grid(file))
-            roles = [plane.role for plane in tile.planes] or list(_roles(hdus))
+            roles = [plane.role for plane in tile.planes] or list(plane_roles(hdus))
             return TileHandle(file, hdus, roles)
     except BaseException:
         file.close()
@@ -241,7 +241,7 @@ def _is_same_grid(first: WCS, second: WCS, shape: tuple[int, ...]) -> bool:
     return not bool(np.any(distances > _SAME_GRID_PX))
 
 
-def _roles(hdus: Sequence[ImageHDU]) -> Iterator[str]:
+def plane_roles(hdus: Sequence[ImageHDU]) -> Iterator[str]:
     """Tell what planes hold by their EXTNAME; the first of unknown name is the science plane."""
     used: set[str] = set()
     for position, hdu in enumerate(hdus):

@@ -16,7 +16,7 @@ from soda_service.errors import TileUnreadable
 from soda_service.tiles.filters import band_of_header, wavelength_of_header
 from soda_service.tiles.fitsfile import FitsFile, ImageHDU
 from soda_service.tiles.outlines import positions, unit_vectors
-from soda_service.tiles.reader import _roles as plane_roles
+from soda_service.tiles.reader import plane_roles
 from soda_service.tiles.release import Plane
 from soda_service.tiles.table import Corners
 

@@ -27,8 +27,9 @@ def test_a_job_from_creation_to_results(service_url: str) -> None:
     assert job.result_uris[0].endswith(summary["cutouts"][0]["FILES"][0].replace("+", "%2B"))
     assert first.content[:6] == b"SIMPLE"
     assert job.result_uri.endswith("results/result")
+    url = job.url
     job.delete()
-    assert requests.get(job.url, timeout=60).status_code == 404
+    assert requests.get(url, timeout=60).status_code == 404
 
 
 def test_a_fault_is_shown_to_the_user(service_url: str) -> None:

@@ -104,14 +104,11 @@ def fetch_page(
 
     `before` is creation time and id of the last job of the page before this one.
     """
-    # Concatenated to nothing, the column is read from the index that gives the order, and does
-    # not tempt SQLite into its index by phase and a sort of all of an owner's jobs.
-    phase = jobs.c.phase.concat("")
     query = sa.select(jobs).where(jobs.c.owner == owner)
     if phases:
-        query = query.where(phase.in_(sorted(item.value for item in phases)))
+        query = query.where(jobs.c.phase.in_(sorted(item.value for item in phases)))
     else:
-        query = query.where(phase != Phase.ARCHIVED.value)
+        query = query.where(jobs.c.phase != Phase.ARCHIVED.value)
     if after is not None:
         query = query.where(jobs.c.creation_time > after)
     if before is not None:

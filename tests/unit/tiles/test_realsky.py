@@ -38,10 +38,6 @@ TILES = [
 IDS = [path.partition("/")[0] for path, _, _ in TILES]
 
 
-def whole(handle: TileHandle) -> PixelBox:
-    return PixelBox(0, handle.shape[0], 0, handle.shape[1])
-
-
 def opened(path: str) -> TileHandle:
     return TileReader().open(TileFile(str(REALSKY / path)))
 

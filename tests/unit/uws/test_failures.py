@@ -104,6 +104,10 @@ def test_chunk_that_found_something_away_waits_for_the_sweep(runtime: Runtime) -
     assert ("job", 0) in runtime.store.lost_chunks(now + timedelta(seconds=31), 30)
 
 
+class Killed(BaseException):
+    """Stands for a signal that ends the process: nothing catches it."""
+
+
 class Deadly(ToyJob):
     """As if each worker was killed in `run_chunk`: the lease is never given back."""
 
@@ -111,12 +115,12 @@ class Deadly(ToyJob):
 
     @override
     def run_chunk(self, context: JobContext, chunk: Chunk) -> ChunkReport:
-        raise KeyboardInterrupt
+        raise Killed
 
     @override
     def give_up_chunk(self, context: JobContext, chunk: Chunk, reason: str) -> ChunkReport:
         if not self.gives_up:
-            raise KeyboardInterrupt
+            raise Killed
         return super().give_up_chunk(context, chunk, reason)
 
 
@@ -131,7 +135,7 @@ def test_chunk_that_kills_its_workers_is_given_up(
     plan_job(runtime, "job")
     later = datetime.now(UTC) + timedelta(days=1)
     for _ in range(attempts - 1):
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Killed):
             run_chunk(runtime, "job", 0)
         assert runtime.store.resend_chunk("job", 0, now=later, lease_s=30)
     assert run_chunk(runtime, "job", 0)
@@ -164,14 +168,14 @@ class DeadlyPlan(ToyJob):
 
     @override
     def plan(self, context: JobContext) -> Plan:
-        raise KeyboardInterrupt
+        raise Killed
 
 
 def test_plan_that_kills_its_workers_is_given_up(runtime: Runtime) -> None:
     runtime = set_type(runtime, DeadlyPlan())
     queue_toy(runtime, WORD="sky")
     for _ in range(3):
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Killed):
             plan_job(runtime, "job")
         later = datetime.now(UTC) + timedelta(days=1)
         assert runtime.store.resend_step("job", "plan", now=later, older_than_s=30)
