@@ -1,179 +1,229 @@
-"""The synthetic sky: stars and galaxies with colours, the same in every band and every run."""
+"""The synthetic sky: which stars and galaxies there are, their light and colours; no pixels."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["BANDS", "Source", "make_sources", "paint"]
+__all__ = ["BANDS", "Kind", "Source", "field_sources", "flux_in", "showpiece"]
 
 BANDS = ("g", "r", "i", "z", "Y")
 
-PSF_FWHM_PX = 3.9
-"""About 1 arcsec, as in the coadded images of the Dark Energy Survey."""
+Kind = str
+"""`star`, `knot`, `disc` or `bulge`: the shape, and with it the range of colours."""
 
-_MOFFAT_BETA = 3.0
+_STAR_COLOURS = (
+    (1.30, 1.00, 0.80, 0.70, 0.66),  # A: blue-white
+    (0.79, 1.00, 1.07, 1.09, 1.10),  # F
+    (0.63, 1.00, 1.17, 1.24, 1.27),  # G, like the Sun
+    (0.42, 1.00, 1.37, 1.60, 1.69),  # K
+    (0.28, 1.00, 1.85, 2.50, 2.75),  # M0
+    (0.25, 1.00, 2.80, 4.60, 5.40),  # M3
+    (0.22, 1.00, 4.60, 10.0, 13.5),  # M6: red
+)
+"""Flux over that in r, by band, along the stellar locus."""
 
-# Flux in a band over that in r, from the bluest to the reddest; stars follow the first pair,
-# galaxies the second (a spiral's disc, an elliptical).
-_STARS = (
-    {"g": 1.15, "r": 1.0, "i": 0.85, "z": 0.78, "Y": 0.75},
-    {"g": 0.24, "r": 1.0, "i": 2.6, "z": 3.9, "Y": 4.6},
+_GALAXY_COLOURS = (
+    (1.25, 1.00, 0.82, 0.78, 0.76),  # a region that forms stars now
+    (0.82, 1.00, 1.08, 1.12, 1.14),  # a blue disc
+    (0.58, 1.00, 1.32, 1.52, 1.62),  # a spiral as a whole
+    (0.40, 1.00, 1.52, 1.90, 2.10),  # an elliptical nearby
+    (0.24, 1.00, 1.90, 2.70, 3.10),  # an elliptical at redshift 0.4
 )
-_GALAXIES = (
-    {"g": 0.80, "r": 1.0, "i": 1.12, "z": 1.2, "Y": 1.22},
-    {"g": 0.36, "r": 1.0, "i": 1.5, "z": 1.9, "Y": 2.1},
-)
+
+_FAINTEST_MAG = 24.4
+_ZERO_POINT_MAG = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One star or galaxy."""
+    """A star, a knot of young stars, or a component (disc or bulge) of a galaxy."""
 
+    kind: Kind
     x: float
     """0-based pixel."""
 
     y: float
     flux: float
-    """Counts in r, zero point 30."""
+    """Counts in r at zero point 30."""
 
     redness: float
-    """0 (blue) to 1 (red)."""
+    """0, the bluest of its kind, to 1, the reddest."""
 
     radius_px: float = 0.0
-    """Half-light radius; 0 for a star."""
+    """Half-light radius before the seeing; 0 for a star."""
 
     axis_ratio: float = 1.0
     angle_rad: float = 0.0
-    bulge: float = 1.0
-    """Part of the light in a red bulge; the rest is a blue disc."""
+    """Of the major axis, from +x towards +y."""
 
     arms: float = 0.0
-    """Strength of two spiral arms."""
+    """How far spiral arms stand out of a disc, 0 (not at all) to 1 (nothing between them)."""
+
+    winding: float = 4.0
+    """Radians that the arms turn while the radius grows e-fold; negative: the other way."""
+
+    dust: float = 0.0
+    """Optical depth in g of a lane of dust along the major axis."""
 
 
-def make_sources(
-    seed: int, shape: tuple[int, int], showpieces: NDArray[np.float64]
+def flux_in(source: Source, band: str) -> float:
+    """Give a source's flux in a band; colours change evenly in magnitude along their table."""
+    table = np.log(_STAR_COLOURS if source.kind == "star" else _GALAXY_COLOURS)
+    place = source.redness * (len(table) - 1)
+    column = table[:, BANDS.index(band)]
+    return source.flux * float(np.exp(np.interp(place, np.arange(len(table)), column)))
+
+
+def _flux(mag: float) -> float:
+    return float(10 ** (0.4 * (_ZERO_POINT_MAG - mag)))
+
+
+def _magnitude(random: np.random.Generator, brightest: float, slope: float) -> float:
+    """Draw an r magnitude from counts that grow as 10 ** (slope * magnitude)."""
+    low, high = 10 ** (slope * brightest), 10 ** (slope * _FAINTEST_MAG)
+    return float(np.log10(random.uniform(low, high)) / slope)
+
+
+def _star(random: np.random.Generator, x: float, y: float) -> Source:
+    """Make a star: the faint ones are red dwarfs, or of the blue old halo."""
+    mag = _magnitude(random, 14.5, 0.14)
+    is_dwarf = random.uniform() < np.interp(mag, (15, 20), (0.25, 0.65))
+    redness = random.normal(0.72, 0.13) if is_dwarf else random.normal(0.28, 0.09)
+    return Source("star", x, y, _flux(mag), float(np.clip(redness, 0, 1)))
+
+
+def _galaxy(random: np.random.Generator, x: float, y: float) -> list[Source]:
+    """Make a galaxy of the field; one in four is an elliptical."""
+    mag = _magnitude(random, 16.3, 0.36)
+    radius_px = 2.6 * 10 ** (0.13 * (22.5 - mag)) * random.lognormal(0, 0.25)
+    angle_rad, distance = random.uniform(0, np.pi), np.clip((mag - 17) / 5, 0, 1)
+    if random.uniform() < 0.25:
+        redness = random.normal(0.70 + 0.25 * distance, 0.06)
+        return [_elliptical(x, y, mag, redness, radius_px, random.uniform(0.5, 1), angle_rad)]
+    axis_ratio = float(np.hypot(0.18, 0.98 * random.uniform()))
+    winding = float(random.uniform(3, 6) * random.choice([-1, 1]))
+    bulge, redness = random.beta(1.2, 4.0), random.normal(0.36, 0.12)
+    disc = Source("disc", x, y, _flux(mag) * (1 - bulge), float(np.clip(redness, 0, 1)))
+    disc = replace(disc, radius_px=radius_px, axis_ratio=axis_ratio, angle_rad=angle_rad)
+    if radius_px > 4:
+        disc = replace(disc, arms=random.uniform(0.4, 0.85), winding=winding)
+    red = float(np.clip(redness + 0.35, 0, 1))
+    core = Source("bulge", x, y, _flux(mag) * bulge, red, 0.3 * radius_px, max(axis_ratio, 0.6))
+    return [disc, replace(core, angle_rad=angle_rad)]
+
+
+def _elliptical(  # noqa: PLR0913, PLR0917 - the numbers of one ellipse
+    x: float,
+    y: float,
+    mag: float,
+    redness: float,
+    radius_px: float,
+    axis_ratio: float,
+    angle_rad: float,
+) -> Source:
+    red = float(np.clip(redness, 0, 1))
+    return Source("bulge", x, y, _flux(mag), red, radius_px, axis_ratio, angle_rad)
+
+
+def _knots(random: np.random.Generator, disc: Source, count: int, flux_part: float) -> list[Source]:
+    """Strew young star clusters along a disc's two arms."""
+    radius = np.exp(random.uniform(np.log(0.35), np.log(1.9), count))
+    along = disc.winding * np.log(radius) + random.choice([0, np.pi], count)
+    theta = along + random.normal(0, 0.16, count)
+    u = disc.radius_px * radius * np.cos(theta)
+    v = disc.radius_px * radius * np.sin(theta) * disc.axis_ratio
+    cos, sin = np.cos(disc.angle_rad), np.sin(disc.angle_rad)
+    share = random.pareto(1.6, count) + 0.3
+    fluxes = disc.flux * flux_part * share / share.sum()
+    places = zip(disc.x + u * cos - v * sin, disc.y + u * sin + v * cos, fluxes, strict=True)
+    return [Source("knot", *map(float, place), redness=0.02, radius_px=0.8) for place in places]
+
+
+def _spiral(
+    random: np.random.Generator, disc: Source, *, bulge: float, knots: int
 ) -> tuple[Source, ...]:
-    """Scatter sources over a tile, and put pretty galaxies at given places.
+    """Complete a disc to a large spiral galaxy."""
+    core = Source("bulge", disc.x, disc.y, disc.flux * bulge, 0.74, 0.3 * disc.radius_px)
+    core = replace(core, axis_ratio=max(disc.axis_ratio, 0.7), angle_rad=disc.angle_rad)
+    return (disc, core, *_knots(random, disc, knots, 0.16))
+
+
+def _cluster(random: np.random.Generator, x: float, y: float, count: int) -> tuple[Source, ...]:
+    """Make a cluster of galaxies: a giant, its red sequence, and a blue arc seen through it."""
+    giant = _elliptical(x, y, 16.6, 0.84, 17.0, 0.72, 0.5)
+    halo = replace(giant, kind="disc", flux=giant.flux * 0.5, radius_px=48.0)
+    members = []
+    for dx, dy in random.standard_t(2.2, (count, 2)) * 85:
+        mag = 18.2 + 4.5 * random.power(1.9)
+        radius_px = 3.0 * 10 ** (0.16 * (20.5 - mag))
+        shape = random.uniform(0.45, 1), random.uniform(0, np.pi)
+        red = random.normal(0.86, 0.015)
+        members.append(_elliptical(x + dx, y + dy, mag, red, radius_px, *shape))
+    angles = random.uniform(1.6, 2.7, 120)
+    reach = 62 + random.normal(0, 0.5, 120)
+    arc = [
+        Source("knot", x + r * np.cos(a), y + r * np.sin(a), _flux(25.2), 0.08, 0.6)
+        for a, r in zip(angles.tolist(), reach.tolist(), strict=True)
+    ]
+    return (giant, halo, *members, *arc)
+
+
+def showpiece(kind: str, x: float, y: float) -> tuple[Source, ...]:
+    """Make something worth looking at, always the same.
+
+    Parameters
+    ----------
+    kind
+        `spiral` (grand, nearly face on), `inclined`, `edge` (a disc seen from its edge, with
+        dust), `blue` (a loose young spiral), `cluster`.
+    """
+    random = np.random.default_rng(sum(map(ord, kind)))
+    match kind:
+        case "spiral":
+            disc = Source("disc", x, y, _flux(15.2), 0.30, 36, 0.86, 0.9, 0.85, 3.4)
+            return _spiral(random, disc, bulge=0.22, knots=130)
+        case "inclined":
+            disc = Source("disc", x, y, _flux(15.6), 0.38, 34, 0.40, 0.16, 0.80, 4.2)
+            return _spiral(random, disc, bulge=0.34, knots=70)
+        case "edge":
+            disc = Source("disc", x, y, _flux(15.9), 0.44, 36, 0.19, -0.28, dust=5.0)
+            halo = Source("bulge", x, y, _flux(16.6), 0.76, 9, 0.78, -0.28)
+            return (disc, replace(halo, dust=3.5))
+        case "blue":
+            disc = Source("disc", x, y, _flux(15.9), 0.20, 30, 0.70, 2.2, 0.9, -2.6)
+            return _spiral(random, disc, bulge=0.10, knots=150)
+        case "cluster":
+            return _cluster(random, x, y, 80)
+    raise ValueError(f"kind is {kind!r}; spiral, inclined, edge, blue and cluster are known")
+
+
+def field_sources(
+    seed: int, shape: tuple[int, int], keep_clear: Sequence[tuple[float, float]] = ()
+) -> tuple[Source, ...]:
+    """Scatter stars and galaxies over a tile, about as many as the real sky has away from us.
 
     Parameters
     ----------
     shape
-        (ny, nx), pixels.
-    showpieces : ndarray, shape (n, 2)
-        (x, y), 0-based pixels: of each two the first is a spiral, the second an elliptical.
+        (ny, nx), pixels of 0.263 arcsec.
+    keep_clear
+        (x, y), 0-based pixels: no star or galaxy brighter than 20 mag comes near these places.
     """
     random = np.random.default_rng(seed)
     ny, nx = shape
     million = nx * ny / 1e6
-    spirals = [
-        Source(x, y, 9e4, 0.15, 22.0, 0.62, 0.7 + n, 0.22, 0.75)
-        if n % 2 == 0
-        else Source(x, y, 7e4, 0.95, 12.0, 0.75, 2.1 + n, 1.0)
-        for n, (x, y) in enumerate(showpieces.tolist())
+    stars = [_star(random, x, y) for x, y in random.uniform(0, (nx, ny), (int(60 * million), 2))]
+    galaxies = [
+        part
+        for x, y in random.uniform(0, (nx, ny), (int(300 * million), 2))
+        for part in _galaxy(random, x, y)
     ]
-
-    def places(count: int) -> NDArray[np.float64]:
-        return random.uniform((0, 0), (nx, ny), (count, 2))
-
-    stars = [
-        Source(x, y, min(300 * u**-1.1, 4e5), t)
-        for (x, y), u, t in zip(
-            places(int(70 * million)),
-            random.uniform(1e-4, 1, int(70 * million)),
-            random.beta(1.2, 1.0, int(70 * million)),
-            strict=True,
-        )
-    ]
-    galaxies = [_galaxy(random, x, y) for x, y in places(int(220 * million))]
-    # A cluster of ellipticals: one red sequence, denser towards its middle.
-    middle = random.uniform((0.3 * nx, 0.3 * ny), (0.7 * nx, 0.7 * ny))
-    members = middle + random.standard_t(2.5, (int(2.5 * million) + 25, 2)) * 90
-    cluster = [
-        Source(x, y, 900 * random.pareto(1.3) + 900, 0.92, random.uniform(2, 7), *_tilt(random))
-        for x, y in members
-        if 0 <= x < nx and 0 <= y < ny
-    ]
-    return (*spirals, *stars, *galaxies, *cluster)
-
-
-def _tilt(random: np.random.Generator) -> tuple[float, float]:
-    return random.uniform(0.35, 1), random.uniform(0, np.pi)
-
-
-def _galaxy(random: np.random.Generator, x: float, y: float) -> Source:
-    flux = min(120 * random.uniform(2e-3, 1) ** -1.0, 6e4)
-    radius_px = np.clip(0.28 * flux**0.42 * random.lognormal(0, 0.3), 1.2, 26)
-    if random.uniform() < 0.3:
-        return Source(x, y, flux, random.uniform(0.6, 1), radius_px * 0.7, *_tilt(random))
-    bulge = random.uniform(0, 0.45)
-    arms = 0.6 if radius_px > 6 else 0.0
-    redness = random.uniform(0, 0.5)
-    return Source(x, y, flux, redness, radius_px, *_tilt(random), bulge, arms)
-
-
-def _mixed(pair: tuple[dict[str, float], dict[str, float]], redness: float, band: str) -> float:
-    """Interpolate fluxes geometrically, so that magnitudes change evenly."""
-    blue, red = pair
-    return float(blue[band] ** (1 - redness) * red[band] ** redness)
-
-
-def paint(image: NDArray[np.float32], source: Source, band: str) -> None:
-    """Add a source to an image of a band.
-
-    Parameters
-    ----------
-    image : ndarray, shape (ny, nx), float32
-        Changed in place.
-    """
-    half = _half_size(source)
-    x0, y0 = max(0, round(source.x) - half), max(0, round(source.y) - half)
-    x1 = min(image.shape[1], round(source.x) + half + 1)
-    y1 = min(image.shape[0], round(source.y) + half + 1)
-    if x1 <= x0 or y1 <= y0:
-        return
-    dy = np.arange(y0, y1, dtype=np.float32)[:, None] - np.float32(source.y)
-    dx = np.arange(x0, x1, dtype=np.float32)[None, :] - np.float32(source.x)
-    for flux, profile in _components(source, band, dx, dy):
-        image[y0:y1, x0:x1] += np.float32(flux) * profile
-
-
-def _half_size(source: Source) -> int:
-    if not source.radius_px:
-        return int(np.clip(6 + source.flux**0.36, 10, 120))
-    return int(np.clip(6 * source.radius_px + 6, 12, 160))
-
-
-def _components(
-    source: Source, band: str, dx: NDArray[np.float32], dy: NDArray[np.float32]
-) -> Iterator[tuple[float, NDArray[np.float32]]]:
-    if not source.radius_px:
-        alpha = PSF_FWHM_PX / (2 * np.sqrt(2 ** (1 / _MOFFAT_BETA) - 1))
-        norm = (_MOFFAT_BETA - 1) / (np.pi * alpha**2)
-        profile = (1 + (dx**2 + dy**2) / alpha**2) ** -_MOFFAT_BETA
-        yield source.flux * _mixed(_STARS, source.redness, band) * norm, profile
-        return
-    cos, sin = np.cos(source.angle_rad), np.sin(source.angle_rad)
-    along, across = dx * cos + dy * sin, dy * cos - dx * sin
-    # The seeing makes small things rounder and softer: added in quadrature to both axes.
-    seeing = PSF_FWHM_PX / 2.4
-    major = np.hypot(source.radius_px, seeing)
-    minor = np.hypot(source.radius_px * source.axis_ratio, seeing)
-    radius = np.sqrt((along / major) ** 2 + (across / minor) ** 2 + np.float32(0.01))
-    area = 2 * np.pi * major * minor
-    if source.bulge > 0:
-        red = _mixed(_GALAXIES, max(source.redness, 0.9), band)
-        scale = 1.0 if source.bulge == 1 else 0.45
-        profile = np.exp(-3.67 * (radius / scale) ** 0.5)
-        yield source.flux * source.bulge * red * 9.0 / (area * scale**2), profile
-    if source.bulge < 1:
-        blue = _mixed(_GALAXIES, source.redness, band)
-        profile = np.exp(-1.68 * radius)
-        if source.arms:
-            turn = np.arctan2(across / minor, along / major) * 2 - 5.5 * np.log(radius + 0.2)
-            # Arms are blue: they stand out more in g than in Y.
-            strength = source.arms * {"g": 1.0, "r": 0.85, "i": 0.7, "z": 0.6, "Y": 0.55}[band]
-            profile = profile * (1 + strength * np.cos(turn))
-        yield source.flux * (1 - source.bulge) * blue * 1.68**2 / area, profile
+    far_px, bright = 130, _flux(20)
+    clear = np.reshape(keep_clear, (-1, 2))
+    return tuple(
+        source
+        for source in (*stars, *galaxies)
+        if source.flux < bright
+        or not np.any(np.hypot(clear[:, 0] - source.x, clear[:, 1] - source.y) < far_px)
+    )

@@ -4,8 +4,9 @@ Pixels are made up, the layout is that of the real release: file names, empty pr
 SCI, MSK and WGT, RICE compression of single rows with SUBTRACTIVE_DITHER_2 and q = 16.
 """
 
+import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -16,7 +17,8 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
-from soda_service.demo.sources import BANDS, make_sources, paint
+from soda_service.demo.planes import SATURATION, BrightStar, make_planes
+from soda_service.demo.sources import BANDS, Source, field_sources, showpiece
 from soda_service.engine.footprint import celestial_wcs, outline, pixel_to_sky, sky_to_pixel
 from soda_service.tiles.catalogue import CatalogueObject, ObjectCatalogue
 from soda_service.tiles.release import Band, Plane, Release
@@ -26,13 +28,20 @@ from soda_service.tiles.table import TileRow, table_path, write_tiles
 __all__ = ["RELEASE", "TILES", "is_made", "make_survey"]
 
 _SCALE_DEG = 0.263 / 3600
-_SIGMA = {"g": 2.6, "r": 4.0, "i": 5.6, "z": 8.9, "Y": 20.0}
-"""Noise of a pixel at zero point 30: the median of 1/sqrt(WGT) in real DES DR1 coadds (griz)."""
-
-_SATURATION = 1.2e4
-_MASK_SATURATED, _MASK_TRAIL, _MASK_ARTEFACT = 2, 32, 2048
 _OBJECTS_PER_TILE = 200
-_FIRST_ID = 61407300
+
+
+@dataclass(frozen=True, slots=True)
+class _Showpiece:
+    """Something worth looking at, at a place that users will ask for."""
+
+    kind: str
+    """As `sources.showpiece` knows it."""
+
+    ra_deg: float
+    dec_deg: float
+    object_id: int | None = None
+    """COADD_OBJECT_ID, where the example asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +56,20 @@ class _Tile:
     """RA from, to, Dec from, to, deg."""
 
     size_px: int
-    showpieces: tuple[tuple[float, float], ...]
-    """(RA, Dec) where galaxies worth looking at stand; the last one is an object's."""
-
-    object_id: int
-    """COADD_OBJECT_ID of the last showpiece."""
+    showpieces: tuple[_Showpiece, ...]
+    bright_star: BrightStar
+    first_id: int
+    """COADD_OBJECT_ID of the catalogue's first object that has no number of its own."""
 
     @property
     def folder(self) -> str:
         """Folder of its files, below the root."""
         return f"Y3A1/{self.request}/{self.name}/p01/coadd"
+
+    @property
+    def seed(self) -> int:
+        """Where chance begins: each tile has its own stars."""
+        return int(self.request[1:])
 
     def file(self, band: str) -> str:
         """Path of its file in a band, below the root."""
@@ -71,8 +84,14 @@ TILES = (
         3.586111,
         (21.220488, 21.935778, 3.229167, 3.943055),
         6000,
-        ((21.58813, 3.48611), (21.57213, 3.78611), (21.6304127, 3.5712304)),
-        61407409,
+        (
+            _Showpiece("inclined", 21.58813, 3.48611),
+            _Showpiece("spiral", 21.57213, 3.78611),
+            _Showpiece("edge", 21.6304127, 3.5712304, 61407409),
+            _Showpiece("cluster", 21.52, 3.63),
+        ),
+        BrightStar(4310, 2480),
+        61407500,
     ),
     _Tile(
         "DES0305-3415",
@@ -81,8 +100,13 @@ TILES = (
         -34.25,
         (45.843827, 46.707483, -34.606944, -33.893056),
         2400,
-        ((46.29566, -34.256), (46.275669, -34.256), (46.2594871, -34.2303526)),
-        61407435,
+        (
+            _Showpiece("cluster", 46.29566, -34.256),
+            _Showpiece("inclined", 46.275669, -34.256),
+            _Showpiece("blue", 46.2594871, -34.2303526, 61407435),
+        ),
+        BrightStar(1850, 1900),
+        61408500,
     ),
 )
 
@@ -147,7 +171,7 @@ def _header(tile: _Tile, band: str) -> fits.Header:
     header = _wcs_header(tile)
     header["EXPTIME"] = (90.0 if band != "Y" else 45.0, "[s] exposure of a single image")
     header["GAIN"] = (1.0, "effective gain")
-    header["SATURATE"] = (_SATURATION, "saturation level")
+    header["SATURATE"] = (SATURATION, "saturation level")
     header["BUNIT"] = ("electrons", "unit of the pixels")
     header["MAGZERO"] = (30.0, "[mag] zero point")
     header["BAND"] = (band, "short name of the filter")
@@ -166,59 +190,24 @@ def _header(tile: _Tile, band: str) -> fits.Header:
     return header
 
 
-def _showpieces(tile: _Tile) -> NDArray[np.float64]:
-    header = _wcs_header(tile)
-    ra_deg, dec_deg = np.array(tile.showpieces).T
-    x, y = sky_to_pixel(celestial_wcs(header), ra_deg, dec_deg)
-    return np.column_stack((x, y))
+def _showpieces(tile: _Tile) -> Iterator[tuple[_Showpiece, float, float]]:
+    """Place the showpieces: (x, y), 0-based pixels."""
+    wcs = celestial_wcs(_wcs_header(tile))
+    for piece in tile.showpieces:
+        x, y = sky_to_pixel(wcs, [piece.ra_deg], [piece.dec_deg])
+        yield piece, float(x[0]), float(y[0])
 
 
-def _weight(tile: _Tile, band: str, random: np.random.Generator) -> NDArray[np.float32]:
-    """Lay overlapping exposures: 1/variance with steps, and a little slope in each."""
-    size = tile.size_px
-    weight = np.full((size, size), 0.55, dtype=np.float32)
-    for _ in range(8):
-        x, y = random.uniform(-0.3, 0.9, 2) * size
-        width, height = random.uniform(0.4, 1.0, 2) * size
-        rows = slice(max(0, int(y)), max(0, int(y + height)))
-        columns = slice(max(0, int(x)), max(0, int(x + width)))
-        weight[rows, columns] += np.float32(random.uniform(0.06, 0.14))
-    slope = np.linspace(0.985, 1.015, size, dtype=np.float32)
-    weight *= slope[:, None] * slope[None, ::-1]
-    grain = random.standard_normal((size, size), dtype=np.float32) * np.float32(0.002)
-    scale = np.float32(_SIGMA[band] ** -2)
-    return np.asarray((weight + grain) * scale, dtype=np.float32)
+def _field(tile: _Tile) -> tuple[Source, ...]:
+    """Give a tile's other stars and galaxies, the same in every band."""
+    clear = [(x, y) for _, x, y in _showpieces(tile)]
+    return field_sources(tile.seed, _shape(tile), keep_clear=clear)
 
 
-def _noise(shape: tuple[int, int], random: np.random.Generator) -> NDArray[np.float32]:
-    """Make noise of unit variance that neighbours share a little of, as resampling leaves it."""
-    ny, nx = shape
-    white = random.standard_normal((ny + 1, nx + 1), dtype=np.float32)
-    mixed = white[1:, 1:] + np.float32(0.45) * (white[:-1, 1:] + white[1:, :-1])
-    return np.asarray(mixed / np.float32(np.sqrt(1 + 2 * 0.45**2)), dtype=np.float32)
-
-
-def _planes(tile: _Tile, band: str) -> dict[str, NDArray[np.float32] | NDArray[np.int32]]:
-    seed = int(tile.request[1:])
-    random = np.random.default_rng([seed, BANDS.index(band)])
-    weight = _weight(tile, band, random)
-    science = _noise(_shape(tile), random)
-    science /= np.sqrt(weight)
-    for source in make_sources(seed, _shape(tile), _showpieces(tile)):
-        paint(science, source, band)
-    mask = np.zeros(_shape(tile), dtype=np.int32)
-    saturated = science > _SATURATION
-    mask[saturated] |= _MASK_SATURATED
-    np.minimum(science, _SATURATION * 1.3, out=science)
-    # Charge of the worst star bleeds along its column, in every band at the same place.
-    star = int(0.12 * tile.size_px), int(0.81 * tile.size_px)
-    trail = (slice(star[1] - 180, star[1] + 180), slice(star[0] - 2, star[0] + 3))
-    science[trail] = _SATURATION
-    mask[trail] |= _MASK_SATURATED | _MASK_TRAIL
-    for x, y in random.integers(0, tile.size_px - 6, (60, 2)):
-        mask[y : y + 2, x : x + 6] |= _MASK_ARTEFACT
-    weight[mask & _MASK_TRAIL != 0] = 0
-    return {"SCI": science, "MSK": mask, "WGT": weight}
+def _sources(tile: _Tile) -> list[Source]:
+    """Give all that is on a tile."""
+    pieces = [part for piece, x, y in _showpieces(tile) for part in showpiece(piece.kind, x, y)]
+    return [*pieces, *_field(tile)]
 
 
 def _write_file(root: Path, tile: _Tile, band: str) -> None:
@@ -226,8 +215,11 @@ def _write_file(root: Path, tile: _Tile, band: str) -> None:
     path = root / tile.file(band)
     path.parent.mkdir(parents=True, exist_ok=True)
     header = _header(tile, band)
+    planes = make_planes(
+        _shape(tile), band, tile.seed, sources=_sources(tile), bright_star=tile.bright_star
+    )
     hdus = fits.HDUList([fits.PrimaryHDU()])
-    for role, data in _planes(tile, band).items():
+    for role, data in planes.items():
         how = {"quantize_level": 16, "quantize_method": 2, "dither_seed": 1 + BANDS.index(band)}
         hdu = fits.CompImageHDU(
             data,
@@ -246,21 +238,23 @@ def _write_file(root: Path, tile: _Tile, band: str) -> None:
 
 
 def _objects(tile: _Tile) -> Iterator[CatalogueObject]:
-    """Give a small catalogue: the brightest sources, the last showpiece among them."""
-    seed = int(tile.request[1:])
-    showpieces = _showpieces(tile)
-    sources = make_sources(seed, _shape(tile), showpieces)
-    known = sources[len(showpieces) - 1]
-    others = sorted(sources[len(showpieces) :], key=lambda source: -source.flux)
+    """Give a small catalogue: the showpieces, then the brightest of the field."""
+    flux: dict[tuple[float, float], float] = {}
+    for source in _field(tile):
+        place = source.x, source.y
+        flux[place] = flux.get(place, 0.0) + source.flux
+    brightest = sorted(flux, key=lambda place: -flux[place])[:_OBJECTS_PER_TILE]
+    numbers = iter(range(tile.first_id, tile.first_id + len(flux)))
+    places = [(piece.object_id, x, y) for piece, x, y in _showpieces(tile)]
+    places += [(None, x, y) for x, y in brightest]
     wcs = celestial_wcs(_wcs_header(tile))
-    random = np.random.default_rng(seed)
-    first = _FIRST_ID if tile is TILES[0] else _FIRST_ID + 1000
-    for number, source in enumerate([known, *others[:_OBJECTS_PER_TILE]]):
-        ra_deg, dec_deg = (float(v[0]) for v in pixel_to_sky(wcs, [source.x], [source.y]))
-        # The windowed centre is a few 0.01 arcsec from the catalogue's RA and DEC.
-        off_ra, off_dec = random.normal(0, 0.03 / 3600, 2).tolist()
+    random = np.random.default_rng(tile.seed)
+    for object_id, x, y in places:
+        ra_deg, dec_deg = (float(angle[0]) for angle in pixel_to_sky(wcs, [x], [y]))
+        # The windowed centre is some 0.1 arcsec from the catalogue's RA and DEC.
+        off_ra, off_dec = random.normal(0, 0.1 / 3600, 2).tolist()
         yield CatalogueObject(
-            tile.object_id if number == 0 else first + 2 * number,
+            next(numbers) if object_id is None else object_id,
             ra_deg,
             dec_deg,
             round(ra_deg + off_ra, 6),
@@ -271,7 +265,27 @@ def _objects(tile: _Tile) -> Iterator[CatalogueObject]:
 
 def is_made(data: Path) -> bool:
     """Tell whether the survey is there, whole: its release file is written last."""
-    return (data / "releases" / "dr1.toml").is_file()
+    files = [data / "survey" / tile.file(band) for tile in TILES for band in BANDS]
+    return all(path.is_file() for path in (data / "releases" / "dr1.toml", *files))
+
+
+def _write_files(root: Path, processes: int, progress: Callable[[int, int], None]) -> None:
+    # Tile by tile: the small files of the second fill the gap that an odd number of large ones
+    # leaves. Spawned, since the caller may have threads (a progress bar).
+    wanted = [(tile, band) for tile in TILES for band in BANDS]
+    with ProcessPoolExecutor(
+        min(processes, len(wanted)),
+        mp_context=get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),  # Ctrl-C is the caller's to answer
+    ) as pool:
+        tasks = [pool.submit(_write_file, root, tile, band) for tile, band in wanted]
+        try:
+            for done, task in enumerate(as_completed(tasks), start=1):
+                task.result()
+                progress(done, len(tasks))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def make_survey(
@@ -294,13 +308,9 @@ def make_survey(
     """
     root, folder = data / "survey", data / "releases"
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = [(tile, band) for tile in TILES for band in BANDS]
-    # Spawned, since the caller may have threads (a progress bar).
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        tasks = [pool.submit(_write_file, root, tile, band) for tile, band in wanted]
-        for done, task in enumerate(as_completed(tasks), start=1):
-            task.result()
-            progress(done, len(tasks))
+    toml = folder / "dr1.toml"
+    toml.unlink(missing_ok=True)
+    _write_files(root, processes, progress)
     rows = [
         TileRow(
             tile.name,
@@ -316,4 +326,4 @@ def make_survey(
     catalogue = ObjectCatalogue(catalogue_url)
     catalogue.load(RELEASE.name, [entry for tile in TILES for entry in _objects(tile)])
     catalogue.dispose()
-    write_release(RELEASE, folder / "dr1.toml")
+    write_release(RELEASE, toml)
