@@ -18,7 +18,7 @@ from soda_service.results.archive import archive_size
 from soda_service.results.events import EventsWriter
 from soda_service.results.manifest import CsvManifest, VotManifest
 from soda_service.results.positions import PositionsWriter
-from soda_service.results.rows import FileEntry, Row
+from soda_service.results.rows import FileEntry, Outcome, Row, Status
 from soda_service.results.summary import JobFacts, SummaryWriter, Tally
 from soda_service.results.tree import (
     MANIFEST_CSV,
@@ -28,12 +28,14 @@ from soda_service.results.tree import (
     lines_prefix,
     log_name,
     media_type_of,
+    plan_prefix,
     plan_summary_key,
     positions_name,
 )
 from uws.errors import FatalError
 from uws.files import JobFiles
-from uws.jobtype import JobContext, Outcome
+from uws.jobtype import JobContext
+from uws.jobtype import Outcome as JobOutcome
 from uws.models import Job, Result
 
 __all__ = ["join_results", "plan_facts", "read_lines"]
@@ -58,7 +60,16 @@ class _Gathered:
     file: BinaryIO
     offsets: "array[int]"
 
+    def add(self, row: Row, line: bytes) -> None:
+        """Take in a line; of a row that was worked twice the first one counts."""
+        number = row.planned.number - 1
+        self.offsets.extend(itertools.repeat(-1, number + 1 - len(self.offsets)))
+        if self.offsets[number] < 0:
+            self.offsets[number] = self.file.tell()
+            self.file.write(line)
+
     def rows(self) -> Iterator[Row]:
+        """Give the rows in input order."""
         for number, offset in enumerate(self.offsets, start=1):
             if offset < 0:
                 raise FatalError(f"row {number} was lost")
@@ -67,25 +78,29 @@ class _Gathered:
 
 
 def _gather(context: JobContext, file: BinaryIO) -> _Gathered:
-    offsets = array("q")
-    position = 0
-    for key in context.files.keys(lines_prefix(context.job.id)):
+    """Gather finished rows, and those that nobody could account for, from the plan, as failed."""
+    gathered = _Gathered(file, array("q"))
+    _take_in(gathered, context, lines_prefix(context.job.id))
+    if len(gathered.offsets) < context.job.progress.total or min(gathered.offsets, default=0) < 0:
+        _take_in(gathered, context, plan_prefix(context.job.id))
+    return gathered
+
+
+def _take_in(gathered: _Gathered, context: JobContext, prefix: str) -> None:
+    lost = Outcome(Status.FAILED, "its worker left no account of it")
+    for key in context.files.keys(prefix):
         context.heartbeat()
         with context.files.open(key) as stream:
             for row, line in read_lines(stream):
-                number = row.planned.number - 1
-                offsets.extend(itertools.repeat(-1, number + 1 - len(offsets)))
-                # A chunk that was worked twice has two equal lines; the first counts.
-                if offsets[number] < 0:
-                    offsets[number] = position
-                    file.write(line)
-                    position += len(line)
-    return _Gathered(file, offsets)
+                if row.outcome is None:
+                    gathered.add(row, row.with_outcome(lost).to_line())
+                else:
+                    gathered.add(row, line)
 
 
 def join_results(
     context: JobContext, facts: JobFacts, *, results_listed_max: int, is_single: bool
-) -> Outcome:
+) -> JobOutcome:
     """Write summary, manifests, positions table and log, and list the results.
 
     Parameters
@@ -125,7 +140,7 @@ def join_results(
         no_overlap = f"UsageError: {first.outcome.message}\n"
         files.write(f"{job.id}/{NO_OVERLAP}", no_overlap.encode())
     results = _results(job, files, listed, has_no_overlap=bool(no_overlap))
-    return Outcome(tuple(results), notes=notes)
+    return JobOutcome(tuple(results), notes=notes)
 
 
 def _list_files(row: Row, listed: list[FileEntry], seen: set[str], most: int) -> None:

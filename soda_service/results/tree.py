@@ -13,6 +13,7 @@ __all__ = [
     "log_name",
     "media_type_of",
     "plan_key",
+    "plan_prefix",
     "plan_summary_key",
     "positions_name",
 ]
@@ -36,7 +37,12 @@ _MEDIA_TYPES = {
 
 def plan_key(job_id: str, chunk: int) -> str:
     """Key of a chunk's planned rows."""
-    return f"{job_id}/{_WORK}/plan/{chunk:06d}.jsonl"
+    return f"{plan_prefix(job_id)}/{chunk:06d}.jsonl"
+
+
+def plan_prefix(job_id: str) -> str:
+    """Folder of all planned rows."""
+    return f"{job_id}/{_WORK}/plan"
 
 
 def plan_summary_key(job_id: str) -> str:
