@@ -65,7 +65,7 @@ def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
         accel_prefix=config.web.x_accel_prefix,
     )
     app.register_blueprint(jobs)
-    app.register_blueprint(create_front(config.service, sky))
+    app.register_blueprint(create_front(config.service, sky, base_url))
     app.register_blueprint(create_releases(sky))
     app.register_blueprint(
         create_validate(

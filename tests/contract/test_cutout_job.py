@@ -478,3 +478,19 @@ def test_answers_may_be_read_by_other_pages(service_url: str) -> None:
     headers = {"Origin": "https://example.org"}
     answer = requests.get(f"{service_url}/releases", headers=headers, timeout=60)
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_visitor_finds_a_form_that_works(service_url: str) -> None:
+    page = requests.get(f"{service_url}/", timeout=60)
+    assert page.status_code == 200
+    assert "TEST1: Two tiles for tests" in page.text
+    for link in re.findall(r'(?:href|action)="([^"]+)"', page.text):
+        assert requests.get(link, timeout=60).status_code == 200, link
+    fields = {"RELEASE": "TEST1", "POSITIONS": f"RA,DEC\r\n{AT}\r\n", "JOBNAME": ""}
+    parts = {name: (None, text) for name, text in {**fields, "PHASE": "RUN"}.items()}
+    shown = requests.post(
+        f"{service_url}/async", files=parts, headers={"Accept": "text/html"}, timeout=60
+    )
+    assert shown.status_code == 200
+    assert shown.headers["Content-Type"].startswith("text/html")
+    assert "<h1>Job " in shown.text
