@@ -74,6 +74,7 @@ def create_blueprint(  # noqa: PLR0913 - the parts that an application joins
     )
     for endpoint, rule, views in resources.table():
         view = update_wrapper(partial(_dispatch, views), _dispatch)
+        view.views = views  # type: ignore[attr-defined]  # by method, for who describes the routes
         # Both spellings are answered: a redirect to the other would be a 308, which TOPCAT
         # takes for a failure (UWS-T4).
         for spelling in (rule, f"{rule}/"):

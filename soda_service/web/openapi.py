@@ -47,13 +47,17 @@ def _form() -> dict[str, Any]:
     return {"content": {media_type: {"schema": schema} for media_type in types}}
 
 
-def _operation(app: Flask, endpoint: str, method: str, names: list[str]) -> dict[str, Any]:
+def _views(app: Flask, endpoint: str, methods: set[str]) -> dict[str, Callable[..., Any]]:
+    """Give what answers each method of a route."""
     view = app.view_functions[endpoint]
-    summary = (inspect.getdoc(view) or endpoint).partition("\n")[0]
-    changes = method in {"post", "put", "delete"} and "validate" not in endpoint
+    by_method: dict[str, Callable[..., Any]] | None = getattr(view, "views", None)
+    return by_method or dict.fromkeys(sorted(methods - {"HEAD", "OPTIONS"}), view)
+
+
+def _operation(view: Callable[..., Any], method: str, names: list[str]) -> dict[str, Any]:
+    changes = method in {"post", "put", "delete"} and view.__name__ != "validate"
     operation: dict[str, Any] = {
-        "operationId": f"{method}_{endpoint.replace('.', '_')}",
-        "summary": summary,
+        "summary": (inspect.getdoc(view) or "").partition("\n")[0],
         "responses": {
             **(_SEE_OTHER if changes else _OK),
             "default": {"description": "Error as text that begins with a label (UsageError: ...)"},
@@ -64,7 +68,7 @@ def _operation(app: Flask, endpoint: str, method: str, names: list[str]) -> dict
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
             for name in names
         ]
-    if method == "post" and endpoint.rpartition(".")[2] in _JOB_FORM:
+    if method == "post" and view.__name__ in _JOB_FORM:
         operation["requestBody"] = _form()
     return operation
 
@@ -77,9 +81,8 @@ def openapi_document(app: Flask, *, title: str, base_url: str) -> dict[str, Any]
         if path != "/" and path.endswith("/"):
             continue  # the same with a slash at the end
         names = re.findall(r"{([^}]+)}", path)
-        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            operation = _operation(app, rule.endpoint, method.lower(), names)
-            paths.setdefault(path, {})[method.lower()] = operation
+        for method, view in _views(app, rule.endpoint, rule.methods or set()).items():
+            paths.setdefault(path, {})[method.lower()] = _operation(view, method.lower(), names)
     properties = {name: _property(spec) for name, spec in PARAMETERS.items()}
     return {
         "openapi": "3.1.0",
