@@ -1,6 +1,6 @@
 """Sources to pixels: profiles, seeing, batches of equal stamps."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -20,8 +20,13 @@ _BATCH_PX = 1 << 20
 """Pixels painted at once: 4 MB an array, so that a few of them stay in the cache."""
 
 _SMALLEST_PX, _LARGEST_PX = 16, 512
-_SERSIC = 7.67  # of a de Vaucouleurs profile: half of the light within radius 1
-_DISC = 1.678  # the same of an exponential one
+_PROFILES: Mapping[tuple[str, ...], Callable[[Stamps], Stamps]] = {
+    ("bulge",): lambda radius: np.exp(-7.67 * np.sqrt(np.sqrt(radius))),  # de Vaucouleurs
+    ("disc",): lambda radius: np.exp(-1.678 * radius),
+    ("star", "knot"): lambda radius: np.exp(-0.69 * radius**2),
+}
+"""Brightness by radius; half of the light lies within 1. Points are a pixel wide."""
+
 _DUST_BY_BAND = {"g": 1.0, "r": 0.72, "i": 0.53, "z": 0.41, "Y": 0.35}
 _ARMS_BY_BAND = {"g": 1.0, "r": 0.88, "i": 0.76, "z": 0.68, "Y": 0.64}
 
@@ -41,8 +46,9 @@ def paint(image: NDArray[np.float32], sources: Iterable[Source], band: str) -> N
         at_once = max(1, _BATCH_PX // size**2)
         for start in range(0, len(members), at_once):
             batch = members[start : start + at_once]
-            stamps = _profiles(batch, size, band)
-            stamps = np.fft.irfft2(np.fft.rfft2(stamps) * seeing, s=(size, size))
+            light = np.fft.rfft2(_profiles(batch, size, band))
+            light *= seeing
+            stamps = np.fft.irfft2(light, s=(size, size))
             _add(image, batch, stamps.astype(np.float32, copy=False))
 
 
@@ -69,47 +75,53 @@ def _seeing(size: int, band: str) -> NDArray[np.float32]:
 
 def _profiles(sources: Sequence[Source], size: int, band: str) -> Stamps:
     """Lay out the light of sources before the seeing, shape (n, size, size)."""
-    number = {
-        name: np.array([getattr(s, name) for s in sources], dtype=np.float32)[:, None, None]
-        for name in ("x", "y", "radius_px", "axis_ratio", "angle_rad", "arms", "winding", "dust")
-    }
+    number = _numbers(sources)
     axis = _grid(size)
-    dx = axis[None, None, :] - (number["x"] - np.rint(number["x"]))
-    dy = axis[None, :, None] - (number["y"] - np.rint(number["y"]))
+    dx = axis[None, None, :] - number["x"]
+    dy = axis[None, :, None] - number["y"]
     cos, sin = np.cos(number["angle_rad"]), np.sin(number["angle_rad"])
-    along, across = dx * cos + dy * sin, dy * cos - dx * sin
-    # Softened by a pixel's own width: nothing is sharper than that, a point least of all.
+    u, across = dx * cos + dy * sin, dy * cos - dx * sin
+    v = across / number["axis_ratio"]
+    # A pixel's own width: nothing is sharper than that, a star least of all.
     soft = np.float32(0.35)
-    radius = np.sqrt(
-        (along**2 + (across / number["axis_ratio"]) ** 2 + soft) / (number["radius_px"] ** 2 + soft)
-    )
-    is_bulge = np.array([s.kind == "bulge" for s in sources])
-    light = np.empty_like(radius)
-    light[is_bulge] = np.exp(-_SERSIC * np.sqrt(np.sqrt(radius[is_bulge])))
-    light[~is_bulge] = np.exp(-_DISC * radius[~is_bulge])
-    point = np.array([s.kind in {"star", "knot"} for s in sources])
-    light[point] = np.exp(
-        -2 * (dx[point] ** 2 + dy[point] ** 2) / (number["radius_px"][point] + 0.4)
-    )
+    radius = np.sqrt((u**2 + v**2 + soft) / (number["radius_px"] ** 2 + soft))
+    light = _light(sources, radius)
     if np.any(number["arms"]):
-        light *= _arms(along, across / number["axis_ratio"], radius, number, band)
+        light = light * _arms(np.arctan2(v, u), radius, number, band)
     if np.any(number["dust"]):
-        light *= _dust(along, across, number["dust"] * np.float32(_DUST_BY_BAND[band]))
-    flux = np.array([flux_in(s, band) for s in sources], dtype=np.float32)
+        light = light * _dust(u, across, number["dust"] * np.float32(_DUST_BY_BAND[band]))
+    flux = np.array([flux_in(source, band) for source in sources], dtype=np.float32)
     light *= (flux / light.sum(axis=(1, 2)))[:, None, None]
     return light
 
 
-def _arms(u: Stamps, v: Stamps, radius: Stamps, number: dict[str, Stamps], band: str) -> Stamps:
-    """Brighten two narrow arms, and darken what lies between."""
-    turn = number["winding"] * np.log(radius + np.float32(0.05))
-    phase = 2 * (np.arctan2(v, u) - turn)
-    narrow = np.exp(np.float32(1.6) * (np.cos(phase) - 1)) * np.float32(2.4)
-    # Arms begin outside the bulge.
-    strength = (
-        number["arms"] * np.float32(_ARMS_BY_BAND[band]) * (1 - np.exp(-((2.2 * radius) ** 2)))
-    )
-    return 1 + strength * (narrow - 1)
+def _numbers(sources: Sequence[Source]) -> Mapping[str, Stamps]:
+    """Give the numbers of sources as columns that broadcast against stamps.
+
+    Of x and y only what is left from the nearest pixel, which is each stamp's middle.
+    """
+    names = ("x", "y", "radius_px", "axis_ratio", "angle_rad", "arms", "winding", "dust")
+    rows = np.array([[getattr(source, name) for name in names] for source in sources])
+    rows[:, :2] -= np.rint(rows[:, :2])
+    columns = rows.T[:, :, None, None].astype(np.float32)
+    return dict(zip(names, columns, strict=True))
+
+
+def _light(sources: Sequence[Source], radius: Stamps) -> Stamps:
+    """Give each source its profile: its brightness at radii in units of half its light."""
+    light = np.empty_like(radius)
+    for kinds, profile in _PROFILES.items():
+        chosen = np.array([source.kind in kinds for source in sources])
+        light[chosen] = profile(radius[chosen])
+    return light
+
+
+def _arms(theta: Stamps, radius: Stamps, number: Mapping[str, Stamps], band: str) -> Stamps:
+    """Brighten two narrow arms that begin outside the bulge, and darken what lies between."""
+    phase = 2 * (theta - number["winding"] * np.log(radius + np.float32(0.05)))
+    narrow = 2.4 * np.exp(1.6 * (np.cos(phase) - 1))
+    strength = number["arms"] * np.float32(_ARMS_BY_BAND[band])
+    return np.asarray(1 + strength * (1 - np.exp(-4.84 * radius**2)) * (narrow - 1), np.float32)
 
 
 def _dust(along: Stamps, across: Stamps, depth: Stamps) -> Stamps:

@@ -14,7 +14,7 @@ __all__ = ["SATURATION", "BrightStar", "make_planes"]
 Pixels = NDArray[np.float32]
 Mask = NDArray[np.int32]
 
-_SIGMA = {"g": 2.6, "r": 4.0, "i": 5.6, "z": 8.9, "Y": 16.0}
+_SIGMA = {"g": 2.6, "r": 4.0, "i": 5.6, "z": 8.9, "Y": 14.0}
 """Noise of a pixel at zero point 30: the median of 1/sqrt(WGT) in real DES DR1 coadds (griz)."""
 
 SATURATION = 3.0e4
@@ -37,7 +37,8 @@ class BrightStar:
     """Counts in r: magnitude 9."""
 
     bleed_px: int = 260
-    """Length of the trail to either side."""
+    """Length of the trail to either side; less than a fifth of the tile. A row of WGT that is
+    mostly 0 cannot be quantised: astropy then takes gzip, and puts the time of day into it."""
 
 
 def make_planes(
@@ -131,7 +132,7 @@ def _defects(shape: tuple[int, int], random: np.random.Generator) -> Mask:
     """Mark what was repaired before: bad columns, cosmic rays, the streak of a satellite."""
     ny, nx = shape
     mask = np.zeros(shape, dtype=np.int32)
-    for x, y in random.integers(0, (nx, ny - 400), (12, 2)):
+    for x, y in random.integers(0, (nx, ny), (12, 2)):
         mask[y : y + 400, x] |= _INTERPOLATED
     for x, y in random.integers(0, (nx - 8, ny - 8), (nx // 40, 2)):
         mask[y + np.arange(8) // 2, x + np.arange(8)] |= _COSMIC_RAY

@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
 from soda_service.config import load_config
 from soda_service.demo.client import JobState, create_job, fetch_json, wait_for_change
 from soda_service.demo.survey import is_made, make_survey
-from soda_service.errors import CutoutError
+from soda_service.errors import ConfigError, CutoutError
 
 __all__ = ["EXAMPLE_OPTIONS", "EXAMPLE_TABLE", "run_demo"]
 
@@ -74,32 +76,41 @@ def run_demo(
         Leave the service running until Ctrl-C.
     prepare_only
         Make the survey and stop.
+
+    Raises
+    ------
+    ConfigError
+        When the survey alone is to be made, and there is no directory to keep it in.
     """
+    if prepare_only and data is None:
+        raise ConfigError("--prepare: name the directory that keeps the survey by --data")
     # A terminal that is closed, or a stop from outside, ends like Ctrl-C: tidied up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
+        folder = data or Path(tempfile.mkdtemp(prefix="soda-demo-"))
         if data is None:
-            data = Path(tempfile.mkdtemp(prefix="soda-demo-"))
-            stack.callback(shutil.rmtree, data, ignore_errors=True)
-        data = data.resolve()
-        _prepare(data, workers, console)
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = folder.resolve()
+        _prepare(folder, workers, console)
         if prepare_only:
-            console.print(f"The survey is there. Serve it: soda-service serve --data {data}")
+            console.print(f"The survey is there. Serve it: soda-service serve --data {folder}")
             return 0
-        log = data / "demo-service.log"
+        log = folder / "demo-service.log"
         try:
-            base_url = stack.enter_context(_service(data, port, workers, log))
+            base_url, process = stack.enter_context(_service(folder, port, workers, log))
             status = _run_example(base_url, console)
+            if keep or data:
+                console.print(f"Pictures: {folder / 'jobs'}", soft_wrap=True)
+            if keep:
+                console.print(f"The service goes on at {base_url} until Ctrl-C.")
+                _wait_for_interrupt(process)
         except (CutoutError, OSError) as error:
             detail = _body(error) if isinstance(error, urllib.error.HTTPError) else str(error)
-            console.print(f"[red]The demonstration failed:[/red] {detail}")
+            console.print(f"[red]The demonstration failed:[/red] {escape(detail)}")
             console.print("".join(log.read_text().splitlines(keepends=True)[-20:]), markup=False)
             return 1
         if not keep:
             console.print("The service stops now; `soda-service demo --keep` leaves it running.")
-        else:
-            console.print(f"The service goes on at {base_url} until Ctrl-C.")
-            _wait_for_interrupt()
         return status
 
 
@@ -107,11 +118,12 @@ def _body(error: urllib.error.HTTPError) -> str:
     return error.read().decode(errors="replace").strip() or str(error)
 
 
-def _wait_for_interrupt() -> None:
+def _wait_for_interrupt(process: subprocess.Popen[str]) -> None:
     try:
-        signal.pause()
+        status = process.wait()
     except KeyboardInterrupt:
         return
+    raise CutoutError(f"the service ended by itself, with status {status}")
 
 
 def _prepare(data: Path, processes: int, console: Console) -> None:
@@ -131,8 +143,10 @@ def _prepare(data: Path, processes: int, console: Console) -> None:
 
 
 @contextmanager
-def _service(data: Path, port: int, workers: int, log: Path) -> Iterator[str]:
-    """Run the embedded service as a process of its own; give its address."""
+def _service(
+    data: Path, port: int, workers: int, log: Path
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run the embedded service as a process of its own; give its address, and the process."""
     command = [sys.executable, "-m", "soda_service.cli", "serve", "--data", str(data)]
     command += ["--port", str(port), "--workers", str(workers)]
     with (
@@ -144,7 +158,7 @@ def _service(data: Path, port: int, workers: int, log: Path) -> Iterator[str]:
             line = process.stdout.readline()
             if not line.startswith("ready "):
                 raise CutoutError("the service did not start")
-            yield line.removeprefix("ready ").strip()
+            yield line.removeprefix("ready ").strip(), process
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -162,7 +176,7 @@ def _run_example(base_url: str, console: Console) -> int:
         while state.is_active:
             state = wait_for_change(job_url, seconds=2, phase=state.phase)
             bar.update(task, completed=state.done, total=state.total or None)
-    console.print(f"Phase: [bold]{state.phase}[/bold] {state.message}")
+    console.print(f"Phase: [bold]{state.phase}[/bold] {escape(state.message)}")
     if state.phase != "COMPLETED":
         return 1
     return _show(state, base_url, console)
@@ -172,18 +186,19 @@ def _show(state: JobState, base_url: str, console: Console) -> int:
     summary = fetch_json(state.results["summary.json"])
     for result, href in state.results.items():
         console.print(f"  [link={href}]{result}[/link]", soft_wrap=True, highlight=False)
-    table = Table("row", "RA", "Dec", "tile", "status", "files", "coverage", "message")
+    table = Table("row", "RA", "Dec", "tile", "status", "files", "coverage", box=SIMPLE_HEAD)
     for cutout in summary["cutouts"]:
         values = [cutout[key] for key in ("ROW", "RA", "DEC", "TILENAME", "STATUS")]
-        values += [len(cutout["FILES"]), cutout["COVERAGE"], cutout["MESSAGE"]]
+        values += [len(cutout["FILES"]), cutout["COVERAGE"]]
         table.add_row(*(str(value) for value in values))
     console.print(table)
     console.print(
         f"{summary['number_of_files']} files, {summary['size_on_disk']}, "
         f"in {summary['processing_time']} s (matching {summary['query_time']} s)"
     )
-    for warning in summary["warnings"]:
-        console.print(f"warning: {warning}")
+    remarks = [f"row {c['ROW']}: {c['MESSAGE']}" for c in summary["cutouts"] if c["MESSAGE"]]
+    for remark in (*remarks, *(f"warning: {text}" for text in summary["warnings"])):
+        console.print(remark, markup=False)
     console.print(f"Summary:  {state.results['summary.json']}", soft_wrap=True)
     console.print(f"Archive:  {state.results['archive']}", soft_wrap=True)
     console.print(f"Job:      {state.url}", soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -9,8 +10,8 @@ __all__ = ["BANDS", "Kind", "Source", "field_sources", "flux_in", "showpiece"]
 
 BANDS = ("g", "r", "i", "z", "Y")
 
-Kind = str
-"""`star`, `knot`, `disc` or `bulge`: the shape, and with it the range of colours."""
+Kind = Literal["star", "knot", "disc", "bulge"]
+"""What the shape follows from, and the range of colours: points are stars and knots."""
 
 _STAR_COLOURS = (
     (1.30, 1.00, 0.80, 0.70, 0.66),  # A: blue-white
@@ -136,8 +137,11 @@ def _knots(random: np.random.Generator, disc: Source, count: int, flux_part: flo
     cos, sin = np.cos(disc.angle_rad), np.sin(disc.angle_rad)
     share = random.pareto(1.6, count) + 0.3
     fluxes = disc.flux * flux_part * share / share.sum()
-    places = zip(disc.x + u * cos - v * sin, disc.y + u * sin + v * cos, fluxes, strict=True)
-    return [Source("knot", *map(float, place), redness=0.02, radius_px=0.8) for place in places]
+    x, y = disc.x + u * cos - v * sin, disc.y + u * sin + v * cos
+    return [
+        Source("knot", *numbers, 0.02, 0.8)
+        for numbers in zip(x.tolist(), y.tolist(), fluxes.tolist(), strict=True)
+    ]
 
 
 def _spiral(
@@ -177,6 +181,11 @@ def showpiece(kind: str, x: float, y: float) -> tuple[Source, ...]:
     kind
         `spiral` (grand, nearly face on), `inclined`, `edge` (a disc seen from its edge, with
         dust), `blue` (a loose young spiral), `cluster`.
+
+    Raises
+    ------
+    ValueError
+        When the kind is another.
     """
     random = np.random.default_rng(sum(map(ord, kind)))
     match kind:
@@ -195,7 +204,8 @@ def showpiece(kind: str, x: float, y: float) -> tuple[Source, ...]:
             return _spiral(random, disc, bulge=0.10, knots=150)
         case "cluster":
             return _cluster(random, x, y, 80)
-    raise ValueError(f"kind is {kind!r}; spiral, inclined, edge, blue and cluster are known")
+        case _:
+            raise ValueError(f"kind is {kind!r}; allowed: spiral, inclined, edge, blue, cluster")
 
 
 def field_sources(
@@ -208,7 +218,7 @@ def field_sources(
     shape
         (ny, nx), pixels of 0.263 arcsec.
     keep_clear
-        (x, y), 0-based pixels: no star or galaxy brighter than 20 mag comes near these places.
+        (x, y), 0-based pixels: no star or galaxy brighter than 19.5 mag comes near these places.
     """
     random = np.random.default_rng(seed)
     ny, nx = shape
@@ -219,7 +229,7 @@ def field_sources(
         for x, y in random.uniform(0, (nx, ny), (int(300 * million), 2))
         for part in _galaxy(random, x, y)
     ]
-    far_px, bright = 130, _flux(20)
+    far_px, bright = 230, _flux(19.5)
     clear = np.reshape(keep_clear, (-1, 2))
     return tuple(
         source

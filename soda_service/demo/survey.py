@@ -6,9 +6,10 @@ SCI, MSK and WGT, RICE compression of single rows with SUBTRACTIVE_DITHER_2 and 
 
 import signal
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -244,7 +245,7 @@ def _objects(tile: _Tile) -> Iterator[CatalogueObject]:
         place = source.x, source.y
         flux[place] = flux.get(place, 0.0) + source.flux
     brightest = sorted(flux, key=lambda place: -flux[place])[:_OBJECTS_PER_TILE]
-    numbers = iter(range(tile.first_id, tile.first_id + len(flux)))
+    numbers = count(tile.first_id)
     places = [(piece.object_id, x, y) for piece, x, y in _showpieces(tile)]
     places += [(None, x, y) for x, y in brightest]
     wcs = celestial_wcs(_wcs_header(tile))

@@ -36,7 +36,7 @@ def test_light_is_centred_on_the_source(name: str) -> None:
     image = painted(SOURCES[name]).astype(float)
     y, x = np.indices(image.shape)
     centre = (image * x).sum() / image.sum(), (image * y).sum() / image.sum()
-    assert centre == pytest.approx((60.3, 57.8), abs=0.05)
+    assert centre == pytest.approx((60.3, 57.8), abs=0.1)
 
 
 @pytest.mark.parametrize(("band", "fwhm_px"), [("g", 4.3), ("r", 3.9), ("z", 3.5)])
@@ -76,5 +76,5 @@ def test_painting_together_is_painting_one_after_the_other() -> None:
     for source in sources:
         paint(one_by_one, [source], "i")
     together = painted(*sources, band="i", shape=(300, 300))
-    np.testing.assert_allclose(together, one_by_one, atol=1e-3 * one_by_one.max())
-    assert np.count_nonzero(together) > 50_000
+    np.testing.assert_allclose(together, one_by_one, atol=1e-5 * one_by_one.max())
+    assert np.count_nonzero(together) > 20_000
