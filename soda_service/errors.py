@@ -5,6 +5,7 @@
     CutoutError
      |- ConfigError         a setting or a release file is wrong; the text names its key
      |- OptionsError        faults of a request or of its table, all at once
+     |   `- TooManyRows     the table is longer than a job may be
      |- UnknownRelease      no release of that name
      |- UnknownTile         no tile of that name, or no such band of it
      |- NoCoverage          the position lies in a tile, but no pixel of it
@@ -28,6 +29,7 @@ __all__ = [
     "OptionsError",
     "SourceUnavailable",
     "TileUnreadable",
+    "TooManyRows",
     "UnknownRelease",
     "UnknownTile",
 ]
@@ -89,6 +91,19 @@ class OptionsError(CutoutError):
         if self.total > len(self.faults):
             lines.append(f"and {self.total - len(self.faults)} more faults")
         return "\n".join(lines)
+
+
+class TooManyRows(OptionsError):
+    """The table has more rows than a job may have.
+
+    Parameters
+    ----------
+    rows_max
+        The limit.
+    """
+
+    def __init__(self, rows_max: int) -> None:
+        super().__init__((Fault(f"the table has more than {rows_max} rows, the limit of a job"),))
 
 
 class UnknownRelease(CutoutError):

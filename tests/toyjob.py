@@ -113,7 +113,9 @@ class ToyJob(JobType):
         return ChunkReport(done=chunk.total, size_bytes=size_bytes)
 
     @override
-    def give_up_chunk(self, context: JobContext, chunk: Chunk, reason: str) -> ChunkReport:
+    def give_up_chunk(
+        self, context: JobContext, chunk: Chunk, reason: str, *, is_whole: bool
+    ) -> ChunkReport:
         return ChunkReport(done=0, failed=chunk.total, detail={"reason": reason})
 
     @override

@@ -71,6 +71,14 @@ class JobContext(Protocol):
         """
         ...
 
+    def progress(self) -> None:
+        """Say that an item of a chunk is finished for good: tries are counted anew from here.
+
+        So only an item that fails again and again uses up the tries, not a chunk whose workers
+        were killed at one item after the other.
+        """
+        ...
+
 
 class JobType(Protocol):
     """A kind of job. `name` is stored with each job."""
@@ -95,8 +103,24 @@ class JobType(Protocol):
         """Work on one chunk. Safe to run again: names follow from the plan."""
         ...
 
-    def give_up_chunk(self, context: JobContext, chunk: Chunk, reason: str) -> ChunkReport:
-        """Account for the items of a chunk that cannot be worked, after all its tries."""
+    def give_up_chunk(
+        self, context: JobContext, chunk: Chunk, reason: str, *, is_whole: bool
+    ) -> ChunkReport | None:
+        """Account for what cannot be worked, after all tries.
+
+        Parameters
+        ----------
+        reason
+            Why, in words.
+        is_whole
+            True where something is away that all items need; False where a worker failed or
+            was killed at an item: then that item alone may be given up, if it is known.
+
+        Returns
+        -------
+        ChunkReport or None
+            None when items are left that should be tried on.
+        """
         ...
 
     def finish(self, context: JobContext, reports: Sequence[ChunkReport]) -> Outcome:

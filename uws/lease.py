@@ -18,7 +18,7 @@ from uws.jobtype import JobContext
 from uws.models import Job
 from uws.runtime import Runtime
 
-__all__ = ["Holding", "keep_lease"]
+__all__ = ["Holding", "LeaseContext", "keep_lease"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,15 +30,20 @@ class Holding:
     holder: str
     number: int | None = None
     step: str | None = None
+    attempts: int = 1
+    """How often the chunk was claimed since an item of it was finished."""
 
 
 @dataclass(frozen=True, slots=True)
-class _LeaseContext(JobContext):
+class LeaseContext(JobContext):
+    """What a step holds, and whether it still does."""
+
     runtime: Runtime
     its_job: Job
     holding: Holding
     is_lost: threading.Event = field(default_factory=threading.Event)
     is_over: threading.Event = field(default_factory=threading.Event)
+    has_progressed: threading.Event = field(default_factory=threading.Event)
 
     @property
     @override
@@ -54,6 +59,16 @@ class _LeaseContext(JobContext):
     def heartbeat(self) -> None:
         if self.is_lost.is_set():
             raise JobStopped(f"job {self.its_job.id}: the work was ended or given to another")
+
+    @override
+    def progress(self) -> None:
+        if self.holding.number is None or self.has_progressed.is_set():
+            return
+        self.has_progressed.set()
+        if self.holding.attempts > 1:
+            self.runtime.store.forget_attempts(
+                self.its_job.id, self.holding.number, holder=self.holding.holder
+            )
 
     def keep(self) -> None:
         """Renew the lease three times in its length, until it is over or lost."""
@@ -76,13 +91,13 @@ class _LeaseContext(JobContext):
 
 
 @contextmanager
-def keep_lease(runtime: Runtime, job: Job, holding: Holding) -> Iterator[JobContext]:
+def keep_lease(runtime: Runtime, job: Job, holding: Holding) -> Iterator[LeaseContext]:
     """Give a step its context, and keep its lease until the block ends.
 
     `heartbeat` of the context costs nothing; it raises `JobStopped` within a third of the lease
     after the job was aborted or the lease was lost.
     """
-    context = _LeaseContext(runtime, job, holding)
+    context = LeaseContext(runtime, job, holding)
     keeper = threading.Thread(target=context.keep, name=f"lease-{job.id}", daemon=True)
     keeper.start()
     try:

@@ -16,7 +16,7 @@ from enum import Enum, auto
 from uws.errors import FatalError, JobStopped, NotFoundError, TransientError, UWSError
 from uws.holder import this_holder
 from uws.jobtype import JobContext, JobType
-from uws.lease import Holding, keep_lease
+from uws.lease import Holding, LeaseContext, keep_lease
 from uws.models import Chunk, ChunkReport, ChunkState, ErrorKind, ErrorSummary, Job, Phase
 from uws.runtime import Runtime
 
@@ -171,7 +171,8 @@ def _try_chunk(runtime: Runtime, job: Job, chunk: Chunk, holder: str) -> _Verdic
     _update_quote(runtime, job)
     result: _Reported | _Verdict
     try:
-        with keep_lease(runtime, job, Holding(holder, number=chunk.number)) as context:
+        holding = Holding(holder, number=chunk.number, attempts=chunk.attempts)
+        with keep_lease(runtime, job, holding) as context:
             result = _work_or_give_up(runtime, context, chunk)
     except JobStopped:
         _log.info("chunk stopped", extra=extra)
@@ -194,7 +195,7 @@ def _try_chunk(runtime: Runtime, job: Job, chunk: Chunk, holder: str) -> _Verdic
     return _go_on(runtime, job, left)
 
 
-def _work_or_give_up(runtime: Runtime, context: JobContext, chunk: Chunk) -> _Reported | _Verdict:
+def _work_or_give_up(runtime: Runtime, context: LeaseContext, chunk: Chunk) -> _Reported | _Verdict:
     """Run a chunk, or account for it when its tries are used up."""
     tries = runtime.limits.tries
     extra = {"job_id": chunk.job_id, "chunk": chunk.number}
@@ -208,30 +209,35 @@ def _work_or_give_up(runtime: Runtime, context: JobContext, chunk: Chunk) -> _Re
     except Exception:  # noqa: BLE001 - a job type's bug fails its chunk, not the job
         reference = _log_bug(f"chunk failed, try {chunk.attempts}", extra)
         reason, verdict = f"internal error, reference {reference}", _Verdict.AGAIN
-    if chunk.attempts < tries:
+    if context.has_progressed.is_set() or chunk.attempts < tries:
         return verdict
-    return _give_up(runtime, context, chunk, reason)
+    return _give_up(runtime, context, chunk, reason, is_whole=verdict is _Verdict.LATER)
 
 
 def _give_up(
-    runtime: Runtime, context: JobContext, chunk: Chunk, reason: str
+    runtime: Runtime, context: LeaseContext, chunk: Chunk, reason: str, *, is_whole: bool = False
 ) -> _Reported | _Verdict:
     """Have the job type account for a chunk; if even that fails, count its items as failed."""
     extra = {"job_id": chunk.job_id, "chunk": chunk.number}
-    _log.warning("chunk given up: %s", reason, extra=extra)
+    _log.warning("chunk given up, or an item of it: %s", reason, extra=extra)
     may_retry = chunk.attempts <= runtime.limits.tries
+    bare = ChunkReport(done=0, failed=chunk.total, detail={"reason": reason})
+    report: ChunkReport | None = bare
     if chunk.attempts <= runtime.limits.tries + 1:
         try:
             job_type = _job_type(runtime, context.job)
-            return job_type.give_up_chunk(context, chunk, reason), ChunkState.FAILED
+            report = job_type.give_up_chunk(context, chunk, reason, is_whole=is_whole)
         except TransientError as error:
             _log.warning("chunk not accounted for: %s", error, extra=extra)
             if may_retry:
                 return _Verdict.LATER
         except Exception:  # noqa: BLE001 - the last resort must not keep a job from its end
             _log_bug("chunk not accounted for", extra)
-    report = ChunkReport(done=0, failed=chunk.total, detail={"reason": reason})
-    return report, ChunkState.FAILED
+    if report is not None:
+        return report, ChunkState.FAILED
+    holder = context.holding.holder
+    runtime.store.forget_attempts(chunk.job_id, chunk.number, holder=holder, attempts=0)
+    return _Verdict.AGAIN
 
 
 def _go_on(runtime: Runtime, job: Job, left: int) -> _Verdict:

@@ -1,17 +1,22 @@
 """The cutout job: the bridge between the UWS server's job type and the cutout domain."""
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+import logging
+import secrets
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import BinaryIO
 
 from soda_service.config import CutoutsConfig
 from soda_service.errors import (
+    ConfigError,
     CutoutError,
     Fault,
     OptionsError,
     SourceUnavailable,
+    TooManyRows,
     UnknownRelease,
     UnknownTile,
 )
@@ -20,26 +25,42 @@ from soda_service.jobs.joining import join_results, plan_facts, read_lines
 from soda_service.jobs.planning import plan_cutouts
 from soda_service.jobs.sky import Sky
 from soda_service.parameters.positions import check_positions, open_positions
-from soda_service.parameters.request import job_options, parse_request, warn_of_catalogue
+from soda_service.parameters.request import (
+    is_table,
+    job_options,
+    parse_request,
+    warn_of_catalogue,
+)
 from soda_service.parameters.values import CutoutRequest, PositionRow
 from soda_service.results.archive import stream_archive
 from soda_service.results.rows import Outcome, Row, Status
 from soda_service.results.summary import JobFacts
 from soda_service.results.tree import is_public, lines_key, media_type_of, plan_key
 from soda_service.tiles.release import Release
-from uws.errors import FatalError, NotFoundError, TransientError, UsageError, UWSError
+from uws.errors import (
+    FatalError,
+    NotFoundError,
+    TooLargeError,
+    TransientError,
+    UsageError,
+    UWSError,
+)
 from uws.files import JobFiles
 from uws.jobtype import JobContext, Plan
 from uws.jobtype import Outcome as JobOutcome
-from uws.models import Chunk, ChunkReport, Job, Parameter, Result
+from uws.models import Chunk, ChunkReport, ErrorKind, ErrorSummary, Job, Parameter, Result
 
-__all__ = ["CutoutJob", "open_table", "table_of", "told_by_uws", "uws_error"]
+__all__ = ["CutoutJob", "open_table", "table_of", "table_warnings", "told_by_uws", "uws_error"]
+
+_log = logging.getLogger(__name__)
 
 _KINDS: tuple[tuple[type[CutoutError], type[UWSError]], ...] = (
+    (TooManyRows, TooLargeError),
     (OptionsError, UsageError),
     (UnknownRelease, NotFoundError),
     (UnknownTile, NotFoundError),
     (SourceUnavailable, TransientError),
+    (ConfigError, FatalError),
     (CutoutError, FatalError),
 )
 """Domain errors sorted into the user's, the moment's and ours; the first match counts."""
@@ -47,6 +68,11 @@ _KINDS: tuple[tuple[type[CutoutError], type[UWSError]], ...] = (
 
 def uws_error(error: CutoutError) -> UWSError:
     """Say a domain error in the UWS server's words."""
+    if isinstance(error, ConfigError):
+        # Its text names files of the server; users get a reference to the log instead.
+        reference = secrets.token_hex(6)
+        _log.error("configuration is at fault, reference %s: %s", reference, error)
+        return FatalError(f"the service's configuration is at fault, reference {reference}")
     return next(theirs for ours, theirs in _KINDS if isinstance(error, ours))(str(error))
 
 
@@ -63,7 +89,16 @@ def told_by_uws() -> Iterator[None]:
 
 def table_of(parameters: Sequence[Parameter]) -> Parameter | None:
     """Give the positions table of a request, if it has one."""
-    return next((p for p in parameters if p.name == "POSITIONS"), None)
+    return next((p for p in parameters if is_table(p)), None)
+
+
+def table_warnings(
+    parameters: Sequence[Parameter], columns: Collection[str], release: Release, sky: Sky
+) -> tuple[str, ...]:
+    """Warn of objects that are looked up in a release that nobody named."""
+    if "COADD_OBJECT_ID" not in columns or any(p.name == "RELEASE" for p in parameters):
+        return ()
+    return warn_of_catalogue(release, sky.catalogue.releases())
 
 
 def open_table(parameter: Parameter, files: JobFiles) -> BinaryIO:
@@ -103,18 +138,17 @@ class CutoutJob:
             if table is None:
                 return request.warnings
             with open_table(table, files) as stream:
-                checked = check_positions(
-                    stream,
-                    release,
-                    job_options(parameters),
-                    rows_max=self._settings.rows_checked_at_once,
-                )
+                most = min(self._settings.rows_checked_at_once, self._settings.rows_max)
+                options = job_options(parameters)
+                checked = check_positions(stream, release, options, rows_max=most)
+            if not checked.is_complete and most == self._settings.rows_max:
+                raise TooManyRows(self._settings.rows_max)
             checked.raise_faults()
-            warnings = (*request.warnings, *checked.warnings)
-            is_by_default = all(parameter.name != "RELEASE" for parameter in parameters)
-            if is_by_default and "COADD_OBJECT_ID" in checked.columns:
-                warnings += warn_of_catalogue(release, self._sky.catalogue.releases())
-            return warnings
+            return (
+                *request.warnings,
+                *checked.warnings,
+                *table_warnings(parameters, checked.columns, release, self._sky),
+            )
 
     def plan(self, context: JobContext) -> Plan:
         """Match all rows to tiles, and put rows of one tile together."""
@@ -159,22 +193,41 @@ class CutoutJob:
                 context.heartbeat()
                 if row.planned.number not in journal:
                     journal.add(row.with_outcome(cutter.cut(row.planned)))
+                    context.progress()
             return journal.report()
 
-    def give_up_chunk(self, context: JobContext, chunk: Chunk, reason: str) -> ChunkReport:
-        """Account for rows that cannot be worked: they are failed, for this reason."""
+    def give_up_chunk(
+        self, context: JobContext, chunk: Chunk, reason: str, *, is_whole: bool
+    ) -> ChunkReport | None:
+        """Account for rows that cannot be worked: they are failed, for this reason.
+
+        Rows are worked in order and noted one by one, so the first that is not noted is the one
+        that a bug or a kill happened at; it alone is given up, unless data are away for all.
+        """
         job, files = context.job, context.files
+        message = reason.removeprefix(f"{TransientError.label}: ")
         with told_by_uws():
             journal = _Journal(files, job.id, chunk.number)
             now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            for row in _planned_rows(files, job.id, chunk.number):
-                if row.planned.number not in journal:
-                    journal.add(row.with_outcome(Outcome(Status.FAILED, reason, time=now)))
-            return journal.report()
+            failed = Outcome(Status.FAILED, message, time=now)
+            rows = _planned_rows(files, job.id, chunk.number)
+            left = (row for row in rows if row.planned.number not in journal)
+            for row in left if is_whole else itertools.islice(left, 1):
+                journal.add(row.with_outcome(failed))
+            if journal.count < chunk.total:
+                return None
+            return journal.report(away=message if is_whole else "")
 
-    def finish(self, context: JobContext, reports: Sequence[ChunkReport]) -> JobOutcome:  # noqa: ARG002 - the journals say all that the reports say
-        """Join the rows' accounts into summary, manifests, positions table and log."""
+    def finish(self, context: JobContext, reports: Sequence[ChunkReport]) -> JobOutcome:
+        """Join the rows' accounts into summary, manifests, positions table and log.
+
+        A job of which nothing could be done because its data were away is in ERROR, for the
+        moment; every other fault is its row's.
+        """
         job = context.job
+        if reports and all(report.detail.get("away") and not report.done for report in reports):
+            text = str(TransientError(reports[0].detail["away"]))
+            return JobOutcome(error=ErrorSummary(text, ErrorKind.TRANSIENT))
         with told_by_uws():
             request, release = self._request(job.parameters)
             table = table_of(job.parameters)
@@ -187,6 +240,7 @@ class CutoutJob:
                 job.id,
                 job.url,
                 job.owner,
+                request.job_name or job.run_id,
                 release,
                 request.options,
                 extra,
@@ -258,8 +312,14 @@ class _Journal:
         self._statuses[row.planned.number] = row.outcome.status
         self._sizes |= {entry.path: entry.size_bytes for entry in row.outcome.files}
 
-    def report(self) -> ChunkReport:
-        """Sum up."""
+    @property
+    def count(self) -> int:
+        """Rows that are done."""
+        return len(self._statuses)
+
+    def report(self, *, away: str = "") -> ChunkReport:
+        """Sum up; `away` says what could not be reached for the rows given up."""
         failed = sum(status == Status.FAILED for status in self._statuses.values())
         size_bytes = sum(self._sizes.values())
-        return ChunkReport(len(self._statuses) - failed, failed, size_bytes)
+        detail = {"away": away} if away else {}
+        return ChunkReport(self.count - failed, failed, size_bytes, detail)

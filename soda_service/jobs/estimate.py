@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from soda_service.config import CutoutsConfig
-from soda_service.errors import Fault, OptionsError
-from soda_service.jobs.cutout import open_table, table_of
+from soda_service.errors import Fault, OptionsError, TooManyRows
+from soda_service.jobs.cutout import open_table, table_of, table_warnings
 from soda_service.jobs.matching import Matcher
 from soda_service.jobs.planning import FAULTS_MAX
 from soda_service.jobs.sky import Sky
@@ -31,7 +31,7 @@ _PNG_RATIO = 0.65
 
 @dataclass(slots=True)
 class Estimate:
-    """What was found; counts grow while rows are read."""
+    """What was found; counts grow while rows are read, equal rows as if each had its files."""
 
     release: str = ""
     rows: int = 0
@@ -83,9 +83,12 @@ def estimate(
             with open_table(table, files) as stream:
                 rows = open_positions(stream, release, job_options(parameters))
                 found.warnings += rows.warnings
-                limited = itertools.islice(rows, settings.rows_checked_at_once)
-                _count(found, limited, release, sky)
+                found.warnings += table_warnings(parameters, rows.columns, release, sky)
+                most = min(settings.rows_checked_at_once, settings.rows_max)
+                _count(found, itertools.islice(rows, most), release, sky)
                 found.is_complete = next(iter(rows), None) is None
+                if not found.is_complete and most == settings.rows_max:
+                    raise TooManyRows(most)
     except OptionsError as error:
         found.faults, found.total_faults = error.faults[:FAULTS_MAX], error.total
     if rows_per_s:

@@ -123,32 +123,32 @@ def join_results(
                 return stack.enter_context(files.writer(f"{job.id}/{name}"))
 
             documents = _Documents(open_key, facts, stack, job)
-            seen: set[str] = set()
             for count, row in enumerate(gathered.rows()):
                 if count % _HEARTBEAT_ROWS == 0:
                     context.heartbeat()
                 documents.add(row)
                 tally.add(row)
-                _list_files(row, listed, seen, results_listed_max)
+                if row.outcome is not None and len(listed) <= results_listed_max:
+                    fresh = (e for e in row.outcome.files if not row.planned.is_repeated(e))
+                    listed.extend(fresh)
             documents.close(tally)
             first = row if gathered.offsets else None
     notes = _notes(tally, results_listed_max)
     if notes:
         listed.clear()
-    no_overlap = ""
-    if is_single and first is not None and first.outcome is not None and not first.outcome.files:
-        no_overlap = f"UsageError: {first.outcome.message}\n"
-        files.write(f"{job.id}/{NO_OVERLAP}", no_overlap.encode())
-    results = _results(job, files, listed, has_no_overlap=bool(no_overlap))
+    reason = _no_overlap(first) if is_single else ""
+    if reason:
+        files.write(f"{job.id}/{NO_OVERLAP}", f"UsageError: {reason}\n".encode())
+    results = _results(job, files, listed, has_no_overlap=bool(reason))
     return JobOutcome(tuple(results), notes=notes)
 
 
-def _list_files(row: Row, listed: list[FileEntry], seen: set[str], most: int) -> None:
-    if row.outcome is not None and len(listed) <= most:
-        for entry in row.outcome.files:
-            if entry.path not in seen:
-                seen.add(entry.path)
-                listed.append(entry)
+def _no_overlap(row: Row | None) -> str:
+    """Say why a position has no pixel; empty where it has, or where something else failed."""
+    if row is None or row.outcome is None:
+        return ""
+    nothing = {Status.NO_COVERAGE, Status.UNMATCHED}
+    return row.outcome.message if row.outcome.status in nothing else ""
 
 
 def _notes(tally: Tally, most: int) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from soda_service.errors import Fault, OptionsError
+from soda_service.errors import Fault, OptionsError, TooManyRows
 from soda_service.jobs.matching import Matcher
 from soda_service.jobs.sky import Sky
 from soda_service.naming import FileNamer, position_key, wanted_files
@@ -88,7 +88,7 @@ def _checked_batches(
         total_faults += len(bad)
         count += len(good)
         if count > rows_max:
-            raise OptionsError((Fault(f"more than {rows_max} rows, the limit of a job"),))
+            raise TooManyRows(rows_max)
         if not total_faults:
             yield good
     if total_faults:
@@ -105,29 +105,36 @@ class _Spool:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._offsets = array("q", [0])
+        self._starts = array("q")
+        self._lengths = array("i")
         self._tiles = array("i")
         self._names = array("q")
 
     def add(self, planned: PlannedRow, tile: int) -> None:
         assert planned.ra_deg is not None  # noqa: S101 - matched rows have a position
         assert planned.dec_deg is not None  # noqa: S101
-        line = Row(planned).to_line()
-        self._file.write(line)
-        self._offsets.append(self._offsets[-1] + len(line))
+        start, length = self._write(planned)
+        self._starts.append(start)
+        self._lengths.append(length)
         self._tiles.append(tile)
         self._names.append(position_key(planned.ra_deg, planned.dec_deg))
+
+    def _write(self, planned: PlannedRow) -> tuple[int, int]:
+        line = Row(planned).to_line()
+        start = self._file.tell()
+        self._file.write(line)
+        return start, len(line)
 
     def write_chunks(
         self, context: JobContext, release: Release, *, chunk_rows: int
     ) -> Iterator[ChunkPlan]:
         """Write rows of one tile together, of one position side by side, in chunks."""
-        self._file.flush()
-        names = np.frombuffer(self._names, dtype=np.int64)
+        names = np.array(self._names, dtype=np.int64)
         if not len(names):
             return
-        order = np.lexsort((names, np.frombuffer(self._tiles, dtype=np.int32)))
-        suffixes = self._suffixes(names, release)
+        self._tell_apart(names, context, release)
+        self._file.flush()
+        order = np.lexsort((names, np.array(self._tiles, dtype=np.int32)))
         # Small jobs are spread as well: 16 chunks keep 8 cores busy to the end, and fewer than
         # 10 rows would not be worth a task (15 ms to fork, ENGINE section 5).
         wanted = -(-len(order) // _CHUNKS_WANTED)
@@ -135,33 +142,28 @@ class _Spool:
         for number, start in enumerate(range(0, len(order), size)):
             context.heartbeat()
             part = order[start : start + size].tolist()
-            lines = [self._named_line(n, int(suffixes[n])) for n in part]
-            context.files.write(plan_key(context.job.id, number), b"".join(lines))
+            lines = b"".join(map(self._line, part))
+            context.files.write(plan_key(context.job.id, number), lines)
             yield ChunkPlan({}, len(part))
 
     def _line(self, number: int) -> bytes:
-        start, end = self._offsets[number], self._offsets[number + 1]
-        return os.pread(self._file.fileno(), end - start, start)
+        return os.pread(self._file.fileno(), self._lengths[number], self._starts[number])
 
-    def _named_line(self, number: int, suffix: int) -> bytes:
-        line = self._line(number)
-        if not suffix:
-            return line
-        planned = Row.from_line(line).planned
-        return Row(replace(planned, suffix=suffix, is_shared=True)).to_line()
-
-    def _suffixes(self, names: NDArray[np.int64], release: Release) -> NDArray[np.int32]:
-        """Number the rows whose name occurs more than once; 0 for all others."""
-        suffixes = np.zeros(len(names), dtype=np.int32)
+    def _tell_apart(self, names: NDArray[np.int64], context: JobContext, release: Release) -> None:
+        """Number the rows whose name occurs more than once; their lines are written anew."""
+        self._file.flush()
         order = np.argsort(names, kind="stable")
         starts = np.flatnonzero(np.diff(names[order], prepend=-1))
         ends = np.append(starts[1:], len(order))
         for group in np.flatnonzero(ends - starts > 1).tolist():
+            context.heartbeat()
             namer = FileNamer()
             for number in order[starts[group] : ends[group]].tolist():
                 planned = Row.from_line(self._line(number)).planned
-                suffixes[number] = namer.number(_contents(planned, release))
-        return suffixes
+                files = list(_contents(planned, release))
+                suffix, repeats = namer.number(files)
+                planned = replace(planned, suffix=suffix, repeats=repeats)
+                self._starts[number], self._lengths[number] = self._write(planned)
 
 
 def _contents(planned: PlannedRow, release: Release) -> Iterator[tuple[str, object]]:

@@ -289,8 +289,7 @@ def _parse(spec: ParameterSpec, text: str, release: Release) -> Any:
 
 def _check_range(value: float, text: str, spec: ParameterSpec, release: Release) -> None:
     low, high = bounds(spec, release)
-    is_small = low is not None and (value < low or (spec.is_minimum_excluded and value == low))
-    if is_small or (high is not None and value > high):
+    if (low is not None and value < low) or (high is not None and value > high):
         raise InvalidText(f"{shorten(text)!r} is out of range")
 
 

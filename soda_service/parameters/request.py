@@ -32,7 +32,14 @@ from soda_service.tiles.release import Release
 from uws.errors import MultiValuedParamNotSupported
 from uws.models import Parameter
 
-__all__ = ["FAULTS_MAX", "Releases", "job_options", "parse_request", "warn_of_catalogue"]
+__all__ = [
+    "FAULTS_MAX",
+    "Releases",
+    "is_table",
+    "job_options",
+    "parse_request",
+    "warn_of_catalogue",
+]
 
 FAULTS_MAX = 100
 """Faults that are told; the others are counted."""
@@ -94,7 +101,7 @@ def parse_request(
         If the release's own defaults are wrong.
     """
     texts, faults = _read_texts(parameters)
-    has_table = _has_table(parameters)
+    has_table = any(is_table(parameter) for parameter in parameters)
     faults += _way_faults(texts, has_table=has_table)
     release = _find_release(texts, releases, faults)
     if release is None:
@@ -186,12 +193,10 @@ def _unknown_fault(parameter: Parameter) -> Fault:
     return Fault(f"unknown parameter; {hint}", column=shorten(name), found=found or None)
 
 
-def _has_table(parameters: Sequence[Parameter]) -> bool:
-    return any(
-        parameter.name.upper() == "POSITIONS"
-        and (parameter.by_reference or parameter.value.strip())
-        for parameter in parameters
-    )
+def is_table(parameter: Parameter) -> bool:
+    """Tell whether a parameter is the positions table; a blank one is as good as none."""
+    is_given = parameter.by_reference or bool(parameter.value.strip())
+    return parameter.name.upper() == "POSITIONS" and is_given
 
 
 def _way_faults(texts: Mapping[str, str], *, has_table: bool) -> list[Fault]:

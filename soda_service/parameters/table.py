@@ -71,8 +71,13 @@ class Limits(StrEnum):
 ID_MAX = 2**63 - 1
 """Largest catalogue id: what a signed 64-bit column of a database holds."""
 
-PIXELS_MAX = 100_000
-"""Largest width of a cutout in pixels where the release does not tell its pixel scale."""
+PIXELS_MAX = 20_000
+"""Largest width of a cutout in pixels, whatever its release allows: 1.6 GB a plane."""
+
+RGB_MAX = 1e30
+RGB_MIN = 1e-36
+"""Largest and smallest scale of pixel values that pictures can be made of: these are computed in
+single precision (1e-38 .. 3e38), and images in W m-2 Hz-1 have a noise of 1e-34."""
 
 EDGES: Mapping[str, str] = MappingProxyType(
     {
@@ -119,9 +124,6 @@ class ParameterSpec:
 
     limits: Limits = Limits.FIXED
     minimum: float | None = None
-    is_minimum_excluded: bool = False
-    """Whether `minimum` itself is too small."""
-
     maximum: float | None = None
     """For text the largest number of characters."""
 
@@ -132,8 +134,8 @@ class ParameterSpec:
     """Other words -> the word of `choices` that they stand for."""
 
 
-def _rgb(name: str, default: str, description: str, *, minimum: float | None) -> ParameterSpec:
-    """Give the row of a number that steers the Lupton method; above `minimum`, if any."""
+def _rgb(name: str, default: str, description: str, *, minimum: float) -> ParameterSpec:
+    """Give the row of a number that steers the Lupton method."""
     return ParameterSpec(
         name,
         Kind.FLOAT,
@@ -141,7 +143,7 @@ def _rgb(name: str, default: str, description: str, *, minimum: float | None) ->
         description,
         default=default,
         minimum=minimum,
-        is_minimum_excluded=minimum is not None,
+        maximum=RGB_MAX,
     )
 
 
@@ -282,9 +284,9 @@ _ROWS = (
         "Whether to make colour pictures (PNG) by the method of Lupton et al. (2004).",
     ),
     _triplets("RGB_LUPTON_COLORS", "Lupton"),
-    _rgb("RGB_MINIMUM", "1.0", "Pixel value that is black in a Lupton picture.", minimum=None),
-    _rgb("RGB_STRETCH", "50.0", "Linear stretch of a Lupton picture.", minimum=0),
-    _rgb("RGB_ASINH", "10.0", "Asinh softening Q of a Lupton picture.", minimum=0),
+    _rgb("RGB_MINIMUM", "1.0", "Pixel value that is black in a Lupton picture.", minimum=-RGB_MAX),
+    _rgb("RGB_STRETCH", "50.0", "Linear stretch of a Lupton picture.", minimum=RGB_MIN),
+    _rgb("RGB_ASINH", "10.0", "Asinh softening Q of a Lupton picture.", minimum=RGB_MIN),
     ParameterSpec(
         "JOBNAME",
         Kind.TEXT,
@@ -341,7 +343,8 @@ def bounds(spec: ParameterSpec, release: Release) -> tuple[float | None, float |
             if release.pixel_scale_arcsec is None:
                 return 1, PIXELS_MAX
             # As many pixels as the largest size in arcmin gives (SPEC: round half to even).
-            return 1, max(1, round(release.size_max_arcmin * 60 / release.pixel_scale_arcsec))
+            largest = round(release.size_max_arcmin * 60 / release.pixel_scale_arcsec)
+            return 1, min(max(1, largest), PIXELS_MAX)
 
 
 def describe_allowed(spec: ParameterSpec, release: Release) -> str:
@@ -374,5 +377,5 @@ def _describe_range(spec: ParameterSpec, release: Release) -> str:
     if low is not None and high is not None:
         return f"{noun} from {low} to {high}{unit}"
     if low is not None:
-        return f"{noun} {'above' if spec.is_minimum_excluded else 'from'} {low}{unit}"
+        return f"{noun} from {low}{unit}"
     return f"finite {noun}{unit and ' in'}{unit}"

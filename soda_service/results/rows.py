@@ -75,8 +75,12 @@ class PlannedRow:
     suffix: int = 1
     """2 and more where another cutout has the name already."""
 
-    is_shared: bool = False
-    """Whether another row of the job has the same name."""
+    repeats: tuple[str, ...] = ()
+    """Endings of files that an earlier row of the job makes as well, under the same name."""
+
+    def is_repeated(self, entry: FileEntry) -> bool:
+        """Tell whether an earlier row of the job made this file as well."""
+        return entry.name.removeprefix(self.stem) in self.repeats
 
     @property
     def stem(self) -> str:
@@ -128,7 +132,7 @@ class Row:
             "id": p.object_id,
             "at": [p.ra_deg, p.dec_deg, p.centre_ra_deg, p.centre_dec_deg],
             "tile": [p.tile, p.tile_dir],
-            "name": [p.name, p.suffix, p.is_shared],
+            "name": [p.name, p.suffix, p.repeats],
             "o": _options_to_text(p.options),
         }
         if p.extra:
@@ -149,7 +153,7 @@ class Row:
         content = json.loads(line)
         ra, dec, centre_ra, centre_dec = content["at"]
         tile, tile_dir = content["tile"]
-        name, suffix, is_shared = content["name"]
+        name, suffix, repeats = content["name"]
         planned = PlannedRow(
             content["n"],
             content["id"],
@@ -163,7 +167,7 @@ class Row:
             _options_from_text(content["o"]),
             content.get("x", {}),
             suffix,
-            is_shared,
+            tuple(repeats),
         )
         done = content.get("r")
         return cls(planned, None if done is None else _outcome_from(done))

@@ -4,6 +4,7 @@ SQLite or PostgreSQL, by URL; the tables are made when something is first loaded
 and SQLAlchemy.
 """
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from sqlalchemy.exc import OperationalError
 from soda_service.errors import SourceUnavailable
 
 __all__ = ["CatalogueObject", "ObjectCatalogue"]
+
+_log = logging.getLogger(__name__)
 
 _IDS_AT_ONCE = 1_000
 _ROWS_AT_ONCE = 10_000
@@ -233,9 +236,9 @@ class ObjectCatalogue:
             with self._engine.begin() as connection:
                 yield connection
         except OperationalError as error:
-            raise SourceUnavailable(
-                f"the object catalogue does not answer: {error.orig}"
-            ) from error
+            # The driver's words name hosts and files: they are for operators, not for users.
+            _log.warning("object catalogue: %s", error.orig)
+            raise SourceUnavailable("the object catalogue does not answer") from error
 
     def _is_made(self, connection: sa.Connection) -> bool:
         if not self._has_tables:

@@ -50,13 +50,13 @@ def test_positions_share_a_key_exactly_when_they_share_a_name(a: tuple, b: tuple
 def test_namer_shares_equal_contents_and_numbers_different_ones() -> None:
     namer = FileNamer()
     small_g, small_r, large_g = ("_g.fits", "1'"), ("_r.fits", "1'"), ("_g.fits", "2'")
-    assert namer.number([small_g]) == 1
-    assert namer.number([small_g]) == 1
-    assert namer.number([small_r]) == 1
-    assert namer.number([large_g]) == 2
-    assert namer.number([large_g]) == 2
-    assert namer.number([("_g.fits", "3'"), small_r]) == 3
-    assert namer.number([small_g, small_r]) == 1
+    assert namer.number([small_g]) == (1, ())
+    assert namer.number([small_g]) == (1, ("_g.fits",))
+    assert namer.number([small_r]) == (1, ())
+    assert namer.number([large_g]) == (2, ())
+    assert namer.number([large_g]) == (2, ("_g.fits",))
+    assert namer.number([("_g.fits", "3'"), small_r]) == (3, ())
+    assert namer.number([small_g]) == (1, ("_g.fits",))
 
 
 @given(st.lists(st.lists(st.tuples(st.sampled_from("gri"), st.integers(0, 3)), min_size=1)))
@@ -65,6 +65,7 @@ def test_no_file_name_ever_means_two_contents(rows: list[list[tuple[str, int]]])
     meaning: dict[tuple[int, str], int] = {}
     for row in rows:
         files = list(dict(row).items())
-        number = namer.number(files)
+        number, repeats = namer.number(files)
+        assert set(repeats) == {e for e, _ in files if (number, e) in meaning}
         for ending, content in files:
             assert meaning.setdefault((number, ending), content) == content

@@ -5,6 +5,7 @@ other and never fail half way; PostgreSQL through psycopg 3. A database that is 
 without tables is a `TransientError`. Imports errors, SQLAlchemy and Alembic only.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from uws.errors import TransientError
 
 __all__ = ["Database", "migrate_schema", "open_engine"]
+
+_log = logging.getLogger(__name__)
 
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
@@ -154,5 +157,6 @@ def _away_is_transient() -> Iterator[None]:
     try:
         yield
     except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
-        cause = getattr(error, "orig", None) or error
-        raise TransientError(f"the job store cannot be reached: {cause}") from error
+        # The driver's words name hosts and files: they are for operators, not for clients.
+        _log.warning("job store: %s", getattr(error, "orig", None) or error)
+        raise TransientError("the job store cannot be reached") from error

@@ -255,6 +255,11 @@ class JobStore:
                 connection, job_id, number, holder=holder, lease_until=_after(lease_s)
             )
 
+    def forget_attempts(self, job_id: str, number: int, *, holder: str, attempts: int = 1) -> None:
+        """Count the attempts at a chunk anew, since an item of it was finished or given up."""
+        with self._database.working() as connection:
+            work.forget_attempts(connection, job_id, number, holder=holder, attempts=attempts)
+
     def renew(
         self,
         job_id: str,

@@ -29,6 +29,7 @@ __all__ = [
     "IN_FLIGHT",
     "claim_chunk",
     "fetch_reports",
+    "forget_attempts",
     "lease_step",
     "release_chunk",
     "release_step",
@@ -186,6 +187,17 @@ def send_chunks(connection: Connection, job_id: str, window: int, *, now: dateti
             .values(state=ChunkState.SENT.value, sent_time=now)
         )
     return numbers
+
+
+def forget_attempts(
+    connection: Connection, job_id: str, number: int, *, holder: str, attempts: int
+) -> None:
+    """Count the attempts at a chunk anew, for its holder."""
+    connection.execute(
+        chunks.update()
+        .where(chunks.c.job_id == job_id, chunks.c.number == number, chunks.c.holder == holder)
+        .values(attempts=attempts)
+    )
 
 
 def claim_chunk(

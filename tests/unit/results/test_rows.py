@@ -21,7 +21,19 @@ OPTIONS = CutoutOptions(
     rgb_asinh=10.0,
 )
 PLANNED = PlannedRow(
-    3, 2**62, 1.5, -2.5, 1.50001, -2.50001, "T+1", "a/T+1/", "J1", OPTIONS, {"z": "0.3"}, 2, True
+    3,
+    2**62,
+    1.5,
+    -2.5,
+    1.50001,
+    -2.50001,
+    "T+1",
+    "a/T+1/",
+    "J1",
+    OPTIONS,
+    {"z": "0.3"},
+    2,
+    ("_g.fits",),
 )
 ENTRY = FileEntry("J1_2_g.fits", "T+1/9_2/J1_2_g.fits", "fits", ("g",), "application/fits", 9, "ab")
 

@@ -46,24 +46,32 @@ def test_postgresql_is_spoken_to_by_psycopg() -> None:
 
 
 @pytest.mark.parametrize("call", ["get", "phase", "delete"])
-def test_store_that_is_away(tmp_path: Path, call: str) -> None:
+def test_store_that_is_away(tmp_path: Path, call: str, caplog: pytest.LogCaptureFixture) -> None:
     store = open_store(f"sqlite:///{tmp_path / 'nowhere' / 'jobs.db'}")
-    with pytest.raises(TransientError, match="the job store cannot be reached: unable to open"):
+    with pytest.raises(TransientError, match="the job store cannot be reached$"):
         getattr(store, call)("job")
+    assert "unable to open" in caplog.text
 
 
-def test_store_without_tables(path: Path) -> None:
-    with pytest.raises(TransientError, match="no such table: uws_jobs"):
+def test_store_without_tables(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(TransientError):
         open_store(f"sqlite:///{path}").phase("job")
+    assert "no such table: uws_jobs" in caplog.text
 
 
-def test_locked_store(path: Path, store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locked_store(
+    path: Path,
+    store: JobStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     monkeypatch.setattr("uws.store.database._BUSY_TIMEOUT_S", 0.01)
     hasty = open_store(f"sqlite:///{path}")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(TransientError, match="database is locked"):
+    with pytest.raises(TransientError):
         hasty.create(new_toy())
+    assert "database is locked" in caplog.text
     assert list(hasty.list("")) == [], "readers do not wait for a writer"
     other.execute("ROLLBACK")
     other.close()
