@@ -1,0 +1,124 @@
+"""What a job does about rows that show a bug, and about data that are away."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soda_service.config import load_config
+from soda_service.errors import ConfigError, SourceUnavailable
+from soda_service.jobs.cutout import CutoutJob, uws_error
+from soda_service.jobs.cutting import Cutter
+from soda_service.jobs.estimate import estimate
+from soda_service.jobs.sky import Sky
+from soda_service.results.rows import Outcome, PlannedRow
+from soda_service.tiles.catalogue import ObjectCatalogue
+from soda_service.tiles.reader import TileReader
+from soda_service.tiles.releases import Releases
+from tests.synthetic import DEC_DEG, RA_DEG
+from uws.errors import TooLargeError
+from uws.execution import InlineExecutor
+from uws.files import LocalFiles
+from uws.models import ErrorKind, Job, Parameter, Phase
+from uws.service import JobService
+from uws.store import open_store
+
+TABLE = "RA,DEC\n" + "".join(f"{RA_DEG + n * 1e-4},{DEC_DEG}\n" for n in range(6))
+
+
+@pytest.fixture
+def sky(survey: Path) -> Iterator[Sky]:
+    catalogue = ObjectCatalogue(f"sqlite:///{survey / 'soda.db'}")
+    yield Sky(Releases([survey / "releases"]), catalogue, TileReader())
+    catalogue.dispose()
+
+
+@pytest.fixture
+def service(tmp_path: Path, sky: Sky) -> Iterator[JobService]:
+    config = load_config(data=tmp_path, environ={})
+    store = open_store(config.store_url())
+    store.migrate()
+    job_type = CutoutJob(sky, config.cutouts)
+    executor = InlineExecutor(
+        store, LocalFiles(tmp_path / "jobs"), job_types={job_type.name: job_type}
+    )
+    yield JobService(executor.runtime)
+    store.close()
+
+
+def run(service: JobService, **parameters: str) -> Job:
+    values = [Parameter(name, value) for name, value in parameters.items()]
+    return service.create("", values, job_type="cutout", run=True)
+
+
+def summary_of(service: JobService, job: Job) -> dict[str, Any]:
+    with service.runtime.files.open(f"{job.id}/summary.json") as stream:
+        content: dict[str, Any] = json.load(stream)
+    return content
+
+
+def test_a_bug_at_a_row_fails_that_row_alone(
+    service: JobService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = Cutter.cut
+    tried: list[int] = []
+
+    def cut_or_break(self: Cutter, row: PlannedRow) -> Outcome:
+        tried.append(row.number)
+        if row.number in {2, 5}:
+            raise ZeroDivisionError
+        return cut(self, row)
+
+    monkeypatch.setattr(Cutter, "cut", cut_or_break)
+    job = run(service, POSITIONS=TABLE)
+    assert job.phase == Phase.COMPLETED
+    rows = summary_of(service, job)["cutouts"]
+    assert [row["STATUS"] for row in rows] == ["ok", "failed", "ok", "ok", "failed", "ok"]
+    assert "internal error, reference" in rows[1]["MESSAGE"]
+    assert sorted(tried) == [1, 2, 2, 2, 3, 4, 5, 5, 5, 6]
+    assert (job.progress.done, job.progress.failed) == (4, 2)
+
+
+def test_data_that_are_away_for_all_rows_end_the_job(
+    service: JobService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> Outcome:
+        raise SourceUnavailable("the release's root directory is gone")
+
+    monkeypatch.setattr(Cutter, "cut", away)
+    job = run(service, POSITIONS=TABLE)
+    assert job.phase == Phase.ERROR
+    assert job.error is not None
+    assert job.error.kind == ErrorKind.TRANSIENT
+    assert job.error.message == "ServiceUnavailable: the release's root directory is gone"
+
+
+def test_blank_table_beside_a_position_counts_for_nothing(service: JobService) -> None:
+    job = run(service, POSITIONS=" ", RA="30", DEC="-20")
+    assert job.phase == Phase.COMPLETED
+    assert len(summary_of(service, job)["cutouts"]) == 1
+
+
+def test_a_table_longer_than_a_job_may_be_is_413(tmp_path: Path, sky: Sky) -> None:
+    limits = {"cutouts": {"rows_max": 3}}
+    settings = load_config(environ={}, overrides=limits).cutouts
+    parameters = [Parameter("POSITIONS", TABLE)]
+    files = LocalFiles(tmp_path)
+    with pytest.raises(TooLargeError, match="more than 3 rows"):
+        CutoutJob(sky, settings).check(parameters, files)
+    found = estimate(parameters, files, sky, settings, rows_per_s=None)
+    assert (found.total_faults, found.rows) == (1, 3)
+
+
+def test_a_broken_configuration_is_not_told_to_users(caplog: pytest.LogCaptureFixture) -> None:
+    told = str(uws_error(ConfigError("/srv/data/x.tiles.csv: there is no column dec")))
+    assert "/srv" not in told
+    assert "/srv/data/x.tiles.csv" in caplog.text
+    assert told.rpartition(" ")[2] in caplog.text
+
+
+def test_job_name_is_told(service: JobService) -> None:
+    job = run(service, RA="30", DEC="-20", JOBNAME="my galaxies")
+    assert summary_of(service, job)["options"]["jobname"] == "my galaxies"
