@@ -101,6 +101,16 @@ def table_warnings(
     return warn_of_catalogue(release, sky.catalogue.releases())
 
 
+def _without_effect(request: CutoutRequest) -> tuple[str, ...]:
+    """Warn of parameters that are read, but that this service does nothing about yet."""
+    told = []
+    if request.email:
+        told.append("EMAIL: this service sends no mail; ask for the job's phase instead")
+    if request.response_format in {"fits", "png", "jpeg"}:
+        told.append("RESPONSEFORMAT: has no effect on a job; ask by MAKE_FITS and MAKE_RGB_*")
+    return tuple(told)
+
+
 def open_table(parameter: Parameter, files: JobFiles) -> BinaryIO:
     """Open a positions table, be it a text or kept by reference."""
     if parameter.by_reference:
@@ -136,19 +146,34 @@ class CutoutJob:
             request, release = self._request(parameters)
             table = table_of(parameters)
             if table is None:
-                return request.warnings
+                return (*_without_effect(request), *request.warnings)
             with open_table(table, files) as stream:
                 most = min(self._settings.rows_checked_at_once, self._settings.rows_max)
                 options = job_options(parameters)
                 checked = check_positions(stream, release, options, rows_max=most)
-            if not checked.is_complete and most == self._settings.rows_max:
-                raise TooManyRows(self._settings.rows_max)
+            self._refuse_too_long(table, files, is_complete=checked.is_complete)
             checked.raise_faults()
             return (
+                *_without_effect(request),
                 *request.warnings,
                 *checked.warnings,
                 *table_warnings(parameters, checked.columns, release, self._sky),
             )
+
+    def _refuse_too_long(self, table: Parameter, files: JobFiles, *, is_complete: bool) -> None:
+        """Refuse a table that is sure to have too many rows, without reading its cells."""
+        rows_max = self._settings.rows_max
+        if is_complete:
+            return
+        with open_table(table, files) as stream:
+            # Where nothing is quoted a line that is not blank is a row; the first is the header.
+            rows = -1
+            for line in stream:
+                rows += not line.isspace()
+                if b'"' in line:
+                    return
+                if rows > rows_max:
+                    raise TooManyRows(rows_max)
 
     def plan(self, context: JobContext) -> Plan:
         """Match all rows to tiles, and put rows of one tile together."""

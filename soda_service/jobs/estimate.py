@@ -22,8 +22,9 @@ from uws.models import Parameter
 __all__ = ["Estimate", "estimate"]
 
 _BATCH = 4096
-_HEADER_BYTES = 3 * 2880
-"""Header of a plane of a survey's tile: some hundred cards."""
+_BLOCK = 2880
+_HEADER_BYTES = 2 * _BLOCK
+"""Header of a plane of a survey's tile: some 70 cards."""
 
 _PNG_RATIO = 0.65
 """Bytes of a colour PNG over 3 bytes a pixel (ENGINE section 3: 0.62 to 0.64 for STIFF)."""
@@ -124,7 +125,7 @@ def _size_of(options: CutoutOptions, release: Release) -> tuple[int, int]:
     ny = options.ypix or max(1, round(options.ysize_arcmin * 60 / scale))
     planes = len(release.planes) or 1
     sizes = {
-        "fits": planes * (_HEADER_BYTES + 4 * nx * ny),
+        "fits": planes * (_HEADER_BYTES + -(-4 * nx * ny // _BLOCK) * _BLOCK),
         "stiff": int(3 * nx * ny * _PNG_RATIO),
         "lupton": int(3 * nx * ny * _PNG_RATIO),
     }

@@ -222,3 +222,10 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
     spec.loader.exec_module(render)
     text = (docs / "configuration.md").read_text()
     assert render.rendered(text) == text, "run: .venv/bin/python docs/render_settings.py"
+
+
+def test_one_underscore_too_few_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    load_config(environ={"SODA_WEB_PORT": "99", "SODA_PORT": "1", "SODA_CUTOUTS__ROWS_MAX": "5"})
+    assert caplog.messages == [
+        "SODA_WEB_PORT is no setting and is passed over; is SODA_WEB__PORT meant?"
+    ]

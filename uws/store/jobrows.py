@@ -128,7 +128,10 @@ def count_jobs(connection: Connection, owner: str, phases: Collection[Phase]) ->
 
 
 def recent_rate(connection: Connection, count: int) -> float | None:
-    """Give the items worked per second over the jobs completed last, one after the other."""
+    """Give the items worked per second by the largest of the jobs completed last.
+
+    Small jobs tell how long a job takes to start, not how fast its items are worked.
+    """
     query = (
         sa.select(jobs.c.items_total, jobs.c.start_time, jobs.c.end_time)
         .where(jobs.c.phase == Phase.COMPLETED.value, jobs.c.start_time.is_not(None))
@@ -136,8 +139,11 @@ def recent_rate(connection: Connection, count: int) -> float | None:
         .limit(count)
     )
     rows = connection.execute(query).all()
-    seconds = sum((row.end_time - row.start_time).total_seconds() for row in rows)
-    return sum(row.items_total for row in rows) / seconds if seconds > 0 else None
+    largest = max(rows, key=lambda row: row.items_total, default=None)
+    if largest is None or not largest.items_total:
+        return None
+    seconds = (largest.end_time - largest.start_time).total_seconds()
+    return float(largest.items_total / max(seconds, 1e-3))
 
 
 def count_phases(connection: Connection) -> dict[str, int]:

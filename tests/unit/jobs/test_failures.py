@@ -122,3 +122,17 @@ def test_a_broken_configuration_is_not_told_to_users(caplog: pytest.LogCaptureFi
 def test_job_name_is_told(service: JobService) -> None:
     job = run(service, RA="30", DEC="-20", JOBNAME="my galaxies")
     assert summary_of(service, job)["options"]["jobname"] == "my galaxies"
+
+
+def test_a_long_table_is_refused_by_its_lines(tmp_path: Path, sky: Sky) -> None:
+    limits = {"cutouts": {"rows_max": 5, "rows_checked_at_once": 2}}
+    job_type = CutoutJob(sky, load_config(environ={}, overrides=limits).cutouts)
+    files = LocalFiles(tmp_path)
+    with pytest.raises(TooLargeError, match="more than 5 rows"):
+        job_type.check([Parameter("POSITIONS", TABLE)], files)
+    assert job_type.check([Parameter("POSITIONS", TABLE.rpartition("30.0005")[0])], files) == ()
+
+
+def test_what_has_no_effect_is_told(service: JobService) -> None:
+    job = run(service, RA="30", DEC="-20", EMAIL="a@example.org", RESPONSEFORMAT="png")
+    assert [note.partition(":")[0] for note in job.notes] == ["EMAIL", "RESPONSEFORMAT"]

@@ -1,0 +1,378 @@
+"""Rows cut from small tiles that are odd in one way each, and from a real survey's frames."""
+
+import io
+import math
+import tracemalloc
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs.utils import proj_plane_pixel_scales
+from numpy.typing import NDArray
+
+from soda_service.engine.footprint import celestial_wcs, outline
+from soda_service.jobs.cutting import Cutter
+from soda_service.parameters.options import default_options
+from soda_service.results.rows import Outcome, PlannedRow
+from soda_service.tiles.index import TileIndex
+from soda_service.tiles.paths import locate
+from soda_service.tiles.publish import publish
+from soda_service.tiles.reader import TileReader
+from soda_service.tiles.release import Band, Release
+from soda_service.tiles.releases import Releases
+from soda_service.tiles.table import TileRow, table_path, write_tiles
+from tests.unit.skyimages import REALSKY, noise, tan_header
+
+SHAPE = (80, 100)
+RA_DEG, DEC_DEG = 30.0, -20.0
+"""Centre of every tile."""
+
+EAST_DEG = 49 * 0.263 / 3600 / np.cos(np.radians(DEC_DEG))
+"""To a pixel from the tile's left edge."""
+
+
+@dataclass
+class Scene:
+    """A release of one tile, and the files that its rows left."""
+
+    release: Release
+    index: TileIndex
+    saved: dict[str, bytes] = field(default_factory=dict)
+    reader: TileReader = field(default_factory=TileReader)
+
+    def cut(self, ra_deg: float = RA_DEG, dec_deg: float = DEC_DEG, **options: object) -> Outcome:
+        """Cut 20 x 10 pixels, unless the options say otherwise."""
+        chosen = replace(default_options(self.release), **{"xpix": 20, "ypix": 10, **options})
+        at = (ra_deg, dec_deg, ra_deg, dec_deg)
+        row = PlannedRow(1, None, *at, self.index.names[0], "", "J0200-20", chosen)
+        return Cutter(self.release, self.index, self.reader, self.saved.__setitem__).cut(row)
+
+    def opened(self) -> fits.HDUList:
+        """Open the one FITS file that there is."""
+        (data,) = (data for path, data in self.saved.items() if path.endswith(".fits"))
+        file = fits.open(io.BytesIO(data), checksum=True)
+        file.verify("exception")
+        return file
+
+
+def scene(
+    folder: Path, bands: Mapping[str, fits.HDUList], *, prefix: str = "", **fields: object
+) -> Scene:
+    """Write one tile in some bands, and describe it."""
+    for band, hdus in bands.items():
+        hdus.writeto(folder / f"{prefix}T1_{band}.fits")
+    release = Release(
+        name="SMALL",
+        title="",
+        bands=tuple(map(Band, bands)),
+        root=str(folder),
+        path_template=f"{prefix}{{tilename}}_{{band}}.fits",
+        defaults={"COLORS_FITS": next(iter(bands))},
+    )
+    corners = tuple(map(tuple, outline(celestial_wcs(tan_header(SHAPE)), SHAPE).tolist()))
+    path = table_path(folder, release.name)
+    write_tiles(path, [TileRow("T1", RA_DEG, DEC_DEG, corners=corners)])
+    return Scene(replace(release, **fields), TileIndex.load(path))
+
+
+def plain(header: fits.Header | None = None, **cards: object) -> fits.HDUList:
+    """Give a file with its one image in the primary HDU."""
+    return fits.HDUList([fits.PrimaryHDU(noise(SHAPE), header or tan_header(SHAPE, **cards))])
+
+
+def extensions(*names: str, mask: str = "i4", **primary: object) -> fits.HDUList:
+    """Give a file with images in extensions, and no pixels in its primary HDU."""
+    first = fits.PrimaryHDU()
+    first.header.update(primary)
+    images: list[NDArray[np.generic]] = [
+        np.zeros(SHAPE, mask) if name == "MSK" else noise(SHAPE) for name in names
+    ]
+    planes = [
+        fits.ImageHDU(image, tan_header(SHAPE), name=name)
+        for name, image in zip(names, images, strict=True)
+    ]
+    return fits.HDUList([first, *planes])
+
+
+# Sizes
+
+
+@pytest.mark.parametrize(
+    ("size", "found"),
+    [
+        ({"xpix": 60}, "60 x 10 pixels"),
+        ({"ypix": 25}, "20 x 25 pixels"),
+        ({"xpix": 20_000, "ypix": 20_000}, "20000 x 20000 pixels"),
+    ],
+    ids=["wide", "high", "beyond-memory"],
+)
+def test_a_box_beyond_the_releases_largest_size_is_not_cut(
+    tmp_path: Path, size: dict[str, int], found: str
+) -> None:
+    # 0.1' are 23 pixels of 0.263".
+    made = scene(tmp_path, {"g": plain()}, size_max_arcmin=0.1)
+    outcome = made.cut(edge="pad", make_rgb_stiff=False, **size)
+    assert outcome.status == "failed"
+    assert outcome.message == (
+        f"{found} asked for, of tile T1 at most 24 x 24 are allowed (0.1 arcmin, and never more "
+        "than 20000 pixels)"
+    )
+    assert not made.saved
+
+
+def test_a_box_of_the_releases_largest_size_and_a_pixel_is_cut(tmp_path: Path) -> None:
+    made = scene(tmp_path, {"g": plain()}, size_max_arcmin=0.1)
+    assert made.cut(xpix=24, ypix=24).size_px == (24, 24)
+
+
+def test_a_size_in_arcmin_of_tiny_pixels_is_bounded_too(tmp_path: Path) -> None:
+    tiny = plain(tan_header(SHAPE, scale_arcsec=0.001))
+    made = scene(tmp_path, {"g": tiny})
+    outcome = made.cut(xpix=None, ypix=None, xsize_arcmin=1.0, ysize_arcmin=0.1, edge="pad")
+    assert outcome.status == "failed"
+    assert outcome.message.startswith("60000 x 6000 pixels asked for, of tile T1 at most 20000 x")
+
+
+# Headers
+
+
+def test_names_that_are_not_ascii_are_cut(tmp_path: Path) -> None:
+    texts = {"unit": "\N{MICRO SIGN}Jy", "acknowledgement": "Thanks to\nMårten\x07."}
+    made = scene(tmp_path, {"g": plain()}, prefix="Ränd Ω ", **texts)
+    outcome = made.cut()
+    assert (outcome.status, outcome.message) == ("ok", "")
+    with made.opened() as file:
+        header = file[0].header
+        assert header["PARFILE"] == "R?nd ? T1_g.fits"
+        assert (header["BUNIT"], header["ACKNOWL"]) == ("?Jy", "Thanks to M?rten?.")
+
+
+@pytest.mark.parametrize(
+    ("hdus", "names", "own"),
+    [
+        (plain(), ["SCI"], None),
+        (plain(EXTNAME="SCI"), ["SCI"], None),
+        (plain(EXTNAME="image"), ["SCI"], "image"),
+        (extensions("DATA", "MASK", "WEIGHT"), ["SCI", "MASK", "WEIGHT"], "DATA"),
+    ],
+    ids=["none", "SCI", "primary", "extensions"],
+)
+def test_the_first_hdu_is_sci(
+    tmp_path: Path, hdus: fits.HDUList, names: list[str], own: str | None
+) -> None:
+    made = scene(tmp_path, {"g": hdus})
+    made.cut()
+    with made.opened() as file:
+        assert [hdu.header["EXTNAME"] for hdu in file] == names
+        assert file[0].header.get("PAREXT") == own
+        assert all("PAREXT" not in hdu.header for hdu in file[1:])
+        assert fits.getdata(io.BytesIO(*made.saved.values()), "SCI").shape == (10, 20)
+
+
+@pytest.mark.parametrize(
+    ("hdus", "unit"),
+    [
+        (extensions("SCI", "WGT", BUNIT="adu"), "adu"),
+        (extensions("SCI", "WGT"), "nmgy"),
+        (plain(BUNIT="counts"), "counts"),
+        (plain(), "nmgy"),
+        (
+            fits.HDUList(
+                [
+                    fits.PrimaryHDU(np.zeros((2, 2)), fits.Header([("BUNIT", "mm")])),
+                    *extensions("SCI")[1:],
+                ]
+            ),
+            "nmgy",
+        ),
+    ],
+    ids=["bare-primary", "nowhere", "own", "none-of-its-own", "primary-of-other-pixels"],
+)
+def test_the_unit_is_the_planes_then_the_primarys_then_the_releases(
+    tmp_path: Path, hdus: fits.HDUList, unit: str
+) -> None:
+    made = scene(tmp_path, {"g": hdus}, unit="nmgy")
+    made.cut()
+    with made.opened() as file:
+        assert file[0].header["BUNIT"] == unit
+        assert all("BUNIT" not in hdu.header for hdu in file[1:])
+
+
+# Edges
+
+
+@pytest.mark.parametrize(
+    ("release_bit", "mask", "bit"),
+    [(0, "i4", 32768), (4, "i4", 4), (0, "u1", 128), (0, "i2", 16384), (0, "u2", 32768)],
+    ids=["default", "own", "bytes", "short", "unsigned-short"],
+)
+def test_padding_is_never_good_in_the_mask(
+    tmp_path: Path, release_bit: int, mask: str, bit: int
+) -> None:
+    tile = extensions("SCI", "MSK", "WGT", mask=mask)
+    made = scene(tmp_path, {"g": tile}, mask_no_data_bit=release_bit)
+    outcome = made.cut(ra_deg=RA_DEG + EAST_DEG, edge="pad")
+    assert (outcome.size_px, outcome.status) == ((20, 10), "ok")
+    with made.opened() as file:
+        missing = np.isnan(file["SCI"].data)
+        assert 0 < missing.sum() < 200
+        assert np.unique(file["MSK"].data[missing]).tolist() == [bit]
+        assert not file["MSK"].data[~missing].any()
+        assert not file["WGT"].data[missing].any()
+        assert [hdu.header.get("PADBIT") for hdu in file] == [None, bit, None]
+
+
+@pytest.mark.parametrize("edge", ["trim", "pad"])
+def test_no_bit_is_named_where_nothing_is_padded(tmp_path: Path, edge: str) -> None:
+    made = scene(tmp_path, {"g": extensions("SCI", "MSK")})
+    made.cut(edge=edge)
+    with made.opened() as file:
+        assert "PADBIT" not in file["MSK"].header
+
+
+# Pictures
+
+PICTURES = {
+    "make_fits": False,
+    "discard_fits_files": True,
+    "make_rgb_lupton": True,
+    "make_rgb_stiff": True,
+}
+
+
+def colours(folder: Path, **of_g: object) -> Scene:
+    """Three bands, the last of which is on a grid of its own."""
+    bands = {"i": plain(), "r": plain(), "g": plain(tan_header(SHAPE, **of_g))}
+    triplets = {f"RGB_{method}_COLORS": "irg" for method in ("LUPTON", "STIFF")}
+    return scene(folder, bands, defaults={"COLORS_FITS": "i", **triplets})
+
+
+@pytest.mark.parametrize(
+    ("of_g", "off"),
+    [
+        ({"angle_deg": 90.0}, "14.9"),
+        ({"scale_arcsec": 0.35}, "3.5"),
+        ({"CRPIX1": 49.8}, "0.7"),
+        ({"is_mirrored": True}, "19.0"),
+    ],
+    ids=["turned", "coarser", "shifted", "mirrored"],
+)
+def test_bands_on_different_grids_make_no_picture(
+    tmp_path: Path, of_g: dict[str, object], off: str
+) -> None:
+    west_deg = 0.45 * 0.263 / 3600 / np.cos(np.radians(DEC_DEG))  # a box edge just below a pixel
+    outcome = colours(tmp_path, **of_g).cut(ra_deg=RA_DEG - west_deg, **PICTURES)
+    assert outcome.status == "failed"
+    assert outcome.message == "; ".join(
+        f"no irg {method} picture: bands are on different grids (g is {off} pixels off i)"
+        for method in ("stiff", "lupton")
+    )
+
+
+@pytest.mark.parametrize(
+    "of_g", [{}, {"CRPIX1": 50.8}, {"CRPIX1": 53.5, "CRPIX2": 33.5}], ids=["same", "near", "whole"]
+)
+def test_bands_whose_sky_falls_on_the_same_pixels_make_pictures(
+    tmp_path: Path, of_g: dict[str, object]
+) -> None:
+    outcome = colours(tmp_path, **of_g).cut(**PICTURES)
+    assert (outcome.status, outcome.message) == ("ok", "")
+    assert [entry.kind for entry in outcome.files] == ["stiff", "lupton"]
+
+
+def test_cubes_make_no_picture(tmp_path: Path) -> None:
+    cube = np.zeros((3, *SHAPE), "f4")
+    bands = {band: fits.HDUList([fits.PrimaryHDU(cube, tan_header(SHAPE))]) for band in "gri"}
+    outcome = scene(tmp_path, bands).cut(**PICTURES | {"make_rgb_stiff": False})
+    assert outcome.status == "failed"
+    assert outcome.message == "no irg lupton picture: the bands are cubes, not images"
+
+
+def test_bands_cut_short_differently_make_no_picture(tmp_path: Path) -> None:
+    outcome = colours(tmp_path, CRPIX1=53.5).cut(ra_deg=RA_DEG + EAST_DEG, **PICTURES)
+    assert "picture: bands differ in size (" in outcome.message
+
+
+def test_grids_are_compared_once_for_a_pair_of_tiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, reader, compared = colours(tmp_path), TileReader(), []
+    handles = [reader.open(locate(made.release, made.index.tile(0), band)) for band in "ri"]
+
+    def is_same_grid(*grids: object) -> bool:
+        compared.append(grids)
+        return True
+
+    monkeypatch.setattr("soda_service.tiles.reader._is_same_grid", is_same_grid)
+    assert [handles[0].shares_grid(handle) for handle in (*handles, *handles)] == [True] * 4
+    assert len(compared) == 1
+
+
+@pytest.mark.skipif(
+    not REALSKY.is_dir(), reason="the real survey images are not beside the repository"
+)
+@pytest.mark.parametrize(
+    ("folder", "centre"),
+    [("sdss_m2", (323.34158, -0.73439)), ("des_sn2006bh", (27.95199, 0.26348))],
+    ids=["frames-of-their-own", "common-grid"],
+)
+def test_pictures_of_a_real_survey(
+    tmp_path: Path, folder: str, centre: tuple[float, float]
+) -> None:
+    release = publish(REALSKY / folder, name="REAL", folder=tmp_path).release
+    made = Scene(release, Releases([tmp_path]).index(release))
+    shown = 0
+    for step in range(6):
+        ra_deg = centre[0] + step * 0.07 / 3600
+        outcome = made.cut(ra_deg, centre[1], xpix=40, ypix=40, **PICTURES)
+        apart_px = _apart_px(made, ra_deg, centre[1])
+        # Which side of half a pixel a box falls on decides; boxes lie within a pixel per axis.
+        assert apart_px < 1.5
+        assert (outcome.status == "ok") == (apart_px <= 0.5), outcome.message
+        shown += outcome.status == "ok"
+    assert shown == 6 if folder == "des_sn2006bh" else shown < 6
+
+
+def _apart_px(made: Scene, ra_deg: float, dec_deg: float) -> float:
+    """Tell how far the middles of the boxes lie from each other on the sky, by astropy alone."""
+    red, *others = made.release.defaults["RGB_LUPTON_COLORS"]
+    corners = {}
+    for band in (red, *others):
+        handle = made.reader.open(locate(made.release, made.index.tile(0), band))
+        x, y = handle.wcs.all_world2pix(ra_deg, dec_deg, 0)
+        x0, y0 = math.ceil(x - 20), math.ceil(y - 20)
+        grid = [(x0 + dx, y0 + dy) for dx in (0, 39) for dy in (0, 39)]
+        corners[band] = handle.wcs.all_pix2world(grid, 0)
+        scale_deg = proj_plane_pixel_scales(handle.wcs)[0]
+    steps = [(corners[band] - corners[red]) / scale_deg for band in others]
+    stretch = (math.cos(math.radians(dec_deg)), 1.0)
+    return max(float(np.hypot(*(step * stretch).T).max()) for step in steps)
+
+
+# Memory
+
+
+def test_a_row_holds_one_plane_beside_its_file(tmp_path: Path) -> None:
+    shape = (600, 800)
+    plane_bytes = 4 * shape[0] * shape[1]
+    bands = {}
+    for band in "gri":
+        images = [fits.ImageHDU(noise(shape), tan_header(shape), name=n) for n in ("SCI", "WGT")]
+        bands[band] = fits.HDUList([fits.PrimaryHDU(), *images])
+    made = scene(tmp_path, bands)
+    options = replace(default_options(made.release), colors_fits=tuple("gri"), xpix=800, ypix=600)
+    row = PlannedRow(1, None, *(RA_DEG, DEC_DEG) * 2, "T1", "", "J", options)
+    reader = TileReader()
+    saved: list[int] = []
+    cutter = Cutter(made.release, made.index, reader, lambda _, data: saved.append(len(data)))
+    for band in "gri":
+        reader.open(locate(made.release, made.index.tile(0), band))
+    tracemalloc.start()
+    outcome = cutter.cut(row)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (outcome.status, len(saved)) == ("ok", 3)
+    assert peak_bytes < max(saved) * 1.2 + 1.6 * plane_bytes
