@@ -12,6 +12,7 @@ from soda_service.cli_options import expected_errors
 from soda_service.config import Config
 from soda_service.embedded.queue_server import find_server
 from soda_service.errors import ConfigError
+from soda_service.parameters.options import default_options
 from soda_service.tiles.release import Release
 from soda_service.tiles.releases import Releases, parse_release
 from uws.models import ACTIVE
@@ -94,6 +95,7 @@ def _check_queue(config: Config) -> str:
 
 def _check_release(releases: Releases, path: Path) -> str:
     release = parse_release(path)
+    default_options(release)
     tiles = _count_tiles(releases, release)
     if tiles and "://" not in release.root and not Path(release.root).is_dir():
         raise ConfigError(f"{release.name}: its root {release.root} is not there")

@@ -11,7 +11,14 @@ from astropy.io.fits import Card, Header
 from soda_service.engine.image import PixelBox
 from soda_service.errors import TileUnreadable
 
-__all__ = ["inherited_cards", "is_structure", "kept_cards", "moved_cards", "structure_cards"]
+__all__ = [
+    "card_text",
+    "inherited_cards",
+    "is_structure",
+    "kept_cards",
+    "moved_cards",
+    "structure_cards",
+]
 
 _STRUCTURE = (
     "SIMPLE|XTENSION|BITPIX|NAXIS|NAXIS[1-9][0-9]*|PCOUNT|GCOUNT|EXTEND|GROUPS|BLOCKED|END|NEXTEND"
@@ -52,9 +59,20 @@ _LOGICAL = re.compile(r"(LTV[12]|LTM[12]_[12])$")
 _SECTION = re.compile(r"(DATASEC|TRIMSEC|BIASSEC)[A-Z0-9]?$")
 _RANGES = re.compile(r"\s*\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]\s*$")
 
+_BLANK = re.compile(r"\s")
+_UNPRINTABLE = re.compile(r"[^ -~]")
+
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 _OWN_NAME = frozenset({"EXTNAME", "EXTVER", "EXTLEVEL", "HDUNAME"})
 _OWN_VALUES = frozenset({"BSCALE", "BZERO", "BLANK", "BUNIT"})
+
+
+def card_text(text: str) -> str:
+    """Write a text as a header card can hold it: printable ASCII (FITS 4.0, 3.2).
+
+    Line breaks and tabs become blanks, every other character that FITS has not a question mark.
+    """
+    return _UNPRINTABLE.sub("?", _BLANK.sub(" ", text))
 
 
 def is_structure(keyword: str) -> bool:
@@ -117,11 +135,19 @@ def kept_cards(header: Header) -> list[Card]:
     return cards
 
 
-def inherited_cards(primary: Header, kept: Sequence[Card]) -> Iterator[Card]:
+def inherited_cards(
+    primary: Header, kept: Sequence[Card], *, with_unit: bool = False
+) -> Iterator[Card]:
     """Give the cards of a tile's primary header that a plane lacks.
 
     Cards of the primary's own WCS, pixel grid, name and scaling are not among them: half of
     another HDU's WCS would move the plane on the sky.
+
+    Parameters
+    ----------
+    with_unit
+        Whether BUNIT is inherited too. It speaks of its own HDU's pixels, but where that has
+        none it can only mean those of the science plane.
     """
     names = {card.keyword for card in kept}
     remarks = {(card.keyword, str(card.value)) for card in kept if card.keyword in _COMMENTARY}
@@ -131,7 +157,7 @@ def inherited_cards(primary: Header, kept: Sequence[Card]) -> Iterator[Card]:
             is_new = bool(name) and (name, str(card.value)) not in remarks
             if is_new and not (name == "HISTORY" and _STALE_HISTORY.match(str(card.value))):
                 yield card
-        elif name not in names and not _is_of_one_image(name):
+        elif name not in names and (not _is_of_one_image(name) or (with_unit and name == "BUNIT")):
             yield card
 
 

@@ -52,7 +52,7 @@ def lupton(
     Returns
     -------
     rgb : ndarray, shape (ny, nx, 3), uint8
-        Black where any band is NaN or infinite.
+        Black where any band is NaN or infinite, or where single precision has no result.
 
     Raises
     ------
@@ -62,11 +62,12 @@ def lupton(
     if not stretch > 0 or not q >= 0:
         raise ValueError(f"stretch must be positive and q not negative, found {stretch} and {q}")
     softening = 0.1 if q < 2.0**-23 else min(q, 1e10)
-    soften = np.float32(softening / stretch)
+    with np.errstate(over="ignore"):
+        soften, black = np.float32(softening / stretch), np.float32(minimum)
     slope = np.float32(255 * 0.1 / math.asinh(0.1 * softening))
 
     def paint(bands: _Planes) -> None:
-        bands -= np.float32(minimum)
+        bands -= black
         intensity = bands.sum(axis=0) / np.float32(3)
         is_lit = intensity > 0
         factor = np.arcsinh(intensity * soften) * slope
@@ -97,15 +98,16 @@ def stiff(red: _Band, green: _Band, blue: _Band) -> _Rgb:
     Returns
     -------
     rgb : ndarray, shape (ny, nx, 3), uint8
-        Black where any band is NaN or infinite. A band without contrast (constant, or empty)
-        adds nothing.
+        Black where any band is NaN or infinite, or where single precision has no result. A
+        band without contrast (constant, or empty) adds nothing.
 
     Raises
     ------
     ValueError
         When the bands differ in shape.
     """
-    levels = [_stiff_levels(band) for band in (red, green, blue)]
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        levels = [_stiff_levels(band) for band in (red, green, blue)]
     low = np.array([level.black for level in levels], np.float32)[:, None]
     gain = np.array([level.gain for level in levels], np.float32)[:, None]
 
@@ -184,11 +186,13 @@ def _painted(bands: tuple[_Band, _Band, _Band], paint: Callable[[_Planes], None]
     for start in range(0, len(rgb), _BLOCK_PX):
         out = rgb[start : start + _BLOCK_PX]
         planes = np.empty((3, len(out)), np.float32)
-        for plane, band in zip(planes, pixels, strict=True):
-            plane[...] = band[start : start + _BLOCK_PX]
-        has_value = np.isfinite(planes).all(axis=0)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            for plane, band in zip(planes, pixels, strict=True):
+                plane[...] = band[start : start + _BLOCK_PX]
+            has_value = np.isfinite(planes).all(axis=0)
             paint(planes)
+        # What overflowed into NaN on the way has no grey level that is the same on all machines.
+        has_value &= ~np.isnan(planes).any(axis=0)
         planes[:, ~has_value] = 0
         np.clip(planes, 0, 255, out=planes)
         out[...] = planes.T

@@ -4,17 +4,40 @@ Imports numpy, astropy.io.fits, the engine's values and cards.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
-from astropy.io.fits import Header
+from astropy.io.fits import Card, Header
 from numpy.typing import NDArray
 
-from soda_service.engine.cards import inherited_cards, kept_cards, moved_cards, structure_cards
+from soda_service.engine.cards import (
+    card_text,
+    inherited_cards,
+    kept_cards,
+    moved_cards,
+    structure_cards,
+)
 from soda_service.engine.image import Image, PixelBox
 
-__all__ = ["coverage", "cut_header", "fill_value", "pad", "physical"]
+__all__ = [
+    "NO_DATA_BIT",
+    "coverage",
+    "cut_header",
+    "fill_value",
+    "mask_bit",
+    "pad",
+    "physical",
+]
+
+NO_DATA_BIT = 1 << 15
+"""Bit of a mask for pixels that are not there, where a release names none of its own."""
+
+_FIRST_NAME = "SCI"
+"""EXTNAME of a cutout's primary HDU, whatever the survey calls that plane."""
+
+_NO_NAME = frozenset({"", _FIRST_NAME, "COMPRESSED_IMAGE"})
+"""What need not be remembered as the name of a first plane; the last is what fpack calls any."""
 
 
 def cut_header(
@@ -37,10 +60,12 @@ def cut_header(
     box
         Pixels of the parent that the cutout has; may reach beyond it.
     is_primary
-        Whether the cutout will be the primary HDU of its file, else an IMAGE extension.
+        Whether the cutout will be the primary HDU of its file, else an IMAGE extension. The
+        primary HDU's EXTNAME is `SCI`; another name of the plane is kept as PAREXT. It alone
+        inherits the BUNIT of a primary HDU without pixels.
     cards
         (keyword, value, comment) to add, or to put in place of the parent's; keywords beyond
-        eight characters become HIERARCH cards.
+        eight characters become HIERARCH cards, texts printable ASCII.
 
     Returns
     -------
@@ -56,19 +81,32 @@ def cut_header(
     kept = kept_cards(plane_header)
     # A primary HDU with pixels is a plane of its own, and stays the cutout's primary HDU: what it
     # says of itself (its gain, its HISTORY) is nothing for a weight or mask to inherit.
-    inherits = is_primary or (primary is not None and not primary.get("NAXIS"))
+    has_bare_primary = primary is not None and not primary.get("NAXIS")
+    inherits = is_primary or has_bare_primary
+    with_unit = is_primary and has_bare_primary
     ny, nx = box.shape
     deeper = (plane_header[f"NAXIS{axis}"] for axis in range(3, plane_header["NAXIS"] + 1))
     joined = [
         *structure_cards(plane_header["BITPIX"], [nx, ny, *deeper], is_primary=is_primary),
-        *moved_cards(kept, box),
-        *(inherited_cards(primary, kept) if primary is not None and inherits else ()),
+        *(_named_first(kept) if is_primary else ()),
+        *(card for card in moved_cards(kept, box) if not is_primary or card.keyword != "EXTNAME"),
     ]
+    if primary is not None and inherits:
+        joined += inherited_cards(primary, kept, with_unit=with_unit)
     # Copies: whoever changes this header must not change the tile's.
     header = Header([copy.copy(card) for card in joined])
     for keyword, value, comment in cards:
-        header[keyword if len(keyword) <= 8 else f"HIERARCH {keyword}"] = (value, comment)
+        text = card_text(value) if isinstance(value, str) else value
+        header[keyword if len(keyword) <= 8 else f"HIERARCH {keyword}"] = (text, comment)
     return header
+
+
+def _named_first(kept: Sequence[Card]) -> Iterator[Card]:
+    """Name the primary HDU, and remember what its plane was called."""
+    yield Card("EXTNAME", _FIRST_NAME, "name of this image")
+    own = next((str(card.value).strip() for card in kept if card.keyword == "EXTNAME"), "")
+    if own.upper() not in _NO_NAME:
+        yield Card("PAREXT", own, "EXTNAME of this plane in the tile")
 
 
 def physical(image: Image) -> NDArray[np.floating]:
@@ -95,6 +133,31 @@ def physical(image: Image) -> NDArray[np.floating]:
     return values
 
 
+def mask_bit(header: Header, dtype: np.dtype[Any], wanted: int) -> int:
+    """Give the bit that marks missing pixels in a mask: the one wanted, or a lower one that fits.
+
+    Parameters
+    ----------
+    header
+        The mask's, for BSCALE and BZERO.
+    dtype
+        Of the raw numbers. (Any: whichever the tile has.)
+    wanted
+        A power of two.
+
+    Returns
+    -------
+    int
+        `wanted`, or the highest power of two that masks of so few bits can hold: 16384 in signed
+        16-bit numbers, 128 in bytes.
+    """
+    if np.issubdtype(dtype, np.floating):
+        return wanted
+    scale, zero = float(header.get("BSCALE", 1) or 1), float(header.get("BZERO", 0))
+    largest = int(np.iinfo(dtype).max * scale + zero)
+    return min(wanted, 1 << max(0, largest.bit_length() - 1))
+
+
 def fill_value(role: str, header: Header, dtype: np.dtype[Any], no_data_bit: int) -> int | float:
     """Give the number that stands where a padded cutout has no pixel.
 
@@ -107,7 +170,7 @@ def fill_value(role: str, header: Header, dtype: np.dtype[Any], no_data_bit: int
     dtype
         Of the raw numbers. (Any: whichever the tile has.)
     no_data_bit
-        What a mask says of a missing pixel.
+        What a mask says of a missing pixel; see `mask_bit`.
 
     Returns
     -------

@@ -22,6 +22,7 @@ from soda_service.errors import NoCoverage, TileUnreadable
 __all__ = [
     "box_at",
     "celestial_wcs",
+    "offset_px",
     "outline",
     "pixel_scales",
     "pixel_to_sky",
@@ -235,6 +236,30 @@ def box_at(x: float, y: float, nx: int, ny: int) -> PixelBox:
         raise NoCoverage("the position lies outside what the tile's projection can show")
     x0, y0 = math.ceil(x - nx / 2), math.ceil(y - ny / 2)
     return PixelBox(y0, y0 + ny, x0, x0 + nx)
+
+
+def offset_px(wcs: WCS, box: PixelBox, other_wcs: WCS, other_box: PixelBox) -> float:
+    """Tell how far apart the same sky lies in two boxes.
+
+    Parameters
+    ----------
+    wcs, other_wcs
+        As `celestial_wcs` gives them.
+    box, other_box
+        Of one shape; each in the pixels of its own WCS.
+
+    Returns
+    -------
+    float
+        Pixels of the first: the largest distance of the other's four corner pixels from where
+        they should be. Infinite where one of them has no place in the first.
+    """
+    columns, rows = (0, other_box.shape[1] - 1), (0, other_box.shape[0] - 1)
+    xs, ys = (side.ravel() for side in np.meshgrid(columns, rows))
+    sky = pixel_to_sky(other_wcs, xs + other_box.x0, ys + other_box.y0)
+    x, y = sky_to_pixel(wcs, *sky)
+    largest = float(np.hypot(x - box.x0 - xs, y - box.y0 - ys).max())
+    return largest if math.isfinite(largest) else math.inf
 
 
 def outline(wcs: WCS, shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -3,7 +3,8 @@
 Imports numpy, astropy.io.fits cards and the engine's image and cards.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import io
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from astropy.io.fits import Card
@@ -25,14 +26,15 @@ _PUNCTUATION = frozenset(b":;<=>?@[\\]^_`")
 """Characters between digits and letters, which a CHECKSUM must not have."""
 
 
-def to_fits(images: Sequence[Image]) -> bytes:
+def to_fits(images: Iterable[Image]) -> bytes:
     """Write images into one FITS file: the first as primary HDU, the others as extensions.
 
     Parameters
     ----------
     images
-        At least one. What their headers say of structure (NAXIS and so on) and checksums is
-        replaced; an EXTNAME they lack becomes their role. BSCALE and BZERO stay: pixels are raw.
+        At least one; taken one by one, so that memory holds the file and a single plane. What
+        their headers say of structure (NAXIS and so on) and checksums is replaced; an EXTNAME
+        they lack becomes their role. BSCALE and BZERO stay: pixels are raw.
 
     Returns
     -------
@@ -45,9 +47,12 @@ def to_fits(images: Sequence[Image]) -> bytes:
     ValueError
         When there is no image, or pixels are of a type that FITS has not.
     """
-    if not images:
+    # The buffer gives its bytes away without a copy, which joining a list of pieces would be.
+    file = io.BytesIO()
+    file.writelines(fits_pieces(images))
+    if not file.tell():
         raise ValueError("a FITS file needs at least one image")
-    return b"".join(fits_pieces(images))
+    return file.getvalue()
 
 
 def fits_pieces(images: Iterable[Image]) -> Iterator[bytes | memoryview]:
@@ -55,11 +60,14 @@ def fits_pieces(images: Iterable[Image]) -> Iterator[bytes | memoryview]:
 
     So a writer holds a single plane of a large cutout in memory.
     """
-    for number, image in enumerate(images):
+    is_primary = True
+    for image in images:
         data = _big_endian(image.data)
-        yield _header_block(image, data, is_primary=number == 0)
+        yield _header_block(image, data, is_primary=is_primary)
         yield data.data
         yield bytes(-data.nbytes % _BLOCK_BYTES)
+        is_primary = False
+        del image, data  # before the next one is made
 
 
 def _big_endian(data: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -12,11 +12,18 @@ from numpy.typing import NDArray
 from soda_service.engine import colour, cut, footprint
 from soda_service.engine.image import Image, PixelBox
 from soda_service.engine.orientation import orientation
-from soda_service.errors import BandMissing, CutoutError, NoCoverage, SourceUnavailable
+from soda_service.errors import (
+    BandMissing,
+    CutoutError,
+    Fault,
+    NoCoverage,
+    OptionsError,
+    SourceUnavailable,
+)
 from soda_service.formats.fits import to_fits
 from soda_service.formats.raster import to_png
 from soda_service.naming import WantedFile, wanted_files
-from soda_service.parameters.values import CutoutOptions
+from soda_service.parameters.table import PIXELS_MAX
 from soda_service.results.rows import FileEntry, Outcome, PlannedRow, Status
 from soda_service.results.tree import media_type_of
 from soda_service.tiles.index import TileIndex
@@ -28,6 +35,9 @@ __all__ = ["Cutter", "Save"]
 
 Save = Callable[[str, bytes], None]
 """Puts a file at a path below the job's folder."""
+
+_APART_PX = 0.5
+"""Bands whose sky lies farther apart than this make no colour picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,8 @@ class Cutter:
         ------
         NoCoverage
             When no pixel of the tile lies in it.
+        OptionsError
+            When it has more pixels than the release allows with the tile's own pixel scale.
         """
         number = self._index.number(row.tile)
         if number is None or row.centre_ra_deg is None or row.centre_dec_deg is None:
@@ -98,35 +110,40 @@ class Cutter:
         x, y = footprint.sky_to_pixel(
             handle.wcs, np.array([row.centre_ra_deg]), np.array([row.centre_dec_deg])
         )
-        box = _box(handle, float(x[0]), float(y[0]), row.options)
+        nx, ny = _size_px(handle, row, self._release)
+        box = footprint.box_at(float(x[0]), float(y[0]), nx, ny)
         inside = box.clipped(handle.shape)
         if inside.is_empty:
             raise NoCoverage(f"no pixel of tile {row.tile} at this position")
         return _Place(handle, box, inside, PurePosixPath(file.path).name)
 
-    def planes(self, row: PlannedRow, place: _Place, *, shown_only: bool) -> tuple[Image, ...]:
-        """Cut every plane of a band, or only what a picture needs: science and weight."""
-        return tuple(
-            self._plane(row, place, number)
-            for number, plane in enumerate(place.handle.planes)
-            if number == 0 or plane.role == "WGT" or not shown_only
-        )
+    def planes(self, row: PlannedRow, place: _Place, *, shown_only: bool) -> Iterator[Image]:
+        """Cut every plane of a band, one by one, or only what a picture needs.
+
+        A picture needs science and weight.
+        """
+        for number, plane in enumerate(place.handle.planes):
+            if number == 0 or plane.role == "WGT" or not shown_only:
+                yield self._plane(row, place, number)
 
     def _plane(self, row: PlannedRow, place: _Place, number: int) -> Image:
         plane = place.handle.planes[number]
         box = place.output_box(row.options.edge)
         data = place.handle.read(number, place.inside)
+        cards = [*self._cards(row, place, box, number)]
         if box != place.inside:
-            fill = cut.fill_value(
-                plane.role, plane.header, data.dtype, self._release.mask_no_data_bit
-            )
+            wanted = self._release.mask_no_data_bit or cut.NO_DATA_BIT
+            bit = cut.mask_bit(plane.header, data.dtype, wanted)
+            fill = cut.fill_value(plane.role, plane.header, data.dtype, bit)
             data = cut.pad(data, place.inside, box, fill=fill)
+            if plane.role == "MSK":
+                cards.append(("PADBIT", bit, "bit of this mask where the tile has no pixel"))
         header = cut.cut_header(
             plane.header,
             primary=place.handle.primary,
             box=box,
             is_primary=number == 0,
-            cards=tuple(self._cards(row, place, box, number)),
+            cards=cards,
         )
         return Image(data, header, plane.role)
 
@@ -139,17 +156,7 @@ class Cutter:
         yield "PARFILE", place.file_name, "file this was cut from"
         section = f"[{box.x0 + 1}:{box.x1},{box.y0 + 1}:{box.y1}]"
         yield "PARBOX", section, "pixels of the tile, first pixel 1, inclusive"
-        release = self._release
-        known = (place.handle.planes[number].header, place.handle.primary)
-        if number == 0:
-            for name, value, comment in (
-                ("BUNIT", release.unit or None, "unit of the pixels"),
-                ("MAGZERO", release.zero_point_mag, "[mag] zero point"),
-            ):
-                if value is not None and not any(name in header for header in known):
-                    yield name, value, comment
-        if release.acknowledgement and not any("ACKNOWL" in header for header in known):
-            yield "ACKNOWL", release.acknowledgement, ""
+        yield from _release_cards(self._release, place.handle, number)
 
     @property
     def release(self) -> Release:
@@ -161,9 +168,55 @@ class Cutter:
         self._save(path, data)
 
 
-def _box(handle: TileHandle, x: float, y: float, options: CutoutOptions) -> PixelBox:
+def _release_cards(
+    release: Release, handle: TileHandle, number: int
+) -> Iterator[tuple[str, object, str]]:
+    """Give what the release says of a plane where its tile says nothing."""
+    plane, primary = handle.planes[number].header, handle.primary
+    if number == 0:
+        # The unit in a primary HDU with pixels is that of those pixels alone.
+        has_unit = "BUNIT" in plane or ("BUNIT" in primary and not primary.get("NAXIS"))
+        if release.unit and not has_unit:
+            yield "BUNIT", release.unit, "unit of the pixels"
+        has_zero_point = "MAGZERO" in plane or "MAGZERO" in primary
+        if release.zero_point_mag is not None and not has_zero_point:
+            yield "MAGZERO", release.zero_point_mag, "[mag] zero point"
+    if release.acknowledgement and "ACKNOWL" not in plane and "ACKNOWL" not in primary:
+        yield "ACKNOWL", release.acknowledgement, ""
+
+
+def _size_px(handle: TileHandle, row: PlannedRow, release: Release) -> tuple[int, int]:
+    """Give the width and height of a row's box, pixels of the tile.
+
+    Raises
+    ------
+    OptionsError
+        When that is more than the release's largest size and a pixel, or than `PIXELS_MAX`: a
+        size in pixels was checked with the scale that the release states, if it states one.
+    """
+    options = row.options
     nx, ny = footprint.size_in_pixels(handle.wcs, options.xsize_arcmin, options.ysize_arcmin)
-    return footprint.box_at(x, y, options.xpix or nx, options.ypix or ny)
+    nx, ny = options.xpix or nx, options.ypix or ny
+    largest_arcmin = release.size_max_arcmin
+    x_most = y_most = PIXELS_MAX
+    if options.xpix or options.ypix:
+        most = footprint.size_in_pixels(handle.wcs, largest_arcmin, largest_arcmin)
+        x_most, y_most = (min(n + 1, PIXELS_MAX) for n in most)
+    if nx > x_most or ny > y_most:
+        message = (
+            f"{nx} x {ny} pixels asked for, of tile {row.tile} at most {x_most} x {y_most} are "
+            f"allowed ({largest_arcmin:g} arcmin, and never more than {PIXELS_MAX} pixels)"
+        )
+        raise OptionsError((Fault(message),))
+    return nx, ny
+
+
+def _offset_px(red: _Place, other: _Place, edge: str) -> float:
+    """Tell how far apart the same sky lies in the boxes of two bands, pixels."""
+    box, other_box = red.output_box(edge), other.output_box(edge)
+    if box == other_box and red.handle.shares_grid(other.handle):
+        return 0.0
+    return footprint.offset_px(red.handle.wcs, box, other.handle.wcs, other_box)
 
 
 class _RowCut:
@@ -174,7 +227,9 @@ class _RowCut:
         self._row = row
         self._wanted = wanted
         self._places: dict[str, _Place | CutoutError] = {}
+        self._shown = {band for file in wanted if file.kind != "fits" for band in file.bands}
         self._science: dict[str, Image] = {}
+        """Science planes of the bands in `_shown`, which the row's pictures are made of."""
         self._coverages: list[float] = []
 
     def outcome(self) -> Outcome:
@@ -183,13 +238,12 @@ class _RowCut:
         problems: dict[str, CutoutError] = {}
         for wanted in self._wanted:
             try:
-                data = self._fits(wanted) if wanted.kind == "fits" else self._picture(wanted)
+                # Not kept in a name, which would hold it while the next file is made.
+                files.append(self._saved(wanted, self._content(wanted)))
             except SourceUnavailable:
                 raise
             except CutoutError as error:
                 problems[str(error)] = error
-            else:
-                files.append(self._saved(wanted, data))
         return self._told(files, problems)
 
     def _told(self, files: list[FileEntry], problems: dict[str, CutoutError]) -> Outcome:
@@ -238,23 +292,37 @@ class _RowCut:
             raise place
         return place
 
-    def _fits(self, wanted: WantedFile) -> bytes:
-        return to_fits(self._read(wanted.bands[0], shown_only=False))
+    def _content(self, wanted: WantedFile) -> bytes:
+        if wanted.kind == "fits":
+            return to_fits(self._read(wanted.bands[0], shown_only=False))
+        return self._picture(wanted)
 
-    def _read(self, band: str, *, shown_only: bool) -> tuple[Image, ...]:
+    def _read(self, band: str, *, shown_only: bool) -> Iterator[Image]:
+        """Cut a band's planes one by one; at the end keep what the row still needs of them."""
         place = self._place(band)
-        images = self._cutter.planes(self._row, place, shown_only=shown_only)
-        self._science[band] = images[0]
-        weight = next((image for image in images if image.role == "WGT"), None)
+        telling = next((p for p in place.handle.planes if p.role == "WGT"), place.handle.planes[0])
         asked = place.box.shape[0] * place.box.shape[1]
-        self._coverages.append(cut.coverage(images[0], weight, asked=asked))
-        return images
+        science, covered = None, 0.0
+        for image in self._cutter.planes(self._row, place, shown_only=shown_only):
+            if science is None and band in self._shown:
+                science = image
+            if image.role == telling.role:
+                weight = image if image.role == "WGT" else None
+                covered = cut.coverage(image, weight, asked=asked)
+            yield image
+            del image  # before the next one is cut
+        self._coverages.append(covered)
+        if science is not None:
+            self._science[band] = science
 
     def _picture(self, wanted: WantedFile) -> bytes:
         planes = [self._science_of(band, wanted) for band in wanted.bands]
         if len({plane.shape for plane in planes}) > 1:
             sizes = ", ".join(f"{p.shape[1]} x {p.shape[0]}" for p in planes)
             raise BandMissing(f"no {self._name(wanted)} picture: bands differ in size ({sizes})")
+        if planes[0].ndim > 2:
+            raise BandMissing(f"no {self._name(wanted)} picture: the bands are cubes, not images")
+        self._require_one_grid(wanted)
         options = self._row.options
         if wanted.kind == "lupton":
             rgb = colour.lupton(
@@ -268,11 +336,24 @@ class _RowCut:
         place = self._place(wanted.bands[0])
         return to_png(orientation(place.handle.wcs, place.inside).applied(rgb))
 
+    def _require_one_grid(self, wanted: WantedFile) -> None:
+        """Refuse a picture whose bands show the same sky in different pixels."""
+        red, *others = wanted.bands
+        label, edge = self._cutter.release.label, self._row.options.edge
+        for band in others:
+            off_px = _offset_px(self._place(red), self._place(band), edge)
+            if off_px > _APART_PX:
+                raise BandMissing(
+                    f"no {self._name(wanted)} picture: bands are on different grids "
+                    f"({label(band)} is {off_px:.1f} pixels off {label(red)})"
+                )
+
     def _science_of(self, band: str, wanted: WantedFile) -> NDArray[np.float32]:
         if band not in self._science:
             try:
-                self._read(band, shown_only=True)
-            except (NoCoverage, SourceUnavailable):
+                for _ in self._read(band, shown_only=True):
+                    pass  # only what the reading leaves in `_science` is wanted
+            except (NoCoverage, OptionsError, SourceUnavailable):
                 raise
             except CutoutError as error:
                 label = self._cutter.release.label(band)

@@ -85,7 +85,20 @@ class TileHandle:
         """(ny, nx), pixels, of every plane."""
         self.wcs: WCS = celestial_wcs(hdus[0].header, file.hdulist)
         """Of the first plane, distortions included."""
+        self._same_grid: weakref.WeakKeyDictionary[TileHandle, bool] = weakref.WeakKeyDictionary()
         weakref.finalize(self, file.close)
+
+    def shares_grid(self, other: "TileHandle") -> bool:
+        """Whether each pixel of another tile is the same sky as this one's, to 0.01 pixel.
+
+        Found out once for a pair of open tiles, so that a cutout in several bands of a survey
+        on common grids costs nothing.
+        """
+        is_same = True if other is self else self._same_grid.get(other)
+        if is_same is None:
+            is_same = self.shape == other.shape and _is_same_grid(self.wcs, other.wcs, self.shape)
+            self._same_grid[other] = is_same
+        return is_same
 
     def read(self, number: int, box: PixelBox) -> NDArray[np.generic]:
         """Read part of a plane.

@@ -105,5 +105,14 @@ class Release:
         return band.lower() if len(twins) < 2 else band
 
     def labels(self, bands: Sequence[str]) -> str:
-        """Write several bands as file names do, one after the other: `gry`."""
-        return "".join(map(self.label, bands))
+        """Write several bands as file names do: `gry`, or `w3-w2-w1` if names have more letters.
+
+        Different bands give different texts: what joins names occurs in none of them (`~` is in
+        no band's name).
+        """
+        names = self.band_names
+        if all(len(name) == 1 for name in names):
+            joint = ""
+        else:
+            joint = "~" if any("-" in name for name in names) else "-"
+        return joint.join(map(self.label, bands))

@@ -60,6 +60,13 @@ def _hdu(value: Any) -> str | int:
     return value if isinstance(value, str) and value else checks.count(value)
 
 
+def _bit(value: Any) -> int:
+    bit = checks.count(value)
+    if bit & (bit - 1):
+        raise ConfigError(f"{value} is no single bit: 1, 2, 4, 8 and so on, as a whole number")
+    return bit
+
+
 _column_name = checks.matching(re.compile(r".+"), "a column's name")
 _word = checks.matching(_WORD, "a word")
 
@@ -77,7 +84,7 @@ _KEYS: Mapping[str, checks.Check] = {
     "tile_size_px": checks.size_pair,
     "zero_point_mag": checks.number,
     "unit": checks.text,
-    "mask_no_data_bit": checks.count,
+    "mask_no_data_bit": _bit,
     "serves_whole_tiles": checks.flag,
     "acknowledgement": checks.text,
     "limits": checks.subtable,

@@ -185,6 +185,18 @@ def test_check_config_finds_a_fresh_data_directory_good_but_without_tiles(tmp_pa
     assert list(data.iterdir()) == [data / "releases"]
 
 
+def test_check_config_finds_defaults_that_are_none(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    write_release(data / "releases")
+    with (data / "releases" / "sky.toml").open("a") as file:
+        file.write('[defaults]\nXSIZE = "99"\n')
+
+    mark, detail = findings(run("check-config", "--data", data))["release sky.toml"]
+
+    assert mark == "WRONG"
+    assert detail.startswith("release SKY, defaults: XSIZE: '99' is out of range")
+
+
 def test_check_config_tells_all_that_is_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,6 +120,32 @@ def test_what_is_no_number_is_black_and_harms_nothing_else(name: str, hole: floa
     assert rgb[20:].any()
 
 
+@pytest.mark.parametrize("name", STRETCHES)
+@pytest.mark.parametrize("value", [1e30, 3e38, -3e38, 1e300, 1e-40], ids=str)
+def test_no_pixel_is_left_to_the_machine(name: str, value: float) -> None:
+    """A grey level made of NaN differs between machines; numpy warns, which here is an error."""
+    options = {"minimum": 1.0, "stretch": 5.0, "q": 8.0} if name == "lupton" else {}
+    bands = sky((50, 60), "f8")
+    for band in (bands[0], bands[2]):
+        band[3:5, :9] = value
+    rgb = STRETCHES[name](*bands, **options)
+    if value == 1e300 or (name == "lupton" and abs(value) == 3e38):
+        assert not rgb[3:5, :9].any()
+    assert rgb[20:].any()
+
+
+@pytest.mark.parametrize(
+    ("minimum", "stretch", "q"),
+    [(1e300, 5.0, 8.0), (1.0, 1e-300, 8.0), (1.0, 1e-36, 1e30), (1.0, 1e30, 1e-36)],
+    ids=str,
+)
+def test_lupton_of_extreme_settings_has_no_chance_pixels(
+    minimum: float, stretch: float, q: float
+) -> None:
+    rgb = lupton(*sky((50, 60)), minimum=minimum, stretch=stretch, q=q)
+    assert not rgb.any()
+
+
 def test_stiff_measures_levels_without_nan() -> None:
     bands = sky((50, 60))
     holed = tuple(np.vstack([band, np.full((30, 60), np.nan)]) for band in bands)

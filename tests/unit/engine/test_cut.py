@@ -6,7 +6,7 @@ from astropy.io import fits
 from astropy.io.fits import Card, Header
 from astropy.wcs import WCS
 
-from soda_service.engine.cut import coverage, cut_header, fill_value, pad, physical
+from soda_service.engine.cut import coverage, cut_header, fill_value, mask_bit, pad, physical
 from soda_service.engine.footprint import celestial_wcs, pixel_to_sky, sky_to_pixel
 from soda_service.engine.image import Image, PixelBox
 from soda_service.errors import TileUnreadable
@@ -139,6 +139,43 @@ def test_what_is_no_longer_true_goes_and_the_rest_stays() -> None:
     assert child["EXTNAME"] == "SCI"
 
 
+@pytest.mark.parametrize(
+    ("own", "is_primary", "expected"),
+    [
+        ("IMAGE", True, ("SCI", "IMAGE")),
+        (" image ", True, ("SCI", "image")),
+        ("sci", True, ("SCI", None)),
+        ("COMPRESSED_IMAGE", True, ("SCI", None)),
+        (None, True, ("SCI", None)),
+        ("IMAGE", False, ("IMAGE", None)),
+        (None, False, (None, None)),
+    ],
+    ids=str,
+)
+def test_primary_is_named_sci(
+    own: str | None, is_primary: bool, expected: tuple[str | None, str | None]
+) -> None:
+    child = cut(tan_header(**({"EXTNAME": own} if own else {})), is_primary=is_primary)
+    assert (child.get("EXTNAME"), child.get("PAREXT")) == expected
+    assert list(child).count("EXTNAME") == (expected[0] is not None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Ångström \N{SNOWMAN}", "?ngstr?m ?"),
+        ("two\nlines\tand a bell\x07\x7f", "two lines and a bell??"),
+        ("file\udce9.fits", "file?.fits"),
+        ("it's ~plain~", "it's ~plain~"),
+    ],
+    ids=["letters", "control", "bytes-of-a-file-name", "plain"],
+)
+def test_texts_of_new_cards_are_printable_ascii(text: str, expected: str) -> None:
+    header = cut(tan_header(), cards=[("PARFILE", text, "parent")])
+    assert header["PARFILE"] == expected
+    assert header.tostring().isascii()
+
+
 def test_blank_stays_with_integers() -> None:
     assert cut(tan_header(BITPIX=16, BLANK=-99, BSCALE=0.5, BZERO=3.0))["BLANK"] == -99
 
@@ -188,6 +225,16 @@ def test_cards_of_an_empty_primary_are_inherited() -> None:
     assert list(child["HISTORY"]) == ["of both", "of the primary"]
     refused = {"EQUINOX", "CRPIX1A", "LTV1", "A_ORDER", "BUNIT", "CHECKSUM"}
     assert not refused & set(child)
+
+
+def test_first_plane_inherits_the_unit_of_an_empty_primary() -> None:
+    primary = fits.PrimaryHDU().header
+    primary["BUNIT"], primary["BZERO"] = "adu", 5.0
+    child = cut(tan_header(), primary=primary)
+    assert child["BUNIT"] == "adu"
+    assert "BZERO" not in child
+    assert cut(tan_header(BUNIT="Jy"), primary=primary)["BUNIT"] == "Jy"
+    assert "BUNIT" not in cut(tan_header(), primary=tan_header(BUNIT="mm"))
 
 
 def test_weight_does_not_inherit_from_the_science_plane() -> None:
@@ -246,6 +293,25 @@ def test_blank_cards_at_the_end_go() -> None:
 def test_fill_value(role: str, cards: dict[str, float], dtype: str, expected: float) -> None:
     found = fill_value(role, Header(cards.items()), np.dtype(dtype), 64)
     np.testing.assert_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "cards", "wanted", "expected"),
+    [
+        ("i4", {}, 32768, 32768),
+        ("f4", {}, 32768, 32768),
+        ("i2", {}, 32768, 16384),
+        ("i2", {"BZERO": 32768}, 32768, 32768),
+        ("u1", {}, 32768, 128),
+        ("u1", {}, 4, 4),
+        ("u1", {"BZERO": -128}, 32768, 64),
+    ],
+    ids=str,
+)
+def test_mask_bit_is_one_that_the_mask_can_hold(
+    dtype: str, cards: dict[str, float], wanted: int, expected: int
+) -> None:
+    assert mask_bit(Header(cards.items()), np.dtype(dtype), wanted) == expected
 
 
 def test_pad_lays_pixels_where_they_belong() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from soda_service.engine.footprint import (
     box_at,
     celestial_wcs,
+    offset_px,
     outline,
     pixel_scales,
     pixel_to_sky,
@@ -204,3 +205,25 @@ def test_outline_is_at_the_outer_edges() -> None:
     right, top = 50 * 0.263 / 3600, 40 * 0.263 / 3600
     expected = [[30 + right, -top], [30 - right, -top], [30 - right, top], [30 + right, top]]
     np.testing.assert_allclose(corners, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("cards", "x0", "expected"),
+    [
+        ({}, 30, 0.0),
+        ({"CRPIX1": 53.5, "CRPIX2": 40.5}, 33, 0.0),
+        ({"CRPIX1": 53.5, "CRPIX2": 40.5}, 30, 3.0),
+        ({"angle_deg": 180.0}, 30, math.hypot(99 - 2 * 30, 79 - 2 * 10)),
+    ],
+    ids=["same", "shifted-with-its-box", "shifted", "upside-down"],
+)
+def test_offset_of_boxes(cards: dict[str, float], x0: int, expected: float) -> None:
+    wcs, other = celestial_wcs(tan_header()), celestial_wcs(tan_header(**cards))
+    found = offset_px(wcs, PixelBox(10, 30, 30, 50), other, PixelBox(10, 30, x0, x0 + 20))
+    assert found == pytest.approx(expected, abs=1e-3)
+
+
+def test_offset_beyond_the_projection_is_infinite() -> None:
+    here, there = (celestial_wcs(tan_header(dec_deg=dec_deg)) for dec_deg in (-20.0, 80.0))
+    box = PixelBox(10, 30, 30, 50)
+    assert offset_px(here, box, there, box) == math.inf

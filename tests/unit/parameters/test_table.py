@@ -82,7 +82,8 @@ def test_defaults_of_the_system_are_those_of_the_specification(des: Release) -> 
         ("YPIX", (1, 2738)),
         ("DEC", (-90, 90)),
         ("RA", (None, None)),
-        ("RGB_STRETCH", (0, None)),
+        ("RGB_MINIMUM", (-1e30, 1e30)),
+        ("RGB_STRETCH", (1e-36, 1e30)),
         ("COADD_OBJECT_ID", (0, 9223372036854775807)),
     ],
     ids=str,
@@ -92,7 +93,11 @@ def test_bounds(name: str, expected: object, des: Release) -> None:
 
 
 def test_size_in_pixels_has_a_bound_even_where_the_scale_is_unknown(wise: Release) -> None:
-    assert bounds(PARAMETERS["XPIX"], wise) == (1, 100_000)
+    assert bounds(PARAMETERS["XPIX"], wise) == (1, 20_000)
+
+
+def test_size_in_pixels_has_a_bound_however_fine_the_pixels(wise: Release) -> None:
+    assert bounds(PARAMETERS["XPIX"], replace(wise, pixel_scale_arcsec=0.001)) == (1, 20_000)
 
 
 def test_size_in_pixels_is_at_least_one(wise: Release) -> None:
@@ -106,8 +111,8 @@ def test_size_in_pixels_is_at_least_one(wise: Release) -> None:
         ("XSIZE", "number from 0.1 to 12.0 arcmin"),
         ("XPIX", "integer from 1 to 2738 pixel"),
         ("RA", "finite number in deg"),
-        ("RGB_MINIMUM", "finite number"),
-        ("RGB_ASINH", "number above 0"),
+        ("RGB_MINIMUM", "number from -1e+30 to 1e+30"),
+        ("RGB_ASINH", "number from 1e-36 to 1e+30"),
         ("MAKE_FITS", "true, false, t, f, yes, no, 1 or 0"),
         ("EDGE", "trim or pad"),
         ("COLORS_FITS", f"{_BANDS}, each once"),

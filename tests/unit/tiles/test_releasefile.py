@@ -58,6 +58,7 @@ WHOLE = Release(
         (SMALL + "pixel_scale_arcsec = nan\n", "pixel_scale_arcsec: nan is not a finite number"),
         (SMALL + "tile_size_px = [10, 0]\n", "tile_size_px: [10, 0] is not a width and a height"),
         (SMALL + "mask_no_data_bit = -1\n", "mask_no_data_bit: -1 is not a whole number"),
+        (SMALL + "mask_no_data_bit = 3\n", "mask_no_data_bit: 3 is no single bit: 1, 2, 4, 8"),
         (SMALL + "[limits]\nsize_max_arcmin = 0.05\n", "limits.size_min_arcmin: exceeds size_max"),
         (SMALL + "[limits]\nsize = 1\n", "limits.size: unknown key; there are: size_min_arcmin,"),
         (SMALL + "[[planes]]\nrole = 'SCI'\n", "planes[1].hdu: is missing"),
