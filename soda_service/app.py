@@ -1,11 +1,12 @@
 """The web application: `create_app` joins the routes; gunicorn and tests call it."""
 
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from soda_service.assembly import Parts, build_parts
@@ -14,9 +15,9 @@ from soda_service.config import Config, WebConfig
 from soda_service.errors import CutoutError
 from soda_service.jobs.cutout import uws_error
 from soda_service.web.front import create_front
-from soda_service.web.metrics import create_metrics
 from soda_service.web.openapi import create_openapi
 from soda_service.web.releases import create_releases
+from soda_service.web.served import ServedReleases
 from soda_service.web.validate import create_validate
 from soda_service.web.vosi import create_vosi
 from uws import responses
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 __all__ = ["create_app"]
+
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, HEAD",
+    "Access-Control-Allow-Headers": "Accept, Cache-Control, If-Match, If-Modified-Since,"
+    " If-None-Match, If-Range, If-Unmodified-Since, Pragma, Range",
+    "Access-Control-Max-Age": "3600",
+}
+"""What pages of other origins may send without being asked each time: reading, nothing else."""
 
 
 def create_app(config: Config) -> Flask:
@@ -55,7 +64,11 @@ def create_app(config: Config) -> Flask:
 
 
 def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
+    # Not before the processes are forked: see that module.
+    from soda_service.web.metrics import create_metrics
+
     config, sky, runtime = parts.config, parts.sky, parts.runtime
+    served = ServedReleases(sky.releases)
     authenticator = open_authenticator(config.auth)
     jobs = create_blueprint(
         JobService(runtime),
@@ -65,8 +78,8 @@ def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
         accel_prefix=config.web.x_accel_prefix,
     )
     app.register_blueprint(jobs)
-    app.register_blueprint(create_front(config.service, sky, base_url))
-    app.register_blueprint(create_releases(sky))
+    app.register_blueprint(create_front(config.service, served, base_url))
+    app.register_blueprint(create_releases(sky, served))
     app.register_blueprint(
         create_validate(
             sky,
@@ -77,8 +90,8 @@ def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
         )
     )
     needed = {"job store": _store_check(parts), "job files": _folder_check(config.files_root())}
-    helpful = {"queue": _queue_check(parts), "releases": _releases_check(parts)}
-    app.register_blueprint(create_vosi(base_url, needed, helpful))
+    helpful = {"queue": _queue_check(parts), "releases": _releases_check(served)}
+    app.register_blueprint(create_vosi(base_url, needed, helpful, served.faults))
     app.register_blueprint(create_openapi(config.service.title, base_url))
     gauges = {"jobs": runtime.store.phase_counts, "queue": parts.executor.status}
     app.register_blueprint(create_metrics(app, gauges))
@@ -123,32 +136,37 @@ def _folder_check(root: Path) -> Callable[[], str]:
     return check
 
 
-def _releases_check(parts: Parts) -> Callable[[], str]:
+def _releases_check(served: ServedReleases) -> Callable[[], str]:
     def check() -> str:
-        releases = parts.sky.releases
-        usable = [release for release in releases.all() if releases.has_tiles(release)]
+        usable = served.all()
         away = [r.name for r in usable if "://" not in r.root and not Path(r.root).is_dir()]
         if away:
             return f"data of {', '.join(away)} not reachable"
-        return "" if usable else "none has tiles"
+        return "" if usable else "none can be cut from"
 
     return check
 
 
 def _cors(origins: str) -> Callable[[Response], Response]:
+    """Let pages of other origins read answers, and ask beforehand whether they may."""
     allowed = {origin.strip() for origin in origins.split(",")}
 
     def add(answer: Response) -> Response:
         origin = request.headers.get("Origin")
-        if "*" in allowed:
-            answer.headers["Access-Control-Allow-Origin"] = "*"
-        elif origin in allowed:
-            answer.headers["Access-Control-Allow-Origin"] = origin
+        if "*" not in allowed:
+            # Also where no origin is named: a cache must not give that answer to one that is.
             answer.vary.add("Origin")
-        else:
+        if "*" not in allowed and origin not in allowed:
             return answer
-        shown = "Location, Content-Length, Content-Range, ETag, Retry-After"
-        answer.headers["Access-Control-Expose-Headers"] = shown
+        headers = {"Access-Control-Allow-Origin": "*" if "*" in allowed else origin or ""}
+        if request.method == "OPTIONS":
+            headers |= _PREFLIGHT
+        else:
+            shown = (
+                "Location, Content-Disposition, Content-Length, Content-Range, ETag, Retry-After"
+            )
+            headers["Access-Control-Expose-Headers"] = shown
+        answer.headers.update(headers)
         return answer
 
     return add
@@ -160,17 +178,25 @@ def _behind(application: "WSGIApplication", web: WebConfig) -> "WSGIApplication"
         application = _below(application, web.path_prefix)
     if web.proxy_hops:
         hops = web.proxy_hops
+        # One that is configured stands; a second one in front of it would only be a client's word.
+        prefix_hops = 0 if web.path_prefix else hops
         application = ProxyFix(
-            application, x_for=hops, x_proto=hops, x_host=hops, x_port=hops, x_prefix=hops
+            application, x_for=hops, x_proto=hops, x_host=hops, x_port=hops, x_prefix=prefix_hops
         )
     return application
 
 
 def _below(application: "WSGIApplication", prefix: str) -> "WSGIApplication":
+    outside = Response(
+        f"UsageError: there is nothing here; the service lies below {prefix}\n",
+        HTTPStatus.NOT_FOUND,
+        content_type="text/plain; charset=utf-8",
+    )
+
     def serve(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path != prefix and not path.startswith(f"{prefix}/"):
-            return NotFound()(environ, start_response)
+            return outside(environ, start_response)
         environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + prefix
         environ["PATH_INFO"] = path[len(prefix) :] or "/"
         return application(environ, start_response)

@@ -95,6 +95,9 @@ def _check_queue(config: Config) -> str:
 
 def _check_release(releases: Releases, path: Path) -> str:
     release = parse_release(path)
+    used = releases.get(release.name).source
+    if used is not None and used != path:
+        return f"{release.name}, not used: hidden by {used}"
     default_options(release)
     tiles = _count_tiles(releases, release)
     if tiles and "://" not in release.root and not Path(release.root).is_dir():

@@ -251,7 +251,7 @@ class JobResources:
         runtime = self.service.runtime
         pieces = runtime.job_types[job.job_type].stream_result(job, result, runtime.files)
         if pieces is not None:
-            return responses.send_stream(pieces, result.media_type, result.size_bytes)
+            return responses.send_stream(pieces, result.media_type, result.size_bytes, name=job.id)
         return responses.send_content(
             runtime.files, result.key, result.media_type, accel_prefix=self.accel_prefix
         )

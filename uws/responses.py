@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from itertools import chain
+from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from flask import Response, request, send_file
@@ -37,6 +38,9 @@ _UNTRUSTED = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; "
     "style-src 'unsafe-inline'; sandbox",
 }
+
+_ENDINGS = {"application/gzip": ".tar.gz"}
+"""Of the names of streamed results: compressed ones are trees of files."""
 
 
 def atom(text: str) -> Response:
@@ -105,16 +109,32 @@ def send_content(files: JobFiles, key: str, media_type: str, *, accel_prefix: st
     except FileNotFoundError as error:
         raise NotFoundError("the content is not there any more") from error
     response.headers.update(_UNTRUSTED)
+    _name_file(response, "inline", PurePosixPath(key).name)
     return response
 
 
-def send_stream(pieces: Iterable[bytes], media_type: str, size_bytes: int | None) -> Response:
-    """Send content that is made while it is sent."""
+def send_stream(
+    pieces: Iterable[bytes], media_type: str, size_bytes: int | None, *, name: str
+) -> Response:
+    """Send content that is made while it is sent, for saving.
+
+    Parameters
+    ----------
+    name
+        Of the file to save it in, without its ending.
+    """
     response = Response(pieces, content_type=_content_type(media_type))
     if size_bytes is not None:
         response.content_length = size_bytes
     response.headers.update(_UNTRUSTED)
+    _name_file(response, "attachment", f"{name}{_ENDINGS.get(media_type, '')}")
     return response
+
+
+def _name_file(response: Response, disposition: str, name: str) -> None:
+    """Say under which name a browser saves the content (RFC 6266)."""
+    key, text = ("filename", name) if name.isascii() else ("filename*", f"UTF-8''{quote(name)}")
+    response.headers.set("Content-Disposition", disposition, **{key: text})
 
 
 def uws_error(error: UWSError) -> Response:

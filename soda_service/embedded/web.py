@@ -4,6 +4,7 @@ The one door to gunicorn. Imports config and errors only.
 """
 
 import http.client
+import os
 import select
 import socket
 from collections.abc import Callable
@@ -109,8 +110,10 @@ def run_web(
     make_app
         Called in each web process, so that connections open after the fork.
     folder
-        For gunicorn's heartbeat files.
+        For gunicorn's heartbeat files, and the counts of requests that web processes share; they
+        go on when a web process is started again, and are gone with the folder.
     """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder / "metrics")  # see soda_service.web.metrics
     settings = {
         "bind": [f"fd://{listener.detach()}"],
         "worker_class": "gthread",

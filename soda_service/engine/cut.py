@@ -22,6 +22,7 @@ from soda_service.engine.image import Image, PixelBox
 
 __all__ = [
     "NO_DATA_BIT",
+    "blank_for",
     "coverage",
     "cut_header",
     "fill_value",
@@ -190,6 +191,21 @@ def fill_value(role: str, header: Header, dtype: np.dtype[Any], no_data_bit: int
         return raw
     limits = np.iinfo(dtype)
     return min(max(round(raw), int(limits.min)), int(limits.max))
+
+
+def blank_for(data: NDArray[np.generic], header: Header) -> int | None:
+    """Choose the raw number that says "no pixel" in integers that have no BLANK.
+
+    Returns
+    -------
+    int or None
+        One that no pixel has; None for floats, where BLANK is there, or where all are in use.
+    """
+    if not np.issubdtype(data.dtype, np.integer) or "BLANK" in header:
+        return None
+    limits = np.iinfo(data.dtype)  # type: ignore[type-var]  # an integer type, as was asked above
+    free = (int(n) for n in (limits.min, limits.max) if not np.any(data == n))
+    return next(free, None)
 
 
 def pad(

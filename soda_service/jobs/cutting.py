@@ -1,6 +1,7 @@
 """One row at a time: from the tile's pixels to the row's files and its account."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -135,6 +136,10 @@ class Cutter:
             wanted = self._release.mask_no_data_bit or cut.NO_DATA_BIT
             bit = cut.mask_bit(plane.header, data.dtype, wanted)
             fill = cut.fill_value(plane.role, plane.header, data.dtype, bit)
+            blank = cut.blank_for(data, plane.header) if plane.role not in {"MSK", "WGT"} else None
+            if blank is not None:
+                fill = blank
+                cards.append(("BLANK", blank, "where the tile has no pixel"))
             data = cut.pad(data, place.inside, box, fill=fill)
             if plane.role == "MSK":
                 cards.append(("PADBIT", bit, "bit of this mask where the tile has no pixel"))
@@ -248,7 +253,10 @@ class _RowCut:
 
     def _told(self, files: list[FileEntry], problems: dict[str, CutoutError]) -> Outcome:
         errors = [*problems.values()]
-        if not errors:
+        if not errors and not any(self._coverages):
+            status = Status.NO_COVERAGE
+            problems = {"no valid pixel": NoCoverage("no valid pixel")}
+        elif not errors:
             status = Status.OK
         elif files:
             status = Status.PARTIAL
@@ -301,14 +309,14 @@ class _RowCut:
         """Cut a band's planes one by one; at the end keep what the row still needs of them."""
         place = self._place(band)
         telling = next((p for p in place.handle.planes if p.role == "WGT"), place.handle.planes[0])
-        asked = place.box.shape[0] * place.box.shape[1]
+        asked, there = math.prod(place.box.shape), math.prod(place.inside.shape)
         science, covered = None, 0.0
         for image in self._cutter.planes(self._row, place, shown_only=shown_only):
             if science is None and band in self._shown:
                 science = image
             if image.role == telling.role:
                 weight = image if image.role == "WGT" else None
-                covered = cut.coverage(image, weight, asked=asked)
+                covered = min(cut.coverage(image, weight, asked=asked), there / asked)
             yield image
             del image  # before the next one is cut
         self._coverages.append(covered)

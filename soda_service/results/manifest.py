@@ -3,43 +3,22 @@
 import csv
 import io
 from collections.abc import Iterator
-from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 from urllib.parse import quote
+from xml.sax.saxutils import escape
 
 from lxml import etree
 
+from soda_service.parameters.parsing import format_bands
+from soda_service.results.columns import MANIFEST, Column, output_names, xml_text
 from soda_service.results.rows import FileEntry, Row
 from soda_service.results.summary import JobFacts
 
 __all__ = ["CsvManifest", "VotManifest"]
 
 _NS = "http://www.ivoa.net/xml/VOTable/v1.3"
-
-# name, datatype, unit, UCD, description
-_COLUMNS = (
-    ("row", "int", "", "meta.record", "Row of the positions table, from 1"),
-    ("ra", "double", "deg", "pos.eq.ra;meta.main", "Right ascension asked for, ICRS"),
-    ("dec", "double", "deg", "pos.eq.dec;meta.main", "Declination asked for, ICRS"),
-    ("object_id", "long", "", "meta.id", "COADD_OBJECT_ID asked for"),
-    ("tile", "char", "", "meta.id;obs.field", "Tile the cutout was made from"),
-    ("status", "char", "", "meta.code.status", "ok, partial, no_coverage, unmatched or failed"),
-    ("message", "char", "", "meta.note", "Why a file is missing or cut short"),
-    ("coverage", "double", "", "arith.ratio", "Fraction of the asked area with valid pixels"),
-    ("band", "char", "", "instr.bandpass", "Band, or bands as red, green, blue"),
-    ("file", "char", "", "meta.file", "Path of the file in the job's tree"),
-    ("url", "char", "", "meta.ref.url;meta.main", "Address of the file"),
-    ("content_type", "char", "", "meta.code.mime", "Media type"),
-    ("size", "long", "byte", "phys.size;meta.file", "Size of the file"),
-    ("sha256", "char", "", "meta.checksum", "SHA-256 of the file, hexadecimal"),
-)
-_OURS = {column[0] for column in _COLUMNS}
-
-
-def _user_columns(facts: JobFacts) -> list[str]:
-    """Name the user's columns; one that is called like ours is marked as the user's."""
-    return [f"user_{name}" if name.lower() in _OURS else name for name in facts.extra_columns]
+_ROWS = "rows stand here"
 
 
 def _records(row: Row, facts: JobFacts) -> Iterator[list[Any]]:
@@ -55,7 +34,7 @@ def _records(row: Row, facts: JobFacts) -> Iterator[list[Any]]:
 
 
 def _file_cells(entry: FileEntry, facts: JobFacts) -> list[Any]:
-    band = "".join(map(facts.release.label, entry.bands))
+    band = format_bands(entry.bands, facts.release)
     url = f"{facts.url}/results/{quote(entry.path)}" if facts.url else None
     return [band, entry.path, url, entry.media_type, entry.size_bytes, entry.sha256]
 
@@ -67,7 +46,8 @@ class CsvManifest:
         self._text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
         self._csv = csv.writer(self._text)
         self._facts = facts
-        self._csv.writerow([*(column[0] for column in _COLUMNS), *_user_columns(facts)])
+        own = output_names(facts.extra_columns).values()
+        self._csv.writerow([*(column.name for column in MANIFEST), *own])
 
     def add(self, row: Row) -> None:
         """Write the records of one row."""
@@ -79,24 +59,19 @@ class CsvManifest:
 
 
 class VotManifest:
-    """Writes manifest.vot (VOTable 1.4, TABLEDATA) as a stream; a context manager."""
+    """Writes manifest.vot (VOTable 1.4, TABLEDATA) as a stream; a context manager.
+
+    What stands around the rows is made as a tree; the rows are written as they come, inside its
+    namespace.
+    """
 
     def __init__(self, stream: BinaryIO, facts: JobFacts) -> None:
         self._facts = facts
         self._stream = stream
-        self._open = ExitStack()
+        self._head, _, self._tail = _frame(facts).partition(_ROWS.encode())
 
     def __enter__(self) -> Self:
-        self._xml = self._open.enter_context(etree.xmlfile(self._stream, encoding="utf-8"))
-        self._xml.write_declaration()
-        self._enter("VOTABLE", version="1.4")
-        self._enter("RESOURCE", type="results")
-        self._xml.write(_element("INFO", name="QUERY_STATUS", value="OK"))
-        self._enter("TABLE", name="manifest")
-        for field in self._fields():
-            self._xml.write(field)
-        self._enter("DATA")
-        self._enter("TABLEDATA")
+        self._stream.write(self._head + b"\n")
         return self
 
     def __exit__(
@@ -105,42 +80,44 @@ class VotManifest:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._open.__exit__(kind, error, trace)
-
-    def _enter(self, tag: str, **attributes: str) -> None:
-        element = self._xml.element(f"{{{_NS}}}{tag}", attributes, nsmap={None: _NS})
-        self._open.enter_context(element)
-
-    def _fields(self) -> Iterator[etree._Element]:
-        for name, datatype, unit, ucd, text in _COLUMNS:
-            yield _field(name, datatype, unit=unit, ucd=ucd, text=text)
-        for name in _user_columns(self._facts):
-            yield _field(name, "char", unit="", ucd="", text="The user's own column")
+        self._stream.write(self._tail)
 
     def add(self, row: Row) -> None:
         """Write the records of one row."""
         for record in _records(row, self._facts):
-            line = _element("TR")
-            for cell in record:
-                etree.SubElement(line, f"{{{_NS}}}TD").text = _cell(cell)
-            self._xml.write(line)
+            cells = "".join(f"<TD>{_cell(value)}</TD>" for value in record)
+            self._stream.write(f"<TR>{cells}</TR>\n".encode())
 
 
 def _cell(value: Any) -> str:
-    # Any: a number, a text or None. Control characters cannot stand in XML 1.0.
+    # Any: a number, a text or None. A bare carriage return would be read as a line feed.
     if value is None:
         return ""
-    return "".join(c if c >= " " or c in "\t\n\r" else " " for c in str(value))
+    return escape(xml_text(value), {"\r": "&#13;"}) if isinstance(value, str) else str(value)
 
 
-def _element(tag: str, **attributes: str) -> etree._Element:
-    return etree.Element(f"{{{_NS}}}{tag}", attributes, nsmap={None: _NS})
+def _frame(facts: JobFacts) -> bytes:
+    """Write the document with a mark where its rows belong."""
+    root = etree.Element(f"{{{_NS}}}VOTABLE", {"version": "1.4"}, nsmap={None: _NS})
+    resource = _child(root, "RESOURCE", type="results")
+    _child(resource, "INFO", name="QUERY_STATUS", value="OK")
+    table = _child(resource, "TABLE", name="manifest")
+    for column in MANIFEST:
+        _add_field(table, column)
+    for name in output_names(facts.extra_columns).values():
+        _add_field(table, Column(name, "unicodeChar", "", "", "The user's own column"))
+    _child(_child(table, "DATA"), "TABLEDATA").text = _ROWS
+    return bytes(etree.tostring(root, xml_declaration=True, encoding="utf-8"))
 
 
-def _field(name: str, datatype: str, *, unit: str, ucd: str, text: str) -> etree._Element:
-    attributes = {"name": _cell(name), "datatype": datatype}
-    attributes |= {"arraysize": "*"} if datatype == "char" else {}
-    attributes |= {key: value for key, value in (("unit", unit), ("ucd", ucd)) if value}
-    field = _element("FIELD", **attributes)
-    etree.SubElement(field, f"{{{_NS}}}DESCRIPTION").text = text
-    return field
+def _add_field(table: etree._Element, column: Column) -> None:
+    attributes = {"name": column.name, "datatype": column.datatype}
+    attributes |= {"arraysize": "*"} if column.datatype in {"char", "unicodeChar"} else {}
+    told = {"unit": column.unit, "ucd": column.ucd}
+    attributes |= {key: value for key, value in told.items() if value}
+    field = _child(table, "FIELD", **attributes)
+    _child(field, "DESCRIPTION").text = column.description
+
+
+def _child(parent: etree._Element, tag: str, **attributes: str) -> etree._Element:
+    return etree.SubElement(parent, f"{{{_NS}}}{tag}", attributes)

@@ -5,17 +5,23 @@ upper case per cutout (STATUS, MESSAGE, SIZE_PIX, COVERAGE) and at the end of th
 """
 
 import json
-from collections.abc import Iterable
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from soda_service import __version__
 from soda_service.parameters.parsing import format_bands, format_triplets
 from soda_service.parameters.values import CutoutOptions
+from soda_service.results.columns import output_names
 from soda_service.results.rows import Row, Status
 from soda_service.tiles.release import Release
 
 __all__ = ["JobFacts", "SummaryWriter", "Tally", "options_columns", "size_text"]
+
+_SPOOL_BYTES = 1 << 16
+"""Unmatched positions of a small job stay in memory: three files would cost more than they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,9 @@ class JobFacts:
     """Address of the job, empty where it is not known."""
 
     owner: str
+    job_name: str
+    """Given by the user, may be empty."""
+
     release: Release
     options: CutoutOptions
     """The job's own, where a row says nothing."""
@@ -46,19 +55,15 @@ class Tally:
     rows: dict[Status, int] = field(default_factory=lambda: dict.fromkeys(Status, 0))
     files: int = 0
     size_bytes: int = 0
-    _seen: set[str] = field(default_factory=set)
 
     def add(self, row: Row) -> None:
         """Count a row and those of its files that no row before it had."""
         assert row.outcome is not None  # noqa: S101 - only finished rows are told
         self.rows[row.outcome.status] += 1
         for entry in row.outcome.files:
-            if row.planned.is_shared:
-                if entry.path in self._seen:
-                    continue
-                self._seen.add(entry.path)
-            self.files += 1
-            self.size_bytes += entry.size_bytes
+            if not row.planned.is_repeated(entry):
+                self.files += 1
+                self.size_bytes += entry.size_bytes
 
 
 def size_text(size_bytes: int) -> str:
@@ -94,7 +99,8 @@ def options_columns(options: CutoutOptions, release: Release) -> dict[str, Any]:
     }
 
 
-def _cutout(row: Row, release: Release) -> dict[str, Any]:
+def _cutout(row: Row, release: Release, names: Mapping[str, str]) -> dict[str, Any]:
+    """Say everything of a row; `names` are those of the user's own columns."""
     p, outcome = row.planned, row.outcome
     assert outcome is not None  # noqa: S101 - only finished rows are told
     ra = p.ra_deg
@@ -120,10 +126,7 @@ def _cutout(row: Row, release: Release) -> dict[str, Any]:
         "SIZE_PIX": None if outcome.size_px is None else list(outcome.size_px),
         "COVERAGE": outcome.coverage,
     }
-    for name, value in p.extra.items():
-        is_ours = name in content and name != "FITS_COLORS"
-        content[f"user_{name}" if is_ours else name] = value
-    return content
+    return content | {name: p.extra.get(column, "") for column, name in names.items()}
 
 
 def _or_empty(value: float | None) -> float | str:
@@ -135,6 +138,7 @@ def _job_options(facts: JobFacts) -> dict[str, Any]:
     switches = ("MAKE_FITS", "MAKE_RGB_STIFF", "MAKE_RGB_LUPTON", "DISCARD_FITS_FILES")
     return {
         "jobid": facts.job_id,
+        "jobname": facts.job_name,
         "username": facts.owner or "anonymous",
         "db": facts.release.database,
         "release": facts.release.name,
@@ -143,38 +147,64 @@ def _job_options(facts: JobFacts) -> dict[str, Any]:
     }
 
 
+class _JsonItems:
+    """Items of a JSON array, kept in a file once they are many."""
+
+    def __init__(self) -> None:
+        # Closed by `copy_to`; of a job that fails before its end, with the object.
+        self._file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115
+
+    def add(self, value: float | str | None) -> None:
+        """Put one more item at the end."""
+        between = b", " if self._file.tell() else b""
+        self._file.write(between + json.dumps(value).encode())
+
+    def copy_to(self, stream: BinaryIO) -> None:
+        """Write the array, and let go of its items."""
+        stream.write(b"[")
+        with self._file as file:
+            file.seek(0)
+            shutil.copyfileobj(file, stream)
+        stream.write(b"]")
+
+
 class SummaryWriter:
-    """Writes summary.json row by row; unmatched positions are the only thing it remembers."""
+    """Writes summary.json row by row; unmatched positions, which come last, wait in files."""
 
     def __init__(self, stream: BinaryIO, facts: JobFacts) -> None:
         self._stream = stream
         self._facts = facts
-        self._unmatched: dict[str, Any] = {"coord": {"RA": [], "DEC": []}, "coadd": []}
+        self._names = output_names(facts.extra_columns)
+        self._ra, self._dec, self._object_ids = _JsonItems(), _JsonItems(), _JsonItems()
         self._between = b""
         self._put(b'{\n"options": ', _job_options(facts), b',\n"cutouts": [')
 
     def _put(self, *parts: Any) -> None:
-        # Any: bytes are written as they are, all else as JSON.
+        # Any: bytes are written as they are, items copied, all else is written as JSON.
         for part in parts:
-            self._stream.write(part if isinstance(part, bytes) else json.dumps(part).encode())
+            if isinstance(part, _JsonItems):
+                part.copy_to(self._stream)
+            else:
+                self._stream.write(part if isinstance(part, bytes) else json.dumps(part).encode())
 
     def add(self, row: Row) -> None:
         """Write one row."""
-        self._put(self._between, b"\n", _cutout(row, self._facts.release))
+        self._put(self._between, b"\n", _cutout(row, self._facts.release, self._names))
         self._between = b","
         if row.outcome is not None and row.outcome.status == Status.UNMATCHED:
             planned = row.planned
             if planned.object_id is not None:
-                self._unmatched["coadd"].append(str(planned.object_id))
+                self._object_ids.add(str(planned.object_id))
             else:
-                self._unmatched["coord"]["RA"].append(planned.ra_deg)
-                self._unmatched["coord"]["DEC"].append(planned.dec_deg)
+                self._ra.add(planned.ra_deg)
+                self._dec.add(planned.dec_deg)
 
     def close(self, tally: Tally, processing_time_s: float, warnings: Iterable[str]) -> None:
         """Write what stands after the rows."""
+        self._put(b'\n],\n"query_time": ', f"{self._facts.query_time_s:.2f}")
+        self._put(b',\n"unmatched_positions": {"coord": {"RA": ', self._ra, b', "DEC": ', self._dec)
+        self._put(b'}, "coadd": ', self._object_ids, b"},\n")
         end = {
-            "query_time": f"{self._facts.query_time_s:.2f}",
-            "unmatched_positions": self._unmatched,
             "processing_time": f"{processing_time_s:.2f}",
             "size_on_disk": size_text(tally.size_bytes),
             "number_of_files": tally.files,
@@ -183,4 +213,4 @@ class SummaryWriter:
             "version": __version__,
             "acknowledgement": self._facts.release.acknowledgement,
         }
-        self._put(b"\n],\n", json.dumps(end, indent=1).encode()[2:], b"\n")
+        self._put(json.dumps(end, indent=1).encode()[2:], b"\n")

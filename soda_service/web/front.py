@@ -6,13 +6,18 @@ from flask import Blueprint, render_template
 
 from soda_service import __version__
 from soda_service.config import ServiceConfig
-from soda_service.jobs.sky import Sky
 from soda_service.parameters.table import PARAMETERS
+from soda_service.web.served import ServedReleases
 
 __all__ = ["create_front"]
 
+_WITHOUT_EFFECT = frozenset({"EMAIL", "RESPONSEFORMAT"})
+"""Parameters that jobs take, and that change nothing about them."""
 
-def create_front(service: ServiceConfig, sky: Sky, base_url: Callable[[], str]) -> Blueprint:
+
+def create_front(
+    service: ServiceConfig, served: ServedReleases, base_url: Callable[[], str]
+) -> Blueprint:
     """Make the route."""
     blueprint = Blueprint(
         "front",
@@ -25,14 +30,13 @@ def create_front(service: ServiceConfig, sky: Sky, base_url: Callable[[], str]) 
     @blueprint.get("/")
     def front() -> str:
         """Show what there is to cut from, and how to ask."""
-        usable = [release for release in sky.releases.all() if sky.releases.has_tiles(release)]
         return render_template(
             "front.html",
             service=service,
             base=base_url(),
-            releases=usable,
-            default=sky.releases.default().name if usable else None,
-            parameters=PARAMETERS.values(),
+            releases=served.all(),
+            default=served.default_name(),
+            parameters=[p for p in PARAMETERS.values() if p.name not in _WITHOUT_EFFECT],
             version=__version__,
         )
 

@@ -1,22 +1,32 @@
 """`/metrics`: counts for operators, in Prometheus' text format.
 
-Each web process counts its own requests; what is told of jobs comes from the store and is the
-same from whichever process answers.
+Requests are counted over all web processes where PROMETHEUS_MULTIPROC_DIR names a directory that
+they share (`serve` sees to that), else by each process for itself. prometheus_client looks at the
+variable when it is imported, so this module must not be loaded before it is set. What is told of
+jobs comes from the store and is the same from whichever process answers.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from flask import Blueprint, Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
 from soda_service import __version__
+from soda_service.errors import ConfigError
+from uws.errors import UWSError
 
 __all__ = ["create_metrics"]
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+"""Told apart; a client can send any word, and each would be a series of its own for ever."""
 
 
 class _Gauges(Collector):
@@ -30,11 +40,19 @@ class _Gauges(Collector):
         info = GaugeMetricFamily("soda_info", "Version of the service", labels=["version"])
         info.add_metric([__version__], 1)
         yield info
+        answers = GaugeMetricFamily("soda_answers", "Whether a part answers", labels=["part"])
         for name, source in self._sources.items():
+            try:
+                states = source()
+            except UWSError:  # what else there is to tell matters most now
+                answers.add_metric([name], 0)
+                continue
+            answers.add_metric([name], 1)
             gauge = GaugeMetricFamily(f"soda_{name}", f"{name} by state", labels=["state"])
-            for state, value in source().items():
+            for state, value in states.items():
                 gauge.add_metric([state], value)
             yield gauge
+        yield answers
 
 
 def create_metrics(
@@ -46,12 +64,18 @@ def create_metrics(
     ----------
     gauges
         By name (`jobs`), what gives a value for each state when asked.
+
+    Raises
+    ------
+    ConfigError
+        If PROMETHEUS_MULTIPROC_DIR is no directory and cannot be made one.
     """
-    registry = CollectorRegistry()
-    registry.register(_Gauges(gauges))
+    own = CollectorRegistry()
+    shown = _shared_registry() or own
+    shown.register(_Gauges(gauges))
     names = ("route", "method", "status")
-    requests = Counter("soda_requests", "Requests answered", names, registry=registry)
-    seconds = Histogram("soda_request_seconds", "Time to answer", ["route"], registry=registry)
+    requests = Counter("soda_requests", "Requests answered", names, registry=own)
+    seconds = Histogram("soda_request_seconds", "Time to answer", ["route"], registry=own)
     blueprint = Blueprint("metrics", __name__)
 
     @app.before_request
@@ -61,13 +85,28 @@ def create_metrics(
     @app.after_request
     def count(answer: Response) -> Response:
         route = request.endpoint or "none"
-        requests.labels(route, request.method, str(answer.status_code)).inc()
+        method = request.method if request.method in _METHODS else "other"
+        requests.labels(route, method, str(answer.status_code)).inc()
         seconds.labels(route).observe(time.perf_counter() - g.get("started", time.perf_counter()))
         return answer
 
     @blueprint.get("/metrics")
     def metrics() -> Response:
         """Give counts and gauges for monitoring."""
-        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(shown), content_type=CONTENT_TYPE_LATEST)
 
     return blueprint
+
+
+def _shared_registry() -> CollectorRegistry | None:
+    """Give a registry of what all processes counted; None where each counts for itself."""
+    shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if not shared:
+        return None
+    try:
+        Path(shared).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"PROMETHEUS_MULTIPROC_DIR: {shared}: {error.strerror}") from error
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, shared)  # type: ignore[no-untyped-call]  # the package's own
+    return registry

@@ -5,13 +5,14 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, send_file
 
-from soda_service.errors import UnknownTile
+from soda_service.errors import SourceUnavailable, TileUnreadable, UnknownTile
 from soda_service.jobs.sky import Sky
 from soda_service.parameters.options import default_options
 from soda_service.results.summary import options_columns
 from soda_service.results.tree import media_type_of
 from soda_service.tiles.paths import locate
 from soda_service.tiles.release import Band, Release
+from soda_service.web.served import ServedReleases
 from uws.errors import AuthorizationError
 
 __all__ = ["create_releases", "release_facts"]
@@ -46,17 +47,15 @@ def _band_facts(band: Band) -> dict[str, Any]:
     }
 
 
-def create_releases(sky: Sky) -> Blueprint:
+def create_releases(sky: Sky, served: ServedReleases) -> Blueprint:
     """Make the routes."""
     blueprint = Blueprint("releases", __name__)
 
     @blueprint.get("/releases")
     def releases() -> Response:
-        """List the releases that have tiles; the default one is named."""
-        usable = [release for release in sky.releases.all() if sky.releases.has_tiles(release)]
-        default = sky.releases.default().name if usable else None
-        facts = [release_facts(release, sky) for release in usable]
-        return jsonify({"default": default, "releases": facts})
+        """List the releases that can be cut from; the default one is named."""
+        facts = [release_facts(release, sky) for release in served.all()]
+        return jsonify({"default": served.default_name(), "releases": facts})
 
     @blueprint.get("/tiles/<release>/<path:tile>/<band>")
     def whole_tile(release: str, tile: str, band: str) -> Response:
@@ -86,7 +85,12 @@ def _tile_path(sky: Sky, release: Release, tile: str, band: str) -> Path:
     if exact is None:
         bands = ", ".join(release.band_names)
         raise UnknownTile(f"release {release.name} has no band {band}; it has {bands}")
-    path = Path(locate(release, index.tile(number), exact).path)
-    if not path.is_file():
-        raise UnknownTile(f"tile {tile} of release {release.name} has no file in band {exact}")
-    return path
+    try:
+        path = Path(locate(release, index.tile(number), exact).path)
+    except TileUnreadable as error:  # for a client there is no such file, whatever the reason
+        raise UnknownTile(str(error)) from error
+    if path.is_file():
+        return path
+    if "://" not in release.root and not Path(release.root).is_dir():
+        raise SourceUnavailable(f"the tiles of release {release.name} are away for the moment")
+    raise UnknownTile(f"tile {tile} of release {release.name} has no file in band {exact}")

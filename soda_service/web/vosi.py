@@ -66,7 +66,10 @@ def availability_document(
 
 
 def create_vosi(
-    base_url: Callable[[], str], needed: Mapping[str, Check], helpful: Mapping[str, Check]
+    base_url: Callable[[], str],
+    needed: Mapping[str, Check],
+    helpful: Mapping[str, Check],
+    faults: Callable[[], Mapping[str, str]],
 ) -> Blueprint:
     """Make the VOSI routes.
 
@@ -74,6 +77,8 @@ def create_vosi(
     ----------
     needed, helpful
         Checks by the name of what they look at.
+    faults
+        Gives what else is wrong, by name; the service goes on without it.
     """
     blueprint = Blueprint("vosi", __name__)
     up_since = datetime.now(UTC)
@@ -91,7 +96,7 @@ def create_vosi(
         content = availability_document(
             up_since,
             {name: check() for name, check in needed.items()},
-            {name: check() for name, check in helpful.items()},
+            {name: check() for name, check in helpful.items()} | dict(faults()),
         )
         answer = Response(content, content_type="application/xml")
         answer.headers["Cache-Control"] = "no-store"

@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -241,6 +242,7 @@ def test_dali_10_25_a_result_has_size_age_tag_and_ranges(web: Web) -> None:
     assert whole.headers["X-Content-Type-Options"] == "nosniff"
     assert whole.headers["Accept-Ranges"] == "bytes"
     assert "Last-Modified" in whole.headers
+    assert whole.headers["Content-Disposition"] == "inline; filename=result.txt"
     part = web.client.get(url, headers={"Range": "bytes=1-2"})
     assert (part.status_code, part.data) == (206, b"ky")
     assert part.headers["Content-Range"] == "bytes 1-2/6"
@@ -292,6 +294,8 @@ def test_a_result_made_on_demand_is_streamed(web: Web, name: str, size: str | No
     answer.close()
     assert answer.headers.get("Content-Length") == size
     assert answer.content_type == "application/gzip"
+    saved_as = f"{path.rpartition('/')[2]}.tar.gz"
+    assert answer.headers["Content-Disposition"] == f"attachment; filename={saved_as}"
     assert web.client.head(f"{path}/results/{name}").status_code == 200
 
 
@@ -302,3 +306,19 @@ def test_a_server_in_front_is_told_where_the_file_is(tmp_path: Path) -> None:
     job_id = path.rpartition("/")[2]
     assert (answer.status_code, answer.data) == (200, b"")
     assert answer.headers["X-Accel-Redirect"] == f"/inside/{job_id}/result.txt"
+    assert answer.headers["Content-Disposition"] == "inline; filename=result.txt"
+
+
+@pytest.mark.parametrize(
+    ("name", "filename"),
+    [
+        ("J0126+0329_g.fits", "filename=J0126+0329_g.fits"),
+        ("a b.txt", 'filename="a b.txt"'),
+        ("Ω.txt", "filename*=UTF-8''%CE%A9.txt"),
+    ],
+)
+def test_a_result_is_saved_under_its_own_name(web: Web, name: str, filename: str) -> None:
+    job_id = bring_to(web.service, Phase.EXECUTING, "")
+    web.runtime.files.write(f"{job_id}/{name}", b"sky")
+    answer = web.client.get(f"/async/{job_id}/results/{quote(name)}")
+    assert answer.headers["Content-Disposition"] == f"inline; {filename}"

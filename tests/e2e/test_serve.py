@@ -186,6 +186,11 @@ def test_the_service_itself(tmp_path: Path) -> None:
     with started(command, tmp_path / "log") as service:
         assert service.get("/availability")[0] == 200
         assert service.get("/async")[0] == 200
+        for _ in range(10):
+            assert service.get("/capabilities")[0] == 200
+        for _ in range(4):  # whichever web process answers
+            metrics = service.get("/metrics")[1]
+            assert 'method="GET",route="vosi.capabilities",status="200"} 10.0\n' in metrics
         tree = descendants(service.popen.pid)
         assert service.stop() == 0
         assert [process for process in tree if process.is_alive] == []

@@ -1,0 +1,121 @@
+"""Names of columns in summary and manifest: ours, and those of the user's own that go beside.
+
+Imports the parameters' table and the standard library only.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from types import MappingProxyType
+
+from soda_service.parameters.table import OPTION_NAMES, POSITION_NAMES
+
+__all__ = ["MANIFEST", "SUMMARY_KEYS", "Column", "output_names", "xml_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the manifest, as VOTable describes it."""
+
+    name: str
+    datatype: str
+    unit: str
+    ucd: str
+    description: str
+
+
+MANIFEST = (
+    Column("row", "int", "", "meta.record", "Row of the positions table, from 1"),
+    Column("ra", "double", "deg", "pos.eq.ra;meta.main", "Right ascension asked for, ICRS"),
+    Column("dec", "double", "deg", "pos.eq.dec;meta.main", "Declination asked for, ICRS"),
+    Column("object_id", "long", "", "meta.id", "COADD_OBJECT_ID asked for"),
+    Column("tile", "unicodeChar", "", "meta.id;obs.field", "Tile the cutout was made from"),
+    Column(
+        "status", "char", "", "meta.code.status", "ok, partial, no_coverage, unmatched or failed"
+    ),
+    Column("message", "unicodeChar", "", "meta.note", "Why a file is missing or cut short"),
+    Column("coverage", "double", "", "arith.ratio", "Fraction of the asked area with valid pixels"),
+    Column("band", "char", "", "instr.bandpass", "Band, or bands as red, green, blue"),
+    Column("file", "unicodeChar", "", "meta.file", "Path of the file in the job's tree"),
+    Column("url", "char", "", "meta.ref.url;meta.main", "Address of the file"),
+    Column("content_type", "char", "", "meta.code.mime", "Media type"),
+    Column("size", "long", "byte", "phys.size;meta.file", "Size of the file"),
+    Column("sha256", "char", "", "meta.checksum", "SHA-256 of the file, hexadecimal"),
+)
+"""The manifest's columns, in order; the user's own follow."""
+
+_FITS_COLORS = "FITS_COLORS"
+
+SUMMARY_KEYS = (
+    _FITS_COLORS,
+    "POSITION_TYPE",
+    "RA_ADJUSTED",
+    "FILES",
+    "TILEDIR",
+    "TILENAME",
+    "SEXAGECIMAL",
+    "ALPHAWIN_J2000",
+    "DELTAWIN_J2000",
+    "ROW",
+    "STATUS",
+    "MESSAGE",
+    "SIZE_PIX",
+    "COVERAGE",
+)
+"""What the summary says of a cutout beside its position and its options."""
+
+_RESERVED = frozenset(
+    name.casefold()
+    for name in (
+        *(column.name for column in MANIFEST),
+        *SUMMARY_KEYS,
+        *POSITION_NAMES,
+        *OPTION_NAMES,
+    )
+)
+
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What cannot stand in XML 1.0 (its production 2, Char)."""
+
+
+def xml_text(text: str) -> str:
+    """Put a blank for each character that XML cannot hold."""
+    return _NOT_XML.sub(" ", text)
+
+
+def output_names(columns: Sequence[str]) -> Mapping[str, str]:
+    """Name the user's columns in summary and manifest: unique, whatever the case of letters.
+
+    A column keeps its name if nothing of ours is called so and no column before it. Others
+    become `user_STATUS`, then `user_STATUS_2`. FITS_COLORS keeps its name: in the old service's
+    summary it is a user's column.
+
+    Parameters
+    ----------
+    columns
+        As the table has them, no two alike.
+
+    Returns
+    -------
+    Mapping
+        Name as in the table -> name in the documents, in the order of the table.
+    """
+    names = {_FITS_COLORS: _FITS_COLORS} if _FITS_COLORS in columns else {}
+    used = set(_RESERVED)
+    for column in columns:
+        name = xml_text(column)
+        if column not in names and name.casefold() not in used:
+            names[column] = name
+            used.add(name.casefold())
+    for column in columns:
+        if column not in names:
+            names[column] = next(n for n in _candidates(column) if n.casefold() not in used)
+            used.add(names[column].casefold())
+    return MappingProxyType({column: names[column] for column in columns})
+
+
+def _candidates(column: str) -> Iterator[str]:
+    name = f"user_{xml_text(column)}"
+    yield name
+    yield from (f"{name}_{number}" for number in count(2))
