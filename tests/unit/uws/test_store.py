@@ -48,7 +48,7 @@ def test_postgresql_is_spoken_to_by_psycopg() -> None:
 @pytest.mark.parametrize("call", ["get", "phase", "delete"])
 def test_store_that_is_away(tmp_path: Path, call: str, caplog: pytest.LogCaptureFixture) -> None:
     store = open_store(f"sqlite:///{tmp_path / 'nowhere' / 'jobs.db'}")
-    with pytest.raises(TransientError, match="the job store cannot be reached$"):
+    with pytest.raises(TransientError, match=r"the job store cannot be reached$"):
         getattr(store, call)("job")
     assert "unable to open" in caplog.text
 
