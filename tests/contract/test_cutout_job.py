@@ -7,73 +7,20 @@ import io
 import re
 import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
 import requests
-from astropy.io import fits
 from astropy.io.votable import parse_single_table
 from astropy.wcs import WCS
-from lxml import etree
 from PIL import Image
 
+from tests.cutout_client import AT, UWS, XLINK_HREF, run, wait
 from tests.synthetic import DEC_DEG, OBJECT, RA_DEG, SCALE_ARCSEC, STEP_DEG, tile_header
 
 pytestmark = pytest.mark.xdist_group("service")
-
-UWS = {"uws": "http://www.ivoa.net/xml/UWS/v1.0"}
-XLINK_HREF = "{http://www.w3.org/1999/xlink}href"
-AT = f"{RA_DEG},{DEC_DEG}"
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A job that is done."""
-
-    url: str
-    document: etree._Element
-    summary: dict[str, Any]
-
-    @property
-    def results(self) -> dict[str, etree._Element]:
-        return {e.get("id"): e for e in self.document.iterfind(".//uws:result", UWS)}
-
-    def get(self, result: str) -> bytes:
-        answer = requests.get(self.results[result].get(XLINK_HREF), timeout=60)
-        assert answer.status_code == 200
-        return answer.content
-
-    def fits(self, result: str) -> fits.HDUList:
-        return fits.open(io.BytesIO(self.get(result)))
-
-
-def submit(base: str, **parameters: str) -> requests.Response:
-    data = {"PHASE": "RUN", **parameters}
-    return requests.post(f"{base}/async", data=data, allow_redirects=False, timeout=60)
-
-
-def document_of(url: str) -> etree._Element:
-    return etree.fromstring(requests.get(url, timeout=60).content)
-
-
-def wait(url: str) -> etree._Element:
-    for _ in range(30):
-        document = document_of(f"{url}?WAIT=10")
-        if document.findtext("uws:phase", None, UWS) in {"COMPLETED", "ERROR", "ABORTED"}:
-            return document
-    raise AssertionError(f"{url} does not end")
-
-
-def run(base: str, **parameters: str) -> Finished:
-    answer = submit(base, **parameters)
-    assert answer.status_code == 303, answer.text
-    url = answer.headers["Location"]
-    document = wait(url)
-    assert document.findtext("uws:phase", None, UWS) == "COMPLETED", etree.tostring(document)
-    return Finished(url, document, requests.get(f"{url}/results/summary.json", timeout=60).json())
 
 
 def test_one_position_gives_every_plane_with_the_exact_wcs(service_url: str) -> None:
@@ -289,97 +236,6 @@ def test_no_server_path_is_ever_told(service_url: str, survey: Any) -> None:
     assert str(survey) not in requests.get(f"{service_url}/releases", timeout=60).text
 
 
-BAD = [
-    pytest.param({}, ["POSITIONS", "RA", "COADD_OBJECT_ID"], id="nothing"),
-    pytest.param({"POSITIONS": ""}, ["POSITIONS"], id="empty"),
-    pytest.param({"POSITIONS": "30,-20\n31,-20\n"}, ["header"], id="no header"),
-    pytest.param({"POSITIONS": "RA,DEC\n"}, ["POSITIONS"], id="header only"),
-    pytest.param(
-        {"POSITIONS": f"RA,DEC,COADD_OBJECT_ID\n{AT},7\n,,\n{AT},\n,,8\n"},
-        ["row 1", "row 2"],
-        id="both and neither",
-    ),
-    pytest.param(
-        {"POSITIONS": "RA,DEC\nabc,-20\n30,inf\nnan,1_0\n"},
-        ["row 1, RA", "'abc'", "row 2, DEC", "row 3, RA", "row 3, DEC", "'1_0'"],
-        id="no numbers",
-    ),
-    pytest.param(
-        {"POSITIONS": f"RA,DEC,XSIZE\n{AT},100\n", "YSIZE": "0.5"},
-        ["row 1, XSIZE", "100", "0.1", "12"],
-        id="size",
-    ),
-    pytest.param(
-        {"POSITIONS": f"RA,DEC,COLORS_FITS\n{AT},gu\n{AT},gg\n"},
-        ["row 1, COLORS_FITS", "g, r, i, z, Y", "row 2, COLORS_FITS"],
-        id="bands",
-    ),
-    pytest.param({"RA": "30", "DEC": "-20", "RGB_STIFF_COLORS": "gr"}, ["three"], id="gr"),
-    pytest.param({"RA": "30", "DEC": "-20", "RGB_LUPTON_COLORS": "grr"}, ["different"], id="grr"),
-    pytest.param({"RA": "30", "DEC": "-20", "RELEASE": "DR9"}, ["DR9", "TEST1"], id="release"),
-    pytest.param({"POSITIONS": f"RA,DEC\n{AT}\n", "RA": "30"}, ["POSITIONS", "RA"], id="two ways"),
-    pytest.param({"RA": "30", "DEC": "-20", "BAND": "g"}, ["COLORS_FITS=g"], id="BAND=g"),
-    pytest.param({"RA": "30", "DEC": "-20", "XSIEZ": "1"}, ["XSIEZ", "XSIZE"], id="unknown"),
-    pytest.param({"POSITIONS": f"RA,DEC,RA\n{AT},3\n"}, ["RA"], id="duplicate columns"),
-    pytest.param({"POSITIONS": "RA;DEC\n30;-20\n"}, ["comma"], id="semicolons"),
-    pytest.param({"POSITIONS": "RA\tDEC\n30\t-20\n"}, ["comma"], id="tabs"),
-    pytest.param({"POSITIONS": "RA,DEC 30,-20"}, ["line"], id="one line"),
-]
-
-
-@pytest.mark.parametrize(("parameters", "texts"), BAD)
-def test_bad_input_is_refused_in_clear_words(
-    service_url: str, parameters: dict[str, str], texts: list[str]
-) -> None:
-    answer = submit(service_url, **parameters)
-    assert answer.status_code == 400, answer.text
-    assert answer.headers["Content-Type"].startswith("text/plain")
-    assert answer.text.startswith("UsageError: ")
-    for text in texts:
-        assert text in answer.text
-
-
-@pytest.mark.parametrize(("parameters", "texts"), BAD)
-def test_the_same_fault_at_a_later_run_is_a_job_in_error(
-    service_url: str,
-    parameters: dict[str, str],
-    texts: list[str],
-    validate_xml: Callable[[bytes], None],
-) -> None:
-    answer = requests.post(
-        f"{service_url}/async", data=parameters, allow_redirects=False, timeout=60
-    )
-    assert answer.status_code == 303
-    url = answer.headers["Location"]
-    run_answer = requests.post(
-        f"{url}/phase", data={"PHASE": "RUN"}, allow_redirects=False, timeout=60
-    )
-    assert run_answer.status_code == 303
-    document = wait(url)
-    assert document.findtext("uws:phase", None, UWS) == "ERROR"
-    message = document.findtext("uws:errorSummary/uws:message", None, UWS)
-    assert message.startswith("UsageError")
-    error = requests.get(f"{url}/error", timeout=60)
-    assert error.status_code == 200
-    for text in texts:
-        assert text in error.text
-    validate_xml(etree.tostring(document))
-
-
-def test_ten_megabytes_of_garbage_are_refused(service_url: str) -> None:
-    garbage = np.random.default_rng(1).bytes(10_000_000)
-    answer = requests.post(
-        f"{service_url}/async",
-        params={"PHASE": "RUN"},
-        files={"POSITIONS": ("positions.csv", garbage)},
-        allow_redirects=False,
-        timeout=60,
-    )
-    assert answer.status_code == 400
-    assert answer.text.startswith("UsageError: ")
-    assert len(answer.text) < 20_000
-
-
 @pytest.mark.parametrize(
     "table",
     [
@@ -412,87 +268,3 @@ def test_table_as_an_uploaded_file(service_url: str) -> None:
     parameter = document.find(".//uws:parameter[@id='POSITIONS']", UWS)
     assert parameter.get("byReference") == "true"
     assert requests.get(parameter.text, timeout=60).content == content
-
-
-def test_validate_tells_everything_and_makes_no_job(service_url: str) -> None:
-    before = len(document_of(f"{service_url}/async"))
-    table = f"RA,DEC,XSIZE\n{AT},0.5\n200,45,\n{AT},99\n"
-    answer = requests.post(f"{service_url}/validate", data={"POSITIONS": table}, timeout=60)
-    found = answer.json()
-    assert answer.status_code == 200
-    assert (found["valid"], found["rows"], found["matched"], found["files"]) == (False, 3, 1, 1)
-    assert [(fault["row"], fault["column"]) for fault in found["faults"]] == [(3, "XSIZE")]
-    good = requests.post(f"{service_url}/validate", data={"RA": "30", "DEC": "-20"}, timeout=60)
-    assert good.json()["valid"] is True
-    job = run(service_url, RA="30", DEC="-20")
-    size_bytes = sum(len(job.get(f)) for f in job.summary["cutouts"][0]["FILES"])
-    assert good.json()["size_bytes"] == pytest.approx(size_bytes, rel=0.05)
-    assert len(document_of(f"{service_url}/async")) == before + 1
-
-
-def test_releases_tell_bands_and_defaults(service_url: str) -> None:
-    found = requests.get(f"{service_url}/releases", timeout=60).json()
-    assert found["default"] == "TEST1"
-    release = next(entry for entry in found["releases"] if entry["name"] == "TEST1")
-    assert [band["name"] for band in release["bands"]] == ["g", "r", "i", "z", "Y"]
-    assert (release["tiles"], release["has_catalogue"]) == (2, True)
-    assert release["defaults"]["COLORS_FITS"] == "i"
-
-
-def test_a_whole_tile_is_sent_as_it_is(service_url: str, survey: Any) -> None:
-    url = f"{service_url}/tiles/test1/EAST0/y"
-    original = (survey / "tiles/EAST0/p01/EAST0_Y.fits.fz").read_bytes()
-    answer = requests.get(url, timeout=60)
-    assert (answer.status_code, answer.content) == (200, original)
-    part = requests.get(url, headers={"Range": "bytes=100-199"}, timeout=60)
-    assert (part.status_code, part.content) == (206, original[100:200])
-    assert requests.get(f"{service_url}/tiles/test1/EAST1/Y", timeout=60).status_code == 404
-    assert requests.get(f"{service_url}/tiles/test1/WEST/Y", timeout=60).status_code == 404
-
-
-def test_vosi_documents_are_valid(service_url: str, validate_xml: Callable[[bytes], None]) -> None:
-    for path in ("capabilities", "availability"):
-        answer = requests.get(f"{service_url}/{path}", timeout=60)
-        assert answer.status_code == 200
-        assert answer.headers["Content-Type"] == "application/xml"
-        validate_xml(answer.content)
-    assert ">true<" in answer.text
-    for path in ("async/capabilities", "sync/capabilities"):  # VOSI-T1
-        assert requests.get(f"{service_url}/{path}", timeout=60).status_code == 404
-
-
-def test_metrics_and_openapi(service_url: str) -> None:
-    run(service_url, RA="30", DEC="-20")
-    metrics = requests.get(f"{service_url}/metrics", timeout=60).text
-    assert re.search(r'soda_jobs\{state="COMPLETED"\} [1-9]', metrics)
-    assert re.search(r'soda_queue\{state="workers"\} 2', metrics)
-    document = requests.get(f"{service_url}/openapi.json", timeout=60).json()
-    form = document["components"]["schemas"]["CutoutRequest"]["properties"]
-    assert form["XSIZE"]["type"] == "number"
-    assert {"/async", "/async/{job_id}", "/validate", "/releases"} <= set(document["paths"])
-    create = document["paths"]["/async"]["post"]
-    assert "application/x-www-form-urlencoded" in create["requestBody"]["content"]
-    assert all(o["summary"] for path in document["paths"].values() for o in path.values())
-    assert set(document["paths"]["/async/{job_id}"]) == {"get", "post", "delete"}
-
-
-def test_answers_may_be_read_by_other_pages(service_url: str) -> None:
-    headers = {"Origin": "https://example.org"}
-    answer = requests.get(f"{service_url}/releases", headers=headers, timeout=60)
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
-
-
-def test_a_visitor_finds_a_form_that_works(service_url: str) -> None:
-    page = requests.get(f"{service_url}/", timeout=60)
-    assert page.status_code == 200
-    assert "TEST1: Two tiles for tests" in page.text
-    for link in re.findall(r'(?:href|action)="([^"]+)"', page.text):
-        assert requests.get(link, timeout=60).status_code == 200, link
-    fields = {"RELEASE": "TEST1", "POSITIONS": f"RA,DEC\r\n{AT}\r\n", "JOBNAME": ""}
-    parts = {name: (None, text) for name, text in {**fields, "PHASE": "RUN"}.items()}
-    shown = requests.post(
-        f"{service_url}/async", files=parts, headers={"Accept": "text/html"}, timeout=60
-    )
-    assert shown.status_code == 200
-    assert shown.headers["Content-Type"].startswith("text/html")
-    assert "<h1>Job " in shown.text
