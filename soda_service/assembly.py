@@ -11,6 +11,7 @@ from soda_service.tiles.reader import TileReader
 from soda_service.tiles.releases import Releases
 from uws.execution import RQExecutor
 from uws.files import LocalFiles
+from uws.redisnotices import RedisNotices
 from uws.runtime import Runtime
 from uws.store import open_store
 
@@ -47,10 +48,11 @@ def build_parts(config: Config) -> Parts:
     """
     sky = build_sky(config)
     limits = config.jobs.limits()
-    executor = RQExecutor(config.queue_url(), config.queue.name, limits)
+    executor = RQExecutor(config.queue_url(), config.queue.name)
+    channel = f"{config.queue.name}-changes"
     job_type = CutoutJob(sky, config.cutouts)
     runtime = Runtime(
-        store=open_store(config.store_url()),
+        store=open_store(config.store_url(), RedisNotices(config.queue_url(), channel)),
         files=LocalFiles(Path(config.files_root())),
         job_types={job_type.name: job_type},
         executor=executor,

@@ -185,6 +185,10 @@ class JobsConfig:
     inline_value_max: int = field(default=4096, metadata=bounds(0))
     """Parameter values with more characters are kept as files, out of the job document."""
 
+    waiters_max: int = field(default=400, metadata=bounds(0))
+    """Requests blocked in WAIT in one web process, each of which holds one of its `web.threads`;
+    beyond it a WAIT is answered at once."""
+
     def limits(self) -> "JobLimits":
         """Give these settings as the job server's value."""
         from uws.runtime import JobLimits  # brings SQLAlchemy, which a cold --help can spare

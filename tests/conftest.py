@@ -6,9 +6,29 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import sqlalchemy as sa
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _close_databases() -> Iterator[None]:
+    """Close the databases that a test used: applications and runtimes have no end that would.
+
+    From Python 3.13 on an SQLite connection that is left open is warned of when it is collected,
+    in whatever test that happens.
+    """
+    engines: set[sa.Engine] = set()
+
+    def remember(connection: sa.Connection) -> None:
+        engines.add(connection.engine)
+
+    sa.event.listen(sa.Engine, "engine_connect", remember)
+    yield
+    sa.event.remove(sa.Engine, "engine_connect", remember)
+    for engine in engines:
+        engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -139,6 +139,11 @@ class ToyJob(JobType):
         return Outcome(tuple(results), notes=(f"{failed} items failed",) if failed else ())
 
     @override
+    def results_so_far(self, job: Job, files: JobFiles) -> Sequence[Result]:
+        keys = [key for key in files.keys(job.id) if "/item-" in key]
+        return [_result(key.removeprefix(f"{job.id}/"), key, files) for key in keys]
+
+    @override
     def find_result(self, job: Job, path: str, files: JobFiles) -> Result | None:
         key = f"{job.id}/{path}"
         try:

@@ -12,7 +12,7 @@ from flask import Response, render_template
 from uws import json, responses, xml
 from uws.jobinfo import job_info
 from uws.links import numbered_parameters, parameter_url, result_url
-from uws.models import ACTIVE, FINISHED, Job, Phase
+from uws.models import ABORTABLE, ACTIVE, STARTABLE, Job, Phase
 from uws.negotiation import HTML, JSON
 from uws.reading import format_instant
 
@@ -89,8 +89,8 @@ def job_page(job: Job, job_url: str, jobs_url: str) -> Response:
         info=job_info(job, datetime.now(UTC)),
         parameters=parameters,
         results=[(item, result_url(job_url, item.id)) for item in job.results],
-        is_startable=job.phase in {Phase.PENDING, Phase.HELD},
-        is_abortable=job.phase not in FINISHED,
+        is_startable=job.phase in STARTABLE,
+        is_abortable=job.phase in ABORTABLE,
         is_moving=job.phase in ACTIVE - {Phase.PENDING},
         instant=format_instant,
     )

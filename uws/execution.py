@@ -13,9 +13,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from rq import Queue, Worker
 from rq.command import send_stop_job_command
-from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.exceptions import DeserializationError, InvalidJobOperation, NoSuchJobError
 from rq.job import Job as Task
 from rq.serializers import JSONSerializer
 from typing_extensions import override
@@ -42,11 +44,21 @@ _log = logging.getLogger(__name__)
 
 _Step = Callable[[], bool]
 
+_PLAN, _CHUNK, _FINISH = (f"uws.execution.task_{step}" for step in ("plan", "chunk", "finish"))
+"""The functions below that are called by name; a worker calls no others."""
+
 _FAILURE_TTL_S = 600
 """How long RQ keeps a task that failed, for operators; the job store knows all that matters."""
 
-_CONNECT_TIMEOUT_S = 2.0
-_ANSWER_TIMEOUT_S = 10.0
+_NO_TIMEOUT = -1
+"""The sweep ends a job that is overdue. RQ would raise an exception in the midst of its work, as
+if by a bug of the job type."""
+
+_TIMEOUT_S = 2.0
+"""For a connection to the queue, and for each answer: a request waits for it."""
+
+_CONNECTIONS = 32
+"""To the queue, for each process; the threads of a web process share them and wait their turn."""
 
 
 class InlineExecutor(Executor):
@@ -125,37 +137,36 @@ class RQExecutor(Executor):
         `redis://`, `rediss://` or `unix://`; nothing is connected before it is needed.
     queue_name
         The queue that the workers listen on.
-    limits
-        Of these the longest execution, after which RQ ends a task that the store forgot.
     """
 
-    def __init__(self, redis_url: str, queue_name: str, limits: JobLimits) -> None:
-        self._timeout_s = limits.execution_max_s or -1
-        self._redis = redis.Redis.from_url(
+    def __init__(self, redis_url: str, queue_name: str) -> None:
+        pool = redis.BlockingConnectionPool.from_url(
             redis_url,
-            socket_connect_timeout=_CONNECT_TIMEOUT_S,
-            socket_timeout=_ANSWER_TIMEOUT_S,
+            max_connections=_CONNECTIONS,
+            timeout=_TIMEOUT_S,
+            socket_connect_timeout=_TIMEOUT_S,
+            socket_timeout=_TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
         )
+        self._redis = redis.Redis.from_pool(pool)
         self._queue = Queue(queue_name, connection=self._redis, serializer=JSONSerializer)
 
     @override
     def send_plan(self, job_id: str) -> None:
-        self._send(_TaskCall(f"{job_id}-plan", "uws.execution.task_plan", (job_id,)))
+        self._send(_TaskCall(f"{job_id}-plan", _PLAN, (job_id,)))
 
     @override
     def send_chunks(self, job_id: str, numbers: Sequence[int]) -> None:
         self._send(
             *(
-                _TaskCall(
-                    f"{job_id}-chunk-{number:04d}", "uws.execution.task_chunk", (job_id, number)
-                )
+                _TaskCall(f"{job_id}-chunk-{number:04d}", _CHUNK, (job_id, number))
                 for number in numbers
             )
         )
 
     @override
     def send_finish(self, job_id: str) -> None:
-        self._send(_TaskCall(f"{job_id}-finish", "uws.execution.task_finish", (job_id,)))
+        self._send(_TaskCall(f"{job_id}-finish", _FINISH, (job_id,)))
 
     def _send(self, *calls: _TaskCall) -> None:
         """Put tasks into the queue, except those that wait there already."""
@@ -171,7 +182,7 @@ class RQExecutor(Executor):
                     args=call.arguments,
                     job_id=call.id,
                     description=call.id,
-                    timeout=self._timeout_s,
+                    timeout=_NO_TIMEOUT,
                     result_ttl=0,
                     failure_ttl=_FAILURE_TTL_S,
                     pipeline=pipeline,
@@ -252,13 +263,50 @@ def _do_task(step: Callable[..., bool], job_id: str, *arguments: int) -> None:
         _log.warning("task left to the sweep: %s", error, extra={"job_id": job_id})
 
 
+class _OwnTask(Task):
+    """A task with nothing that this server never asks for: whatever Redis says is not called."""
+
+    @override
+    def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
+        super().restore(
+            {
+                name: value
+                for name, value in raw_data.items()
+                if not name.endswith(b"_callback_name") and name != b"webhooks"
+            }
+        )
+
+
 class _ForkingWorker(Worker):
-    """RQ's forking worker; its work-horses open SQL connections of their own."""
+    """RQ's forking worker; it does this server's tasks only.
+
+    RQ calls every function that is named in Redis. Whoever can write there shall not run what he
+    likes. Work-horses open SQL connections of their own.
+    """
+
+    @override
+    def execute_job(self, job: Task, queue: Queue) -> None:
+        function = _function_of(job)
+        if function in {_PLAN, _CHUNK, _FINISH}:
+            super().execute_job(job, queue)
+            return
+        _log.error("task %s refused: it calls %r, which is none of this server's", job.id, function)
+        with self.connection.pipeline() as pipeline:
+            pipeline.lrem(queue.intermediate_queue_key, 0, job.id)
+            pipeline.delete(job.key)
+            pipeline.execute()
 
     @override
     def main_work_horse(self, job: Task, queue: Queue) -> None:
         _runtime[0].store.dispose()
         super().main_work_horse(job, queue)
+
+
+def _function_of(task: Task) -> str | None:
+    try:
+        return task.func_name
+    except DeserializationError:
+        return None
 
 
 def _warm_up(store: JobStore) -> None:
@@ -272,7 +320,6 @@ def _warm_up(store: JobStore) -> None:
         store.get(nobody)
     for step in ("plan", "finish"):
         store.lease_step(nobody, step, holder=nobody, lease_s=0)
-    store.step_tries(nobody, "plan")
     store.save_plan(nobody, Plan(()))
     store.next_chunks(nobody, 1)
     store.claim_chunk(nobody, 0, holder=nobody, lease_s=0)
@@ -315,7 +362,11 @@ def run_worker(
         connection = redis.Redis.from_url(redis_url)
         queue = Queue(queue_name, connection=connection, serializer=JSONSerializer)
         worker = _ForkingWorker(
-            [queue], connection=connection, serializer=JSONSerializer, name=name
+            [queue],
+            connection=connection,
+            serializer=JSONSerializer,
+            job_class=_OwnTask,
+            name=name,
         )
         # RQ tells two lines a task at INFO; the steps tell what happened.
         worker.work(burst=burst, logging_level="WARNING")

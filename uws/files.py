@@ -1,9 +1,10 @@
 """Files of jobs: uploads, work in progress, results. The one door to where they lie.
 
 `JobFiles` is the contract; `LocalFiles` keeps it in a directory. Keys are relative POSIX paths
-that begin with the job's id. Imports the standard library and errors only.
+that begin with the job's id. Imports the standard library only.
 """
 
+import errno
 import os
 import shutil
 import tempfile
@@ -12,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from stat import S_ISDIR
 from typing import BinaryIO, Protocol
 
 __all__ = ["FileStat", "JobFiles", "LocalFiles"]
@@ -28,11 +30,15 @@ class FileStat:
 class JobFiles(Protocol):
     """Where the files of jobs lie. A missing key raises `FileNotFoundError`, always."""
 
-    def write(self, key: str, data: bytes) -> None:
-        """Put `data` under `key` at once: readers see the old content or the new, never a part."""
+    def write(self, key: str, data: bytes, *, durable: bool = False) -> None:
+        """Put `data` under `key` at once: readers see the old content or the new, never a part.
+
+        Where `durable`, it survives a power cut once this returns: for what a client was
+        promised, not for what can be made again.
+        """
         ...
 
-    def writer(self, key: str) -> AbstractContextManager[BinaryIO]:
+    def writer(self, key: str, *, durable: bool = False) -> AbstractContextManager[BinaryIO]:
         """Open `key` for writing as a stream; it appears when the context ends without error."""
         ...
 
@@ -56,9 +62,33 @@ class JobFiles(Protocol):
         """List all keys below the folder `prefix`, sorted."""
         ...
 
-    def delete(self, prefix: str) -> None:
-        """Remove the file or folder `prefix` and all below it; nothing there is no error."""
+    def folders(self, before: datetime) -> Iterator[str]:
+        """Name the folders at the top, each of a job, that did not change since an instant."""
         ...
+
+    def delete(self, prefix: str) -> None:
+        """Remove the file or folder `prefix` and all below it; nothing there is no error.
+
+        Raises
+        ------
+        OSError
+            When something could not be removed.
+        """
+        ...
+
+
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP})
+"""What the system says of names under which there is no file, and can be none."""
+
+
+@contextmanager
+def _absent_is_missing(key: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _ABSENT:
+            raise
+        raise FileNotFoundError(key) from error
 
 
 class LocalFiles:
@@ -71,7 +101,7 @@ class LocalFiles:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._root = root.absolute()
 
     def _at(self, key: str) -> Path:
         parts = PurePosixPath(key).parts
@@ -79,13 +109,13 @@ class LocalFiles:
             raise FileNotFoundError(key)
         return self._root.joinpath(*parts)
 
-    def write(self, key: str, data: bytes) -> None:
+    def write(self, key: str, data: bytes, *, durable: bool = False) -> None:
         """Put `data` under `key` at once."""
-        with self.writer(key) as stream:
+        with self.writer(key, durable=durable) as stream:
             stream.write(data)
 
     @contextmanager
-    def writer(self, key: str) -> Iterator[BinaryIO]:
+    def writer(self, key: str, *, durable: bool = False) -> Iterator[BinaryIO]:
         """Open `key` for writing; it appears under its name when the context ends well."""
         target = self._at(key)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -93,12 +123,28 @@ class LocalFiles:
         try:
             with os.fdopen(handle, "wb") as stream:
                 yield stream
+                if durable:
+                    stream.flush()
+                    os.fsync(stream.fileno())
             Path(name).chmod(0o644)
             Path(name).replace(target)
         except BaseException:
             with suppress(FileNotFoundError):
                 Path(name).unlink()
             raise
+        if durable:
+            self._sync_folders(target.parent)
+
+    def _sync_folders(self, folder: Path) -> None:
+        """Put a folder's names on disk, and those of the folders above it that may be new."""
+        for each in (folder, *folder.parents):
+            descriptor = os.open(each, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            if each == self._root:
+                return
 
     def append(self, key: str, data: bytes) -> None:
         """Add `data` at the end of `key`."""
@@ -109,17 +155,15 @@ class LocalFiles:
 
     def open(self, key: str) -> BinaryIO:
         """Open `key` for reading."""
-        target = self._at(key)
-        if target.is_dir():
-            raise FileNotFoundError(key)
-        return target.open("rb")
+        with _absent_is_missing(key):
+            return self._at(key).open("rb")
 
     def stat(self, key: str) -> FileStat:
         """Tell size and time of last change of `key`."""
-        target = self._at(key)
-        if target.is_dir():
+        with _absent_is_missing(key):
+            status = self._at(key).stat()
+        if S_ISDIR(status.st_mode):
             raise FileNotFoundError(key)
-        status = target.stat()
         return FileStat(status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
     def path(self, key: str) -> Path | None:
@@ -135,10 +179,20 @@ class LocalFiles:
                 if not name.startswith(".part-"):
                     yield Path(folder, name).relative_to(self._root).as_posix()
 
+    def folders(self, before: datetime) -> Iterator[str]:
+        """Name the folders at the top that did not change since an instant."""
+        limit_s = before.timestamp()
+        with suppress(FileNotFoundError), os.scandir(self._root) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # removed by another in the meantime
+                    if entry.is_dir(follow_symlinks=False) and entry.stat().st_mtime < limit_s:
+                        yield entry.name
+
     def delete(self, prefix: str) -> None:
         """Remove the file or folder `prefix` and all below it."""
         target = self._at(prefix)
-        if target.is_dir():
-            shutil.rmtree(target, ignore_errors=True)
-        else:
+        with suppress(FileNotFoundError), _absent_is_missing(prefix):
+            while target.is_dir():  # again, where something vanished while it was being removed
+                with suppress(FileNotFoundError):
+                    shutil.rmtree(target)
             target.unlink(missing_ok=True)

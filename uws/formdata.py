@@ -10,16 +10,20 @@ from itertools import chain
 from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Event, File, MultipartDecoder, NeedData
 from werkzeug.sansio.multipart import Field as TextPart
 from werkzeug.wrappers import Request
 
-from uws.errors import UsageError
+from uws.errors import TooLargeError, UsageError
 
-__all__ = ["FORM_TYPES", "Field", "bare_field", "form_fields"]
+__all__ = ["FIELDS_MAX", "FORM_TYPES", "Field", "bare_field", "form_fields"]
 
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 """Encodings in which parameters are accepted (DALI-2)."""
+
+FIELDS_MAX = 10_000
+"""Fields of one request; a parameter may be repeated by the thousand."""
 
 _PIECE = 64 * 1024  # bytes read at a time
 _NAME_MAX = 4096  # bytes of a urlencoded name
@@ -56,6 +60,8 @@ def form_fields(request: Request) -> Iterator[Field]:
     ------
     UsageError
         When the body is in no form encoding, or breaks its rules.
+    TooLargeError
+        When a multipart body has more than `FIELDS_MAX` parts, or one without end of its headers.
     """
     for name, value in request.args.items(multi=True):
         yield Field(name, iter((value.encode(),)))
@@ -90,12 +96,18 @@ class _Urlencoded:
         return bool(piece)
 
     def fields(self) -> Iterator[Field]:
-        while self._buffer or self._fill():
+        while self._skip_separators():
             name, has_value = self._take_name()
             content = self._take_value() if has_value else iter(())
-            if name or has_value:
-                yield Field(name, content)
+            yield Field(name, content)
             _drain(content)
+
+    def _skip_separators(self) -> bool:
+        """Pass over a run of `&`, be it a megabyte long; False at the end of the body."""
+        while True:
+            self._buffer = self._buffer.lstrip(b"&")
+            if self._buffer or not self._fill():
+                return bool(self._buffer)
 
     def _take_name(self) -> tuple[str, bool]:
         """Take a name and its `=` or `&`; tells whether a value follows."""
@@ -149,9 +161,11 @@ def _multipart(stream: _Reader, boundary: str) -> Iterator[Field]:
     if not boundary:
         raise UsageError("the multipart/form-data body has no boundary in its Content-Type")
     events = _multipart_events(stream, boundary.encode())
-    for event in events:
-        if isinstance(event, Data):
-            continue
+    parts = (event for event in events if not isinstance(event, Data))
+    for count, event in enumerate(parts, start=1):
+        # Counted here too, since those that are passed over below are no fields.
+        if count > FIELDS_MAX:
+            raise TooLargeError(f"more than {FIELDS_MAX} parts in one body")
         content = _content(events)
         if isinstance(event, File) and not event.filename:
             # A browser sends an empty part without a name for a file that was not chosen.
@@ -175,6 +189,11 @@ def _multipart_events(stream: _Reader, boundary: bytes) -> Iterator[TextPart | F
             while not isinstance(event := decoder.next_event(), NeedData | Epilogue):
                 if isinstance(event, TextPart | File | Data):
                     yield event
+        except RequestEntityTooLarge as error:
+            raise TooLargeError(
+                "the multipart/form-data body cannot be read: no part whose headers end within "
+                f"{_HEADERS_MAX} bytes"
+            ) from error
         except ValueError as error:
             raise UsageError(f"the multipart/form-data body cannot be read: {error}") from error
 

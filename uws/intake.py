@@ -4,18 +4,22 @@ Imports files, models, errors, reading and formdata.
 """
 
 import re
+import secrets
 from collections.abc import Iterable, Iterator
 
-from uws.errors import TooLargeError, UsageError
+from uws.errors import NotFoundError, TooLargeError, UsageError
 from uws.files import JobFiles
-from uws.formdata import Field
+from uws.formdata import FIELDS_MAX, Field
 from uws.models import Parameter
 from uws.reading import ILLEGAL_IN_XML, shown
 
-__all__ = ["FIELDS_MAX", "Intake", "parameter_folder"]
+__all__ = ["FILES_MAX", "INLINE_TOTAL_MAX", "Intake", "parameter_folder"]
 
-FIELDS_MAX = 10_000
-"""Fields of one request; a parameter may be repeated by the thousand."""
+FILES_MAX = 1000
+"""Values of one request that are kept by reference; each costs a file that is put on disk."""
+
+INLINE_TOTAL_MAX = 256 * 1024
+"""Characters of all values in a job's document; what comes beyond is kept by reference."""
 
 _NAME = re.compile(r"[A-Z_][A-Z0-9_:-]{0,127}")
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+( *;[ -~]*)?", re.ASCII)
@@ -35,13 +39,24 @@ class Intake:
         Longest value, in characters, that stays in the job document.
     files, job_id
         Where content by reference goes (UWS-27, UWS-50); without them it is refused.
+    held
+        What the job has already: its short values count against `INLINE_TOTAL_MAX`.
     """
 
-    def __init__(self, inline_max: int, files: JobFiles | None = None, *, job_id: str = "") -> None:
+    def __init__(
+        self,
+        inline_max: int,
+        files: JobFiles | None = None,
+        *,
+        job_id: str = "",
+        held: Iterable[Parameter] = (),
+    ) -> None:
         self._inline_max = inline_max
         self._files = files
-        self._folder = parameter_folder(job_id)
-        self._taken = set(files.keys(self._folder)) if files else set()
+        self._job_id = job_id
+        self._inline_left = INLINE_TOTAL_MAX - sum(
+            len(item.value) for item in held if not item.by_reference
+        )
         self._written: list[str] = []
         self._count = 0
         self.parameters: list[Parameter] = []
@@ -55,7 +70,9 @@ class Intake:
         UsageError
             When a name is not fit to be one, or the form cannot be read.
         TooLargeError
-            When there are too many fields, or one has to be a file and may not.
+            When there are too many fields or files, or one has to be a file and may not.
+        NotFoundError
+            When the job was deleted meanwhile.
         """
         try:
             for field in fields:
@@ -84,6 +101,7 @@ class Intake:
         if text is None:
             self._store(name, start, field, media_type=_media_type(field, "text/plain"))
         else:
+            self._inline_left -= len(text)
             self.parameters.append(Parameter(name, text))
 
     def _read_start(self, content: Iterator[bytes]) -> bytes:
@@ -102,27 +120,29 @@ class Intake:
             text = data.decode()
         except UnicodeDecodeError:
             return None
-        return None if len(text) > self._inline_max or ILLEGAL_IN_XML.search(text) else text
+        longest = min(self._inline_max, self._inline_left)
+        return None if len(text) > longest or ILLEGAL_IN_XML.search(text) else text
 
     def _store(self, name: str, start: bytes, field: Field, *, media_type: str) -> None:
         if self._files is None:
             raise TooLargeError(f"{name}: must be a text of at most {self._inline_max} characters")
-        key = self._free_key(name)
-        with self._files.writer(key) as stream:
-            stream.write(start)
-            for piece in field.content:
-                stream.write(piece)
+        if len(self._written) >= FILES_MAX:
+            raise TooLargeError(
+                f"{name}: more than {FILES_MAX} long values or files in one request"
+            )
+        # A name of its own: an upload at the same moment, or the value that this one is to
+        # replace, has another.
+        key = f"{parameter_folder(self._job_id)}/{name}.{secrets.token_hex(8)}"
+        try:
+            with self._files.writer(key, durable=True) as stream:
+                stream.write(start)
+                for piece in field.content:
+                    stream.write(piece)
+        except FileNotFoundError as error:
+            # Its folder went away under the upload.
+            raise NotFoundError(f"job {self._job_id} was deleted meanwhile") from error
         self._written.append(key)
         self.parameters.append(Parameter(name, key, by_reference=True, media_type=media_type))
-
-    def _free_key(self, name: str) -> str:
-        """Name a new file, never one in use: a replaced value stays until the change is stored."""
-        key, number = f"{self._folder}/{name}", 1
-        while key in self._taken:
-            number += 1
-            key = f"{self._folder}/{name}.{number}"
-        self._taken.add(key)
-        return key
 
 
 def _checked_name(name: str) -> str:
@@ -130,7 +150,7 @@ def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(canonical):
         raise UsageError(
             f"parameter name {shown(name)}: a name has letters, digits, '_', '-', ':' "
-            "and begins with a letter"
+            "and begins with a letter or '_'"
         )
     return canonical
 

@@ -1,4 +1,4 @@
-"""What a job type is: four steps from parameters to results, and the context they run in.
+"""What a job type is: how parameters are checked, planned, worked in chunks, joined to results.
 
 A job type knows what is computed; everything about HTTP, phases, queues and retries is the
 server's. Imports models, errors and files only.
@@ -126,6 +126,11 @@ class JobType(Protocol):
     def finish(self, context: JobContext, reports: Sequence[ChunkReport]) -> Outcome:
         """Join what the chunks left in the job's files into the results. Safe to run again."""
         ...
+
+    def results_so_far(self, job: Job, files: JobFiles) -> Sequence[Result]:
+        """List what an aborted job left for its client, from its files; to be answered quickly."""
+        del job, files
+        return ()
 
     def find_result(self, job: Job, path: str, files: JobFiles) -> Result | None:
         """Find a result that is not in the job's list (`{job}/results/{path}`), or None."""

@@ -1,11 +1,13 @@
 """The context a step runs in: what it may know of its job, and a lease kept while it works.
 
 A thread of its own renews the lease, so that a job type that is silent for long keeps its work
-as long as its process lives. Imports runtime, models, errors and files.
+as long as its process lives and the store can be reached. Imports runtime, models, errors, files
+and jobtype.
 """
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,16 +36,21 @@ class Holding:
     """How often the chunk was claimed since an item of it was finished."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LeaseContext(JobContext):
     """What a step holds, and whether it still does."""
 
     runtime: Runtime
     its_job: Job
     holding: Holding
+    lease_end_s: float
+    """Until when the lease is good, on the monotonic clock."""
+
+    has_progressed: bool = False
+    """Whether an item was finished, so that the tries of this chunk are counted anew."""
+
     is_lost: threading.Event = field(default_factory=threading.Event)
     is_over: threading.Event = field(default_factory=threading.Event)
-    has_progressed: threading.Event = field(default_factory=threading.Event)
 
     @property
     @override
@@ -57,23 +64,27 @@ class LeaseContext(JobContext):
 
     @override
     def heartbeat(self) -> None:
-        if self.is_lost.is_set():
+        if self.is_lost.is_set() or time.monotonic() >= self.lease_end_s:
             raise JobStopped(f"job {self.its_job.id}: the work was ended or given to another")
 
     @override
     def progress(self) -> None:
-        if self.holding.number is None or self.has_progressed.is_set():
+        holding = self.holding
+        if holding.number is None or self.has_progressed:
             return
-        self.has_progressed.set()
-        if self.holding.attempts > 1:
-            self.runtime.store.forget_attempts(
-                self.its_job.id, self.holding.number, holder=self.holding.holder
-            )
+        self.has_progressed = holding.attempts == 1 or self.runtime.store.forget_attempts(
+            self.its_job.id, holding.number, holder=holding.holder
+        )
 
     def keep(self) -> None:
-        """Renew the lease three times in its length, until it is over or lost."""
+        """Renew the lease three times in its length, until it is over or lost.
+
+        While the store is away the lease runs out; it is good again if it can be renewed before
+        another worker took the work.
+        """
         lease_s = self.runtime.limits.lease_s
         while not self.is_over.wait(lease_s / 3):
+            begun_s = time.monotonic()
             try:
                 kept = self.runtime.store.renew(
                     self.its_job.id,
@@ -85,9 +96,13 @@ class LeaseContext(JobContext):
             except TransientError as error:
                 _log.warning("lease not renewed: %s", error, extra={"job_id": self.its_job.id})
                 continue
+            except Exception:  # noqa: BLE001 - a lease that nobody keeps must not seem kept
+                _log.exception("lease given up", extra={"job_id": self.its_job.id})
+                kept = False
             if not kept:
                 self.is_lost.set()
                 return
+            self.lease_end_s = begun_s + lease_s
 
 
 @contextmanager
@@ -95,9 +110,11 @@ def keep_lease(runtime: Runtime, job: Job, holding: Holding) -> Iterator[LeaseCo
     """Give a step its context, and keep its lease until the block ends.
 
     `heartbeat` of the context costs nothing; it raises `JobStopped` within a third of the lease
-    after the job was aborted or the lease was lost.
+    after the job was aborted or the lease was lost, and at the lease's end if the store was not
+    to be reached since.
     """
-    context = LeaseContext(runtime, job, holding)
+    lease_end_s = time.monotonic() + runtime.limits.lease_s
+    context = LeaseContext(runtime, job, holding, lease_end_s)
     keeper = threading.Thread(target=context.keep, name=f"lease-{job.id}", daemon=True)
     keeper.start()
     try:

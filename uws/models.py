@@ -8,17 +8,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol, Self
 
 __all__ = [
+    "ABORTABLE",
     "ACTIVE",
+    "AT_WORK",
     "FINISHED",
     "MOVES",
+    "PARAMETERS_MAX",
+    "STARTABLE",
     "Chunk",
     "ChunkReport",
     "ChunkState",
     "ErrorKind",
     "ErrorSummary",
+    "Failure",
     "Job",
     "Parameter",
     "Phase",
@@ -45,6 +50,12 @@ class Phase(StrEnum):
 ACTIVE = frozenset({Phase.PENDING, Phase.QUEUED, Phase.EXECUTING})
 """Phases in which a request may block on WAIT (UWS 2.2.1.2)."""
 
+PARAMETERS_MAX = 10_000
+"""Parameters of one job; one may be repeated by the thousand."""
+
+AT_WORK = frozenset({Phase.QUEUED, Phase.EXECUTING})
+"""Phases in which a job is planned, worked and finished."""
+
 FINISHED = frozenset({Phase.COMPLETED, Phase.ERROR, Phase.ABORTED, Phase.ARCHIVED})
 """Phases in which no work is left to do."""
 
@@ -63,6 +74,12 @@ MOVES: Mapping[Phase, frozenset[Phase]] = MappingProxyType(
     }
 )
 """The legal moves (UWS 2.1.3): from each phase, the phases that may follow."""
+
+STARTABLE = frozenset(phase for phase in Phase if Phase.QUEUED in MOVES[phase])
+"""Phases in which PHASE=RUN is taken: PENDING and HELD."""
+
+ABORTABLE = frozenset(phase for phase in Phase if Phase.ABORTED in MOVES[phase])
+"""Phases in which PHASE=ABORT is taken: all with work left to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +120,15 @@ class ErrorKind(StrEnum):
     FATAL = "fatal"
 
 
+class Failure(Protocol):
+    """An error that knows whether trying again will help: every `uws.errors.UWSError` does."""
+
+    @property
+    def is_transient(self) -> bool:
+        """True where something that is needed is away for the moment."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorSummary:
     """Why a job is in phase ERROR."""
@@ -113,6 +139,13 @@ class ErrorSummary:
     kind: ErrorKind = ErrorKind.FATAL
     detail: str = ""
     """Whole text for `{job}/error`; the message where empty."""
+
+    @classmethod
+    def of(cls, error: Failure) -> Self:
+        """Sum up an error: its text in one line, and as it is in the detail."""
+        text = str(error)
+        kind = ErrorKind.TRANSIENT if error.is_transient else ErrorKind.FATAL
+        return cls(" ".join(text.split()), kind, text)
 
 
 @dataclass(frozen=True, slots=True)

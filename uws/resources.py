@@ -27,16 +27,12 @@ from uws.reading import (
     shown,
     values_of,
 )
-from uws.service import JobService, new_job_id
+from uws.service import JobService, check_job_id, new_job_id
 
 __all__ = ["JobResources", "View"]
 
 View = Callable[..., Response]
 """Takes the segments of the path that the rule names."""
-
-_NOT_JOBS = frozenset({"availability", "capabilities", "examples", "tables"})
-"""Names that clients try below any address to find a service's metadata: 404, also for those who
-must log in for everything else, or they give up there (VOSI-T1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +279,11 @@ class JobResources:
             return responses.atom(found.value)
         files = self.service.runtime.files
         return responses.send_content(
-            files, found.value, found.media_type, accel_prefix=self.accel_prefix
+            files,
+            found.value,
+            found.media_type,
+            name=parameter.upper(),
+            accel_prefix=self.accel_prefix,
         )
 
     def put_parameter(self, job_id: str, parameter: str) -> Response:
@@ -306,9 +306,12 @@ class JobResources:
         return f"{self._jobs_url()}/{job_id}"
 
     def _caller(self, job_id: str) -> str:
-        """Authenticate who asks for a job, unless there can be no such job."""
-        if job_id in _NOT_JOBS:
-            raise NotFoundError(f"there is no job {job_id}")
+        """Authenticate who asks for a job, unless there can be no such job.
+
+        Clients try names like `capabilities` below any address: 404, also for those who must log
+        in for everything else, or they give up there (VOSI-T1).
+        """
+        check_job_id(job_id)
         return self.authenticate(request)
 
     def _job(self, job_id: str) -> Job:
@@ -345,7 +348,8 @@ class JobResources:
                 f"job {job_id} is {job.phase}; parameters can only be changed while PENDING"
             )
         runtime = self.service.runtime
-        return Intake(runtime.limits.inline_value_max, runtime.files, job_id=job_id)
+        inline_max, held = runtime.limits.inline_value_max, job.parameters
+        return Intake(inline_max, runtime.files, job_id=job_id, held=held)
 
     def _change_parameters(self, owner: str, job_id: str, intake: Intake) -> Response:
         url = self._job_url(job_id)

@@ -32,9 +32,12 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-# What a job holds is not ours to vouch for: no guessing of types, no scripts in our name.
+_NO_GUESSING = {"X-Content-Type-Options": "nosniff"}
+"""For all that is answered: a text that quotes a client is no page, whatever it looks like."""
+
+# What a job holds is not ours to vouch for: no scripts in our name.
 _UNTRUSTED = {
-    "X-Content-Type-Options": "nosniff",
+    **_NO_GUESSING,
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; "
     "style-src 'unsafe-inline'; sandbox",
 }
@@ -68,7 +71,9 @@ def see_other(url: str) -> Response:
     return Response(status=HTTPStatus.SEE_OTHER, headers={"Location": url})
 
 
-def send_content(files: JobFiles, key: str, media_type: str, *, accel_prefix: str = "") -> Response:
+def send_content(
+    files: JobFiles, key: str, media_type: str, *, name: str = "", accel_prefix: str = ""
+) -> Response:
     """Send a file of a job, with size, age, tag, and ranges of bytes where asked for.
 
     Parameters
@@ -77,6 +82,8 @@ def send_content(files: JobFiles, key: str, media_type: str, *, accel_prefix: st
         Which file.
     media_type
         Its Content-Type.
+    name
+        Under which it is saved; that of the file by default.
     accel_prefix
         Internal location under which a server in front (nginx) reaches local files by their
         keys; empty to send them from here.
@@ -109,7 +116,7 @@ def send_content(files: JobFiles, key: str, media_type: str, *, accel_prefix: st
     except FileNotFoundError as error:
         raise NotFoundError("the content is not there any more") from error
     response.headers.update(_UNTRUSTED)
-    _name_file(response, "inline", PurePosixPath(key).name)
+    _name_file(response, "inline", name or PurePosixPath(key).name)
     return response
 
 
@@ -194,4 +201,5 @@ def _negotiated(response: Response) -> Response:
 
 def _uncached(response: Response) -> Response:
     response.headers["Cache-Control"] = "private, no-cache"
+    response.headers.update(_NO_GUESSING)
     return response

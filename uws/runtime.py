@@ -36,6 +36,9 @@ class JobLimits:
     inline_value_max: int = 4096
     """Longer parameter values (characters) are kept by reference, out of the job document."""
 
+    waiters_max: int = 400
+    """Requests that WAIT in one process; beyond it a WAIT is answered at once."""
+
 
 class Executor(Protocol):
     """Where work is sent. Ids only; sending the same work twice is harmless.

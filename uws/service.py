@@ -1,42 +1,66 @@
 """The verbs of UWS 1.1: create, start, wait, abort, delete and the rest, for any kind of job.
 
 Each verb knows who asks and what the phase allows; nothing here knows HTTP.
-Imports runtime, ending, models, errors and reading.
+Imports runtime, ending, waiting, bounds, models, errors and reading.
 """
 
 import logging
-import time
+import re
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 
+from uws.bounds import bounded_destruction, bounded_duration
 from uws.ending import abort_job, destroy_job
 from uws.errors import (
     AuthorizationError,
     NotFoundError,
+    TooLargeError,
     TooManyError,
     TransientError,
     UsageError,
     WrongPhaseError,
 )
-from uws.models import ACTIVE, FINISHED, ErrorSummary, Job, Parameter, Phase, Result
-from uws.reading import format_instant, shown
-from uws.runtime import JobLimits, Runtime
+from uws.models import (
+    ABORTABLE,
+    ACTIVE,
+    FINISHED,
+    PARAMETERS_MAX,
+    STARTABLE,
+    ErrorSummary,
+    Job,
+    Parameter,
+    Phase,
+    Result,
+)
+from uws.reading import shown
+from uws.runtime import Runtime
+from uws.waiting import PhaseWaiter
 
-__all__ = ["JobService", "new_job_id"]
+__all__ = ["JobService", "check_job_id", "new_job_id"]
 
 _log = logging.getLogger(__name__)
 
-_STARTABLE = frozenset({Phase.PENDING, Phase.HELD})
-_RUNNING = frozenset({Phase.QUEUED, Phase.EXECUTING})
-_POLL_S = 0.05  # first pause of a waiting request, doubled up to
-_POLL_MAX_S = 0.4
+_JOB_ID = re.compile("[0-9a-f]{32}")
 
 
 def new_job_id() -> str:
     """Make an id that nobody guesses: 32 hexadecimal digits, one URL segment (UWS-1)."""
     return uuid.uuid4().hex
+
+
+def check_job_id(job_id: str) -> None:
+    """Refuse what cannot be a job's id, before anything else is asked about it.
+
+    Raises
+    ------
+    NotFoundError
+        When it was not made by `new_job_id`.
+    """
+    if not _JOB_ID.fullmatch(job_id):
+        raise NotFoundError(f"there is no job {job_id}")
 
 
 class JobService:
@@ -61,6 +85,7 @@ class JobService:
         self._files = runtime.files
         self._limits = runtime.limits
         self._is_unlimited = is_unlimited
+        self._waiter = PhaseWaiter(runtime.store, runtime.limits.waiters_max)
 
     def create(  # noqa: PLR0913 - a job has as many properties that its maker may set
         self,
@@ -98,6 +123,11 @@ class JobService:
         url
             Address under which the client will see the job.
 
+        Returns
+        -------
+        Job
+            As it was stored: PENDING, or QUEUED.
+
         Raises
         ------
         UsageError
@@ -110,8 +140,8 @@ class JobService:
         now = datetime.now(UTC)
         job_id = job_id or new_job_id()
         try:
-            when, notes = _bounded_destruction(destruction, created=now, limits=self._limits)
-            duration_s, more = _bounded_duration(execution_duration_s, self._limits)
+            when, notes = bounded_destruction(destruction, created=now, limits=self._limits)
+            duration_s, more = bounded_duration(execution_duration_s, self._limits)
             job = Job(
                 id=job_id,
                 job_type=job_type,
@@ -126,18 +156,20 @@ class JobService:
                 notes=notes + more,
             )
             if run:
-                job = replace(job, notes=job.notes + self._admit(job))
-            self._store.create(job)
+                notes = job.notes + self._check(job)
+                job = replace(job, phase=Phase.QUEUED, notes=notes)
+            self._store.create(job, running_max=self._running_max(owner) if run else None)
         except BaseException:
             self._files.delete(job_id)
             raise
         _log.info("job created", extra={"job_id": job_id, "owner": owner})
         if run:
             self._send(job_id)
-        return self._store.get(job_id)
+        return job
 
     def get(self, owner: str, job_id: str) -> Job:
         """Give one job, whole."""
+        check_job_id(job_id)
         job = self._store.get(job_id)
         if job.owner not in ("", owner):
             raise AuthorizationError(f"job {job_id} is another owner's")
@@ -178,22 +210,26 @@ class JobService:
         TooManyError
             When the owner has too many jobs at work.
         """
-        job = self.get(owner, job_id)
-        if job.phase not in _STARTABLE:
-            raise WrongPhaseError(_wrong_phase(job, "started", _STARTABLE))
-        try:
-            notes = self._admit(job)
-        except TooManyError:
-            raise
-        except UsageError as error:
-            self._store.move(job_id, Phase.ERROR, among=_STARTABLE, error=_summary(error))
-            _log.info("job refused: %s", error, extra={"job_id": job_id})
-        else:
-            new_notes = [note for note in notes if note not in job.notes]
-            if new_notes:
-                self._store.add_notes(job_id, new_notes)
-            self._send(job_id)
-        return self._store.get(job_id)
+        while True:
+            job = self.get(owner, job_id)
+            if job.phase not in STARTABLE:
+                raise WrongPhaseError(_wrong_phase(job, "started", STARTABLE))
+            try:
+                notes = self._check(job)
+                if self._store.queue(job, running_max=self._running_max(owner)):
+                    break
+                # Another request was faster: it started the job, or changed what was checked.
+            except TooManyError:
+                raise
+            except UsageError as error:
+                self._store.move(job_id, Phase.ERROR, among=STARTABLE, error=ErrorSummary.of(error))
+                _log.info("job refused: %s", error, extra={"job_id": job_id})
+                return self._store.get(job_id)
+            except FileNotFoundError:  # the file of a value that was replaced while it was read
+                if self.get(owner, job_id).parameters == job.parameters:
+                    raise
+        self._send(job_id)
+        return self._noted(job, notes)
 
     def abort(self, owner: str, job_id: str) -> Job:
         """Stop a job that is not finished; what results there are stay (UWS-42).
@@ -207,7 +243,7 @@ class JobService:
         abort_job(self.runtime, job_id)
         job = self._store.get(job_id)
         if job.phase != Phase.ABORTED:
-            raise WrongPhaseError(_wrong_phase(job, "aborted", ACTIVE))
+            raise WrongPhaseError(_wrong_phase(job, "aborted", ABORTABLE))
         return job
 
     def delete(self, owner: str, job_id: str) -> None:
@@ -227,23 +263,17 @@ class JobService:
         phase
             The phase that the client knows: where it is another by now, nothing is waited for.
 
+        Where `limits.waiters_max` requests wait already, the answer comes at once.
+
         Raises
         ------
         NotFoundError
             Also when the job is deleted meanwhile.
         """
-        job = self.get(owner, job_id)
-        if job.phase not in ACTIVE or phase not in (None, job.phase):
-            return job
         cap_s = self._limits.wait_max_s
-        deadline = time.monotonic() + (min(seconds, cap_s) if seconds >= 0 else cap_s)
-        pause_s = _POLL_S
-        while (left_s := deadline - time.monotonic()) > 0:
-            time.sleep(min(pause_s, left_s))
-            pause_s = min(2 * pause_s, _POLL_MAX_S)
-            if self._store.phase(job_id) != job.phase:
-                break
-        return self._store.get(job_id)
+        seconds = min(seconds, cap_s) if seconds >= 0 else cap_s
+        read = partial(self.get, owner, job_id)
+        return self._waiter.wait(job_id, read, seconds=seconds, phase=phase)
 
     def set_parameters(
         self,
@@ -262,16 +292,21 @@ class JobService:
         ------
         WrongPhaseError
             When the job is no longer PENDING (DALI-9).
+        TooLargeError
+            When the job would have more than `PARAMETERS_MAX` parameters.
         """
         unused = [item.value for item in parameters if item.by_reference]
         try:
             job = self.get(owner, job_id)
-            if not self._store.set_parameters(job_id, parameters, run_id=run_id):
-                raise WrongPhaseError(_wrong_phase(job, "changed", {Phase.PENDING}))
             names = {item.name for item in parameters}
-            unused = [
-                item.value for item in job.parameters if item.by_reference and item.name in names
-            ]
+            kept = [item for item in job.parameters if item.name not in names]
+            if len(kept) + len(parameters) > PARAMETERS_MAX:
+                raise TooLargeError(f"more than {PARAMETERS_MAX} parameters in one job")
+            if not self._store.set_parameters(job_id, parameters, run_id=run_id):
+                job = self._store.get(job_id)  # deleted meanwhile, or started
+                raise WrongPhaseError(_wrong_phase(job, "changed", {Phase.PENDING}))
+            replaced = (item for item in job.parameters if item.name in names)
+            unused = [item.value for item in replaced if item.by_reference]
         finally:
             for key in unused:
                 self._files.delete(key)
@@ -290,7 +325,7 @@ class JobService:
         job = self.get(owner, job_id)
         if job.phase == Phase.ARCHIVED:
             raise WrongPhaseError(f"job {job_id} is ARCHIVED; it was destroyed already")
-        when, notes = _bounded_destruction(when, created=job.creation_time, limits=self._limits)
+        when, notes = bounded_destruction(when, created=job.creation_time, limits=self._limits)
         self._store.set_destruction(job_id, when)
         return self._noted(job, notes)
 
@@ -305,7 +340,7 @@ class JobService:
         job = self.get(owner, job_id)
         if job.phase in FINISHED:
             raise WrongPhaseError(_wrong_phase(job, "given another execution duration", ACTIVE))
-        duration_s, notes = _bounded_duration(seconds, self._limits)
+        duration_s, notes = bounded_duration(seconds, self._limits)
         self._store.set_execution_duration(job_id, duration_s)
         return self._noted(job, notes)
 
@@ -326,21 +361,15 @@ class JobService:
             raise NotFoundError(f"job {job_id} has no result {shown(path)}")
         return job, found
 
-    def _admit(self, job: Job) -> tuple[str, ...]:
-        """Check that a job may be started; returns the job type's notes."""
-        limit = self._limits.running_jobs_max
-        if not self._is_unlimited(job.owner) and self._store.count(job.owner, _RUNNING) >= limit:
-            raise TooManyError(
-                f"{limit} jobs are queued or executing, more are not allowed at a time; "
-                "wait for one to end, or abort one"
-            )
+    def _check(self, job: Job) -> tuple[str, ...]:
+        """Have the job type check the parameters; returns its notes."""
         return self.runtime.job_types[job.job_type].check(job.parameters, self._files)
 
+    def _running_max(self, owner: str) -> int | None:
+        return None if self._is_unlimited(owner) else self._limits.running_jobs_max
+
     def _send(self, job_id: str) -> None:
-        """Queue a job that was admitted: in the store first, where `sweep` finds what was lost."""
-        if not self._store.move(job_id, Phase.QUEUED, among=_STARTABLE):
-            job = self._store.get(job_id)
-            raise WrongPhaseError(_wrong_phase(job, "started", _STARTABLE))
+        """Send a job to work that is QUEUED in the store, where `sweep` finds what was lost."""
         _log.info("job queued", extra={"job_id": job_id})
         try:
             self.runtime.executor.send_plan(job_id)
@@ -357,34 +386,3 @@ class JobService:
 def _wrong_phase(job: Job, done: str, allowed: Collection[Phase]) -> str:
     names = " or ".join(phase for phase in Phase if phase in allowed)
     return f"job {job.id} is {job.phase}; it can only be {done} while {names}"
-
-
-def _summary(error: UsageError) -> ErrorSummary:
-    """Put all faults into one line for the document; the error resource has them as they were."""
-    return ErrorSummary(" ".join(str(error).split()), detail=str(error))
-
-
-def _bounded_destruction(
-    asked: datetime | None, *, created: datetime, limits: JobLimits
-) -> tuple[datetime, tuple[str, ...]]:
-    """Bring a destruction time within the limits; tells in a note where it was changed."""
-    if asked is None:
-        return created + timedelta(seconds=limits.lifetime_default_s), ()
-    if asked <= datetime.now(UTC):
-        raise UsageError(f"DESTRUCTION: {format_instant(asked)} is past; to end a job, delete it")
-    latest = created + timedelta(seconds=limits.lifetime_max_s)
-    if asked <= latest:
-        return asked, ()
-    days = limits.lifetime_max_s / 86400
-    note = f"DESTRUCTION was limited to {days:g} days after creation, {format_instant(latest)}"
-    return latest, (note,)
-
-
-def _bounded_duration(asked_s: int | None, limits: JobLimits) -> tuple[int, tuple[str, ...]]:
-    """Bring an execution duration within the limits (of which 0 is none), as above."""
-    if asked_s is None:
-        return limits.execution_default_s, ()
-    limit_s = limits.execution_max_s
-    if limit_s == 0 or 0 < asked_s <= limit_s:
-        return asked_s, ()
-    return limit_s, (f"EXECUTIONDURATION was limited to {limit_s} s",)

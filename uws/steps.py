@@ -3,28 +3,26 @@
 The store decides who works on what; a task that comes late, twice, or for a job that is gone
 does nothing. Every failure of a job type ends here as one of three kinds: the user's (ERROR with
 its text), the moment's (tried again), or ours (ERROR with a reference to the log).
-Imports runtime, lease, holder, models, errors and jobtype.
+Imports runtime, lease, buglog, holder, models, errors and jobtype.
 """
 
 import logging
-import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 
+from uws.buglog import BugLog, log_bug
 from uws.errors import FatalError, JobStopped, NotFoundError, TransientError, UWSError
 from uws.holder import this_holder
 from uws.jobtype import JobContext, JobType
 from uws.lease import Holding, LeaseContext, keep_lease
-from uws.models import Chunk, ChunkReport, ChunkState, ErrorKind, ErrorSummary, Job, Phase
+from uws.models import AT_WORK, Chunk, ChunkReport, ChunkState, ErrorSummary, Job, Phase
 from uws.runtime import Runtime
 
 __all__ = ["finish_job", "plan_job", "run_chunk"]
 
 _log = logging.getLogger(__name__)
-
-_AT_WORK = frozenset({Phase.QUEUED, Phase.EXECUTING})
 
 _QUOTE_AFTER = timedelta(seconds=5)
 """A rate is not known earlier; a quote that would change by less stays as it is."""
@@ -54,7 +52,7 @@ def plan_job(runtime: Runtime, job_id: str) -> bool:
     if not _do_step(runtime, job_id, "plan", _plan):
         return False
     job = _find(runtime, job_id)
-    if job is None or job.phase not in _AT_WORK or job.chunk_count is None:
+    if job is None or job.phase not in AT_WORK or job.chunk_count is None:
         return True
     numbers = runtime.store.next_chunks(job_id, runtime.limits.window)
     if job.chunk_count == 0:
@@ -75,7 +73,7 @@ def run_chunk(runtime: Runtime, job_id: str, number: int) -> bool:
         False when the chunk, or the finish, is to be tried again later.
     """
     store, limits = runtime.store, runtime.limits
-    verdict = _Verdict.AGAIN
+    verdict, bugs = _Verdict.AGAIN, BugLog()
     while verdict is _Verdict.AGAIN:
         holder = this_holder()
         chunk = store.claim_chunk(job_id, number, holder=holder, lease_s=limits.lease_s)
@@ -86,7 +84,7 @@ def run_chunk(runtime: Runtime, job_id: str, number: int) -> bool:
             # Not to be had. What belongs to this task all the same is the finish of a small job.
             return job.chunk_count != 1 or finish_job(runtime, job_id)
         _begin(runtime, job)
-        verdict = _try_chunk(runtime, job, chunk, holder)
+        verdict = _try_chunk(runtime, job, chunk, holder=holder, bugs=bugs)
     return verdict is _Verdict.SETTLED
 
 
@@ -107,10 +105,8 @@ def _do_step(
     """Take a step's lease, do its work, and turn what is raised into the job's error."""
     store, limits = runtime.store, runtime.limits
     holder = this_holder()
-    if not store.lease_step(job_id, step, holder=holder, lease_s=limits.lease_s):
-        return True
-    tries = store.step_tries(job_id, step)
-    job = _find(runtime, job_id)
+    tries = store.lease_step(job_id, step, holder=holder, lease_s=limits.lease_s)
+    job = _find(runtime, job_id) if tries else None
     if job is None:
         return True
     started = time.monotonic()
@@ -125,11 +121,11 @@ def _do_step(
         if tries < limits.tries:
             store.release_step(job_id, step, holder=holder)
             return False
-        _fail(runtime, job_id, _summary(error))
+        _fail(runtime, job_id, ErrorSummary.of(error))
     except UWSError as error:
-        _fail(runtime, job_id, _summary(error))
+        _fail(runtime, job_id, ErrorSummary.of(error))
     except Exception:  # noqa: BLE001 - a job type's bug must not leave its job without an end
-        reference = _log_bug(f"{step} failed", {"job_id": job_id})
+        reference = log_bug(f"{step} failed", {"job_id": job_id})
         _fail(runtime, job_id, ErrorSummary(f"Error: internal error, reference {reference}"))
     else:
         _log.info("%s done", step, extra={"job_id": job_id, "elapsed_s": _elapsed(started)})
@@ -164,7 +160,7 @@ def _begin(runtime: Runtime, job: Job) -> None:
         _log.info("job %s", Phase.EXECUTING, extra={"job_id": job.id})
 
 
-def _try_chunk(runtime: Runtime, job: Job, chunk: Chunk, holder: str) -> _Verdict:
+def _try_chunk(runtime: Runtime, job: Job, chunk: Chunk, *, holder: str, bugs: BugLog) -> _Verdict:
     """Work on a chunk held, and decide what follows from how it went."""
     extra = {"job_id": job.id, "chunk": chunk.number}
     started = time.monotonic()
@@ -173,7 +169,7 @@ def _try_chunk(runtime: Runtime, job: Job, chunk: Chunk, holder: str) -> _Verdic
     try:
         holding = Holding(holder, number=chunk.number, attempts=chunk.attempts)
         with keep_lease(runtime, job, holding) as context:
-            result = _work_or_give_up(runtime, context, chunk)
+            result = _work_or_give_up(context, chunk, bugs)
     except JobStopped:
         _log.info("chunk stopped", extra=extra)
         return _Verdict.SETTLED
@@ -195,49 +191,52 @@ def _try_chunk(runtime: Runtime, job: Job, chunk: Chunk, holder: str) -> _Verdic
     return _go_on(runtime, job, left)
 
 
-def _work_or_give_up(runtime: Runtime, context: LeaseContext, chunk: Chunk) -> _Reported | _Verdict:
+def _work_or_give_up(context: LeaseContext, chunk: Chunk, bugs: BugLog) -> _Reported | _Verdict:
     """Run a chunk, or account for it when its tries are used up."""
-    tries = runtime.limits.tries
+    tries = context.runtime.limits.tries
     extra = {"job_id": chunk.job_id, "chunk": chunk.number}
     if chunk.attempts > tries:
-        return _give_up(runtime, context, chunk, f"no worker survived it in {tries} tries")
+        return _give_up(context, chunk, f"no worker survived it in {tries} tries")
     try:
-        return _job_type(runtime, context.job).run_chunk(context, chunk), ChunkState.DONE
+        return _job_type(context.runtime, context.job).run_chunk(context, chunk), ChunkState.DONE
     except TransientError as error:
         _log.warning("chunk failed, try %d: %s", chunk.attempts, error, extra=extra)
-        reason, verdict = str(error), _Verdict.LATER
-    except Exception:  # noqa: BLE001 - a job type's bug fails its chunk, not the job
-        reference = _log_bug(f"chunk failed, try {chunk.attempts}", extra)
-        reason, verdict = f"internal error, reference {reference}", _Verdict.AGAIN
-    if context.has_progressed.is_set() or chunk.attempts < tries:
-        return verdict
-    return _give_up(runtime, context, chunk, reason, is_whole=verdict is _Verdict.LATER)
+        if context.has_progressed or chunk.attempts < tries:
+            return _Verdict.LATER
+        return _give_up(context, chunk, str(error), is_whole=True)
+    except Exception as error:  # noqa: BLE001 - a job type's bug fails its chunk, not the job
+        bug = bugs.note(error, f"chunk failed, try {chunk.attempts}", extra)
+        # A bug that used up the tries of one item is not tried so often at each of the others.
+        if not bug.is_lasting and (context.has_progressed or chunk.attempts < tries):
+            return _Verdict.AGAIN
+        bug.is_lasting = True
+        return _give_up(context, chunk, f"internal error, reference {bug.reference}")
 
 
 def _give_up(
-    runtime: Runtime, context: LeaseContext, chunk: Chunk, reason: str, *, is_whole: bool = False
+    context: LeaseContext, chunk: Chunk, reason: str, *, is_whole: bool = False
 ) -> _Reported | _Verdict:
     """Have the job type account for a chunk; if even that fails, count its items as failed."""
+    tries, job_type = context.runtime.limits.tries, _job_type(context.runtime, context.job)
     extra = {"job_id": chunk.job_id, "chunk": chunk.number}
     _log.warning("chunk given up, or an item of it: %s", reason, extra=extra)
-    may_retry = chunk.attempts <= runtime.limits.tries
-    bare = ChunkReport(done=0, failed=chunk.total, detail={"reason": reason})
-    report: ChunkReport | None = bare
-    if chunk.attempts <= runtime.limits.tries + 1:
-        try:
-            job_type = _job_type(runtime, context.job)
-            report = job_type.give_up_chunk(context, chunk, reason, is_whole=is_whole)
-        except TransientError as error:
-            _log.warning("chunk not accounted for: %s", error, extra=extra)
-            if may_retry:
-                return _Verdict.LATER
-        except Exception:  # noqa: BLE001 - the last resort must not keep a job from its end
-            _log_bug("chunk not accounted for", extra)
+    bare = ChunkReport(0, chunk.total, detail={"reason": reason}), ChunkState.FAILED
+    if chunk.attempts > tries + 1:
+        return bare
+    try:
+        report = job_type.give_up_chunk(context, chunk, reason, is_whole=is_whole)
+    except TransientError as error:
+        _log.warning("chunk not accounted for: %s", error, extra=extra)
+        return _Verdict.LATER if chunk.attempts <= tries else bare
+    except Exception:  # noqa: BLE001 - the last resort must not keep a job from its end
+        log_bug("chunk not accounted for", extra)
+        return bare
     if report is not None:
         return report, ChunkState.FAILED
     holder = context.holding.holder
-    runtime.store.forget_attempts(chunk.job_id, chunk.number, holder=holder, attempts=0)
-    return _Verdict.AGAIN
+    if context.runtime.store.forget_attempts(chunk.job_id, chunk.number, holder=holder, attempts=0):
+        return _Verdict.AGAIN
+    return bare
 
 
 def _go_on(runtime: Runtime, job: Job, left: int) -> _Verdict:
@@ -276,15 +275,8 @@ def _update_quote(runtime: Runtime, job: Job) -> None:
 
 
 def _fail(runtime: Runtime, job_id: str, error: ErrorSummary) -> None:
-    if runtime.store.move(job_id, Phase.ERROR, among=_AT_WORK, error=error):
+    if runtime.store.move(job_id, Phase.ERROR, among=AT_WORK, error=error):
         _log.info("job %s: %s", Phase.ERROR, error.message, extra={"job_id": job_id})
-
-
-def _summary(error: UWSError) -> ErrorSummary:
-    """Put an error's text into one line for the document; its detail keeps the lines."""
-    text = str(error)
-    kind = ErrorKind.TRANSIENT if error.is_transient else ErrorKind.FATAL
-    return ErrorSummary(" ".join(text.split()), kind, text)
 
 
 def _find(runtime: Runtime, job_id: str) -> Job | None:
@@ -297,13 +289,6 @@ def _find(runtime: Runtime, job_id: str) -> Job | None:
 
 def _job_type(runtime: Runtime, job: Job) -> JobType:
     return runtime.job_types[job.job_type]
-
-
-def _log_bug(message: str, extra: Mapping[str, object]) -> str:
-    """Log the exception being handled under a new reference, which is returned."""
-    reference = secrets.token_hex(6)
-    _log.exception("%s, reference %s", message, reference, extra=dict(extra))
-    return reference
 
 
 def _elapsed(started: float) -> float:

@@ -5,9 +5,11 @@ piece of work. Imports runtime, ending, models and errors.
 """
 
 import logging
+import re
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +20,14 @@ from uws.runtime import Runtime
 __all__ = ["SweepReport", "run_sweeper", "sweep"]
 
 _log = logging.getLogger(__name__)
+
+_OWN_FOLDER = re.compile(r"(\.[a-z]+-)?[0-9a-f]{32}")
+"""Folders that belong to a job, or to one request; what else lies beside them is not ours."""
+
+_ORPHAN_AGE = timedelta(days=1)
+"""Younger folders may be those of an upload that goes on; its job is stored when it is whole."""
+
+_THOROUGH_EVERY_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +52,16 @@ class SweepReport:
     cleared: int = 0
     """Deleted jobs whose files were removed once more."""
 
+    orphans: int = 0
+    """Folders removed that belong to no job: of uploads that were broken off."""
+
     faults: int = 0
     """Jobs for which it cannot be done now."""
 
 
-def sweep(runtime: Runtime, now: datetime | None = None) -> SweepReport:
+def sweep(
+    runtime: Runtime, now: datetime | None = None, *, is_thorough: bool = True
+) -> SweepReport:
     """Look once for lost work and for jobs past their time, and put it right.
 
     Parameters
@@ -55,16 +70,18 @@ def sweep(runtime: Runtime, now: datetime | None = None) -> SweepReport:
         Store, files, executor and limits.
     now
         The present time, aware; by default that of the clock.
+    is_thorough
+        Whether to look through the folders of all jobs for those that belong to none.
 
     Raises
     ------
     TransientError
-        When the job store is away. Where only the queue or a job's files are, the job counts
-        as a fault and the sweep goes on.
+        When the job store is away, or the folders cannot be listed. Where only the queue or a
+        job's files are away, the job counts as a fault and the sweep goes on.
     """
     now = now or datetime.now(UTC)
     counts: Counter[str] = Counter()
-    for kind, job_ids, act in _duties(runtime, now):
+    for kind, job_ids, act in _duties(runtime, now, is_thorough=is_thorough):
         for job_id in job_ids:
             try:
                 counts[kind] += act(job_id)
@@ -78,19 +95,27 @@ def sweep(runtime: Runtime, now: datetime | None = None) -> SweepReport:
 
 
 def run_sweeper(runtime: Runtime, *, every_s: float, stop: threading.Event) -> None:
-    """Sweep again and again until `stop` is set; a store that is away is waited for."""
+    """Sweep again and again until `stop` is set, thoroughly at first and then once an hour.
+
+    A store that is away is waited for.
+    """
+    thorough_at_s = 0.0
     while not stop.is_set():
+        is_thorough = time.monotonic() >= thorough_at_s
         try:
-            sweep(runtime)
+            sweep(runtime, is_thorough=is_thorough)
         except TransientError as error:
             _log.warning("sweep put off: %s", error)
+        else:
+            if is_thorough:
+                thorough_at_s = time.monotonic() + _THOROUGH_EVERY_S
         stop.wait(every_s)
 
 
-_Duty = tuple[str, Iterator[str], Callable[[str], int]]
+_Duty = tuple[str, Iterable[str], Callable[[str], int]]
 
 
-def _duties(runtime: Runtime, now: datetime) -> Iterator[_Duty]:
+def _duties(runtime: Runtime, now: datetime, *, is_thorough: bool) -> Iterator[_Duty]:
     """Give what is to be done: the field of the report, the jobs, and the deed, which counts."""
     store, limits = runtime.store, runtime.limits
     lease_s = limits.lease_s
@@ -101,13 +126,15 @@ def _duties(runtime: Runtime, now: datetime) -> Iterator[_Duty]:
     lost: dict[str, list[int]] = {}
     for job_id, number in store.lost_chunks(now, lease_s):
         lost.setdefault(job_id, []).append(number)
-    yield "chunks", iter(lost), lambda job_id: _resend_chunks(runtime, job_id, lost[job_id], now)
+    yield "chunks", lost, lambda job_id: _resend_chunks(runtime, job_id, lost[job_id], now)
     yield "chunks", store.starved(limits.window), lambda job_id: _send_next(runtime, job_id)
     unfinished = store.unfinished(now, lease_s)
     yield "finished", unfinished, lambda job_id: _resend_finish(runtime, job_id, now)
     # Two leases after its deletion no worker writes for a job any more.
     old = store.remains(now - timedelta(seconds=2 * lease_s))
     yield "cleared", old, lambda job_id: _clear(runtime, job_id)
+    if is_thorough:
+        yield "orphans", _orphans(runtime, now), lambda name: _remove(runtime, name)
 
 
 def _abort_overdue(runtime: Runtime, job_id: str) -> int:
@@ -150,6 +177,21 @@ def _resend_finish(runtime: Runtime, job_id: str, now: datetime) -> int:
     if not runtime.store.resend_step(job_id, "finish", now=now, older_than_s=lease_s):
         return 0
     runtime.executor.send_finish(job_id)
+    return 1
+
+
+def _orphans(runtime: Runtime, now: datetime) -> Sequence[str]:
+    """Name the folders that belong to no job, and are too old for one that is being made."""
+    try:
+        names = [n for n in runtime.files.folders(now - _ORPHAN_AGE) if _OWN_FOLDER.fullmatch(n)]
+    except OSError as error:
+        raise TransientError(f"the folders of the jobs cannot be listed: {error}") from error
+    return runtime.store.unknown(names)
+
+
+def _remove(runtime: Runtime, name: str) -> int:
+    runtime.files.delete(name)
+    _log.info("removed a folder that belongs to no job: %s", name)
     return 1
 
 

@@ -6,7 +6,9 @@ import logging
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from soda_service.config import CutoutsConfig
@@ -279,6 +281,15 @@ class CutoutJob:
                 is_single=table is None,
             )
 
+    def results_so_far(self, job: Job, files: JobFiles) -> Sequence[Result]:
+        """List the files that an aborted job left, and its archive; of very many the first."""
+        paths = (key.removeprefix(f"{job.id}/") for key in files.keys(job.id))
+        public = itertools.islice(filter(is_public, paths), self._settings.results_listed_max)
+        found = [self.find_result(job, path, files) for path in public]
+        results = [replace(file, id=PurePosixPath(file.id).name) for file in found if file]
+        archive = Result("archive", "archive", "application/gzip")
+        return [*results, archive] if results else []
+
     def find_result(self, job: Job, path: str, files: JobFiles) -> Result | None:
         """Find a file by its path in the job's tree; also while the job is executing."""
         if not is_public(path):
@@ -286,7 +297,7 @@ class CutoutJob:
         key = f"{job.id}/{path}"
         try:
             return Result(path, key, media_type_of(path), files.stat(key).size_bytes)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return None
 
     def stream_result(self, job: Job, result: Result, files: JobFiles) -> Iterator[bytes] | None:

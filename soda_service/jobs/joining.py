@@ -120,7 +120,7 @@ def join_results(
         with ExitStack() as stack:
 
             def open_key(name: str) -> BinaryIO:
-                return stack.enter_context(files.writer(f"{job.id}/{name}"))
+                return stack.enter_context(files.writer(f"{job.id}/{name}", durable=True))
 
             documents = _Documents(open_key, facts, stack, job)
             for count, row in enumerate(gathered.rows()):
@@ -138,7 +138,8 @@ def join_results(
         listed.clear()
     reason = _no_overlap(first) if is_single else ""
     if reason:
-        files.write(f"{job.id}/{NO_OVERLAP}", f"UsageError: {reason}\n".encode())
+        text = f"UsageError: {reason}\n".encode()
+        files.write(f"{job.id}/{NO_OVERLAP}", text, durable=True)
     results = _results(job, files, listed, has_no_overlap=bool(reason))
     return JobOutcome(tuple(results), notes=notes)
 

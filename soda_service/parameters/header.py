@@ -50,22 +50,25 @@ def parse_header(line: str | BadLine | None) -> Header:
     Parameters
     ----------
     line
-        First line of the table that is not blank; None if there is none.
+        First record of the table that is not blank; None if there is none.
 
     Raises
     ------
     OptionsError
         If there is no header, a column comes twice, no column gives positions, or the table is
-        not separated by commas and line endings.
+        no CSV, separated by commas and line endings.
     """
     if line is None:
         raise _refusal(f"the table is empty; {_EXAMPLE}")
     if isinstance(line, BadLine):
         raise _refusal(f"header: {line.message}")
+    if line.lstrip().startswith("<"):
+        raise _refusal("this is XML (a VOTable?); POSITIONS takes CSV", found=shorten(line))
     _check_lines(line)
     _check_separators(line)
     try:
-        names = [cell.strip() for cell in split_cells(line)]
+        # A name of several lines would tear the log's lines, and no format of results has one.
+        names = [" ".join(cell.split("\n")).strip() for cell in split_cells(line)]
     except ValueError as error:
         raise _refusal(f"header: {error}") from error
     if len(names) > COLUMNS_MAX:

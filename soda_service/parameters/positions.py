@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import BinaryIO, TypeVar
 
 from soda_service.errors import Fault, OptionsError
-from soda_service.parameters.csvtext import BadLine, read_lines, split_cells
+from soda_service.parameters.csvtext import BadLine, read_records, split_cells
 from soda_service.parameters.header import TABLE, Header, parse_header
 from soda_service.parameters.options import apply_options, check_makes_something, default_options
 from soda_service.parameters.parsing import FLOAT, Centre, parse_centre, shorten
@@ -92,7 +92,8 @@ def open_positions(
     Returns
     -------
     PositionsTable
-        Rows come in input order, numbered from 1; blank lines count for nothing.
+        Rows come in input order, numbered from 1: by record, since a cell in quotes may go over
+        several lines; blank lines count for nothing.
 
     Raises
     ------
@@ -100,15 +101,15 @@ def open_positions(
         If the header or the job's options are wrong.
     """
     base = apply_options(default_options(release), job_options, release=release)
-    lines = read_lines(stream)
-    header = parse_header(next(lines, None))
+    records = read_records(stream)
+    header = parse_header(next(records, None))
     if not header.options and (faults := check_makes_something(base, release)):
         raise OptionsError(faults)
     return PositionsTable(
         columns=header.columns,
         extra_columns=tuple(name for _, name in header.extra),
         warnings=header.warnings,
-        _rows=_read_rows(lines, _RowReader(header, base, release)),
+        _rows=_read_rows(records, _RowReader(header, base, release)),
     )
 
 
@@ -160,14 +161,14 @@ def check_positions(
 
 
 def _read_rows(
-    lines: Iterator[str | BadLine], reader: "_RowReader"
+    records: Iterator[str | BadLine], reader: "_RowReader"
 ) -> Iterator[PositionRow | Fault]:
     number = 0
-    for number, line in enumerate(lines, start=1):
-        if isinstance(line, BadLine):
-            yield Fault(line.message, row=number)
+    for number, record in enumerate(records, start=1):
+        if isinstance(record, BadLine):
+            yield Fault(record.message, row=number)
             continue
-        entry = reader.read(number, line)
+        entry = reader.read(number, record)
         if isinstance(entry, PositionRow):
             yield entry
         else:
@@ -179,7 +180,7 @@ def _read_rows(
 
 
 class _RowReader:
-    """Reads lines of one table."""
+    """Reads records of one table."""
 
     def __init__(self, header: Header, base: CutoutOptions, release: Release) -> None:
         self._width = width = len(header.columns)
@@ -192,12 +193,12 @@ class _RowReader:
         self._options = _OptionsReader(header, base, release)
         self._release = release
 
-    def read(self, number: int, line: str) -> PositionRow | tuple[Fault, ...]:
+    def read(self, number: int, record: str) -> PositionRow | tuple[Fault, ...]:
         """Read one row; faults are still without their row's number."""
         try:
-            cells = split_cells(line)
+            cells = split_cells(record)
         except ValueError as error:
-            return (Fault(str(error), found=shorten(line)),)
+            return (Fault(str(error), found=shorten(record)),)
         if len(cells) != self._width:
             if any(cell.strip() for cell in cells[self._width :]):
                 return (self._too_many(cells),)

@@ -5,11 +5,12 @@ Imports the other modules of `parameters`, `tiles.release`, `errors`, `uws.model
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from soda_service.errors import Fault, OptionsError, UnknownRelease
+from soda_service.parameters.csvtext import explain_bytes
 from soda_service.parameters.hints import suggest
 from soda_service.parameters.options import apply_options, check_makes_something, default_options
 from soda_service.parameters.parsing import (
@@ -44,6 +45,9 @@ __all__ = [
 FAULTS_MAX = 100
 """Faults that are told; the others are counted."""
 
+_EXPLAINED_BYTES = 2**14
+"""How much of a value kept by reference is looked at: 4096 characters of 4 bytes stay inline."""
+
 _NO_CENTRE = Centre(None, None, None)
 _WAYS = "RA and DEC, or COADD_OBJECT_ID, or a table as POSITIONS"
 
@@ -71,7 +75,11 @@ class Releases(Protocol):
 
 
 def parse_request(
-    parameters: Sequence[Parameter], releases: Releases, *, catalogues: Collection[str] = ()
+    parameters: Sequence[Parameter],
+    releases: Releases,
+    *,
+    catalogues: Collection[str] = (),
+    open_content: Callable[[str], BinaryIO] | None = None,
 ) -> CutoutRequest:
     """Read all parameters of a job.
 
@@ -83,6 +91,9 @@ def parse_request(
         Where RELEASE and DB are looked up.
     catalogues
         Names of the releases that have an object catalogue.
+    open_content
+        Opens what a parameter by reference refers to (`JobFiles.open`); with it a fault tells why
+        such a value is no short text.
 
     Returns
     -------
@@ -100,7 +111,7 @@ def parse_request(
     ConfigError
         If the release's own defaults are wrong.
     """
-    texts, faults = _read_texts(parameters)
+    texts, faults = _read_texts(parameters, open_content)
     has_table = any(is_table(parameter) for parameter in parameters)
     faults += _way_faults(texts, has_table=has_table)
     release = _find_release(texts, releases, faults)
@@ -153,7 +164,9 @@ def warn_of_catalogue(release: Release, catalogues: Collection[str]) -> tuple[st
     return (warning,)
 
 
-def _read_texts(parameters: Sequence[Parameter]) -> tuple[dict[str, str], list[Fault]]:
+def _read_texts(
+    parameters: Sequence[Parameter], open_content: Callable[[str], BinaryIO] | None
+) -> tuple[dict[str, str], list[Fault]]:
     """Sort out the parameters with a value, by name in upper case, and the faults of the others."""
     counts = Counter(parameter.name.upper() for parameter in parameters)
     if repeated := [name for name, count in counts.items() if count > 1 and name in PARAMETERS]:
@@ -170,10 +183,20 @@ def _read_texts(parameters: Sequence[Parameter]) -> tuple[dict[str, str], list[F
         elif PARAMETERS[name].kind is Kind.TABLE:
             continue
         elif parameter.by_reference:
-            faults.append(Fault("too long, or a file; a short text is needed", column=name))
+            faults.append(Fault(_explain_reference(parameter, open_content), column=name))
         elif text := parameter.value.strip():
             texts[name] = text
     return texts, faults
+
+
+def _explain_reference(parameter: Parameter, open_content: Callable[[str], BinaryIO] | None) -> str:
+    """Say why a value was kept by reference although it should be a short text."""
+    reason = ""
+    if open_content is not None:
+        with open_content(parameter.value) as stream:
+            start = stream.read(_EXPLAINED_BYTES)
+        reason = explain_bytes(start, is_whole=len(start) < _EXPLAINED_BYTES)
+    return reason or "too long, or a file; a short text is needed"
 
 
 def _refusal(faults: Sequence[Fault]) -> OptionsError:

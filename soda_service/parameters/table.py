@@ -71,6 +71,10 @@ class Limits(StrEnum):
 ID_MAX = 2**63 - 1
 """Largest catalogue id: what a signed 64-bit column of a database holds."""
 
+RA_MAX_DEG = 1_000_000
+"""Largest right ascension, of either sign, that is wrapped into 0..360: larger numbers come of a
+mistake, and lose their decimals on the way."""
+
 PIXELS_MAX = 20_000
 """Largest width of a cutout in pixels, whatever its release allows: 1.6 GB a plane."""
 
@@ -227,6 +231,8 @@ _ROWS = (
         "Right ascension of the centre, ICRS; given together with DEC.",
         unit="deg",
         ucd="pos.eq.ra",
+        minimum=-RA_MAX_DEG,
+        maximum=RA_MAX_DEG,
     ),
     ParameterSpec(
         "DEC",

@@ -6,7 +6,7 @@ Imports errors, release, table, outlines, paths, catalogue and operatortable.
 import dataclasses
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -77,8 +77,8 @@ def import_tiles(release: Release, source: Path, folder: Path) -> int:
     Raises
     ------
     ConfigError
-        If anything is wrong with the table; each fault with its row and column. Nothing is
-        written then.
+        If anything is wrong with the table, a line for each fault: with its columns, else with
+        its cells, by row and column. Nothing is written then.
     """
     table = read_table(source)
     names = table.places(
@@ -87,13 +87,14 @@ def import_tiles(release: Release, source: Path, folder: Path) -> int:
         usual=_OPERATORS_NAMES,
         required=("tilename",),
     )
+    own = [name for name in names if name not in (*_GEOMETRY, "tilename", "crossra0")]
+    refuse_faults(source, list(_header_faults(release, names, own)))
     faults: list[Fault] = []
     by_tile: dict[str, list[tuple[int, Cells]]] = {}
     for number, record in table.records(names, faults):
         by_tile.setdefault(record["tilename"], []).append((number, record))
     if not by_tile and not faults:
         faults.append(Fault("there is no tile in this table"))
-    own = [name for name in names if name not in (*_GEOMETRY, "tilename", "crossra0")]
     joined = _joined(release, list(by_tile.values()), own, faults)
     tiles = []
     for (row, cells), columns in joined:
@@ -104,9 +105,33 @@ def import_tiles(release: Release, source: Path, folder: Path) -> int:
             tiles.append(dataclasses.replace(tile, columns={**columns, **derived}))
             faults += row_faults(tile, row)
             if len(faults) == known:
-                faults += _path_faults(release, tiles[-1], row)
+                named = {"tilename": tile.name, **tiles[-1].columns}
+                faults += _path_faults(release, named, row)
     refuse_faults(source, faults)
     return write_tiles(table_path(folder, release.name), tiles)
+
+
+def _header_faults(release: Release, names: Collection[str], own: Sequence[str]) -> Iterator[Fault]:
+    """Find what every row would lack, be its cells as they may."""
+    groups = (("ra", "dec"), CORNERS, UNIQUE, _BOX)
+    for group in groups:
+        given = [column for column in group if column in names]
+        if 0 < len(given) < len(group):
+            missing = next(column for column in group if column not in names)
+            yield Fault(f"there is no such column beside {', '.join(given)}", column=missing)
+    centre, *outlines = (set(group) <= set(names) for group in groups)
+    is_sized = bool(release.pixel_scale_arcsec and release.tile_size_px)
+    if not (centre or any(outlines)):
+        yield Fault("there are columns of neither a centre (ra, dec) nor corners", column="ra")
+    elif not (any(outlines) or is_sized or "radius_deg" in names):
+        yield Fault("there are columns of neither four corners nor a unique area nor a radius")
+    absent = [column for column in release.tile_patterns if column not in own]
+    for column in absent:
+        yield Fault("there is no such column, which tile_patterns needs", column=column)
+    if not absent:
+        patterns = map(re.compile, release.tile_patterns.values())
+        derived = [name for pattern in patterns for name in pattern.groupindex]
+        yield from _path_faults(release, dict.fromkeys(("tilename", *own, *derived), "x"), None)
 
 
 def _joined(
@@ -166,7 +191,8 @@ def _derived(release: Release, columns: Cells, row: int, faults: list[Fault]) ->
     for column, pattern in release.tile_patterns.items():
         found = re.search(pattern, columns.get(column, ""))
         if column not in columns:
-            faults.append(Fault("there is no such column, which tile_patterns needs", row, column))
+            message = "differs between the bands of a tile; tile_patterns needs one value"
+            faults.append(Fault(message, row, column))
         elif found is None:
             message = f"{columns[column]!r} does not match {pattern!r} of tile_patterns"
             faults.append(Fault(message, row, column))
@@ -257,13 +283,13 @@ def _centre(numbers: Mapping[str, float], corners: Corners | None) -> tuple[floa
     return float(ra), float(dec)
 
 
-def _path_faults(release: Release, tile: TileRow, row: int) -> Iterator[Fault]:
-    """Check that the release's template makes a path of the tile for at least one band."""
-    columns = {"tilename": tile.name, **tile.columns}
+def _path_faults(release: Release, columns: Cells, row: int | None) -> Iterator[Fault]:
+    """Check that the release's template makes a path of a tile for at least one band."""
+    tile = Tile(columns["tilename"], 0.0, 0.0, columns)  # paths do not depend on the place
     reasons = []
     for band in release.band_names:
         try:
-            relative_path(release, Tile(tile.name, tile.ra_deg, tile.dec_deg, columns), band)
+            relative_path(release, tile, band)
         except UnknownTile as error:
             reasons.append(str(error))
         except TileUnreadable as error:

@@ -1,6 +1,7 @@
 """Tables as operators have them: CSV (`,` `;` or tab), FITS, VOTable, Parquet; rows as text.
 
-Which kind a file is its first bytes tell, not its name; CSV and FITS may be compressed by gzip.
+Which kind a file is its first bytes tell, not its name; but CSV is not named as FITS is. CSV and
+FITS may be compressed by gzip.
 Imports errors and table; astropy and pyarrow only where a file needs them.
 """
 
@@ -20,8 +21,11 @@ from soda_service.tiles.table import refuse_faults
 
 __all__ = ["OperatorTable", "read_table"]
 
+_FITS_NAME = re.compile(r"\.(fits?|fts|fz)(\.gz)?$", re.IGNORECASE)
 _ROWS_AT_ONCE = 50_000
 _FAULTS_KEPT = 1_000
+_COLUMNS_TOLD = 500
+"""Characters of the header that a fault quotes: a text that is no table may be one long line."""
 
 _NO_NAME = re.compile(r"[^a-z0-9_.+'-]")
 """What a name of a canonical tile table's column has not."""
@@ -73,21 +77,26 @@ class OperatorTable:
         Raises
         ------
         ConfigError
-            If a column is missing, or comes twice.
+            With all columns that are missing or come twice.
         """
+        faults: list[Fault] = []
         places: dict[str, int] = {}
         for place, column in enumerate(self.columns):
             if places.setdefault(column.lower(), place) != place:
-                raise ConfigError(f"{self.path}: two columns are called {column!r}")
+                faults.append(Fault(f"two columns are called {column!r}"))
         names: dict[str, int] = {}
+        missing: list[str] = []
         for name in dict.fromkeys((*renamed, *wanted)):
             theirs = (renamed[name],) if name in renamed else (name, usual.get(name, name))
             found = next((their.lower() for their in theirs if their.lower() in places), None)
             if found is not None:
                 names[name] = places.pop(found)
             elif name in renamed or name in required:
-                has = ", ".join(self.columns)
-                raise ConfigError(f"{self.path}: no column {theirs[0].upper()}; it has: {has}")
+                missing.append(theirs[0].upper())
+        has = ", ".join(self.columns)
+        has = has if len(has) <= _COLUMNS_TOLD else f"{has[:_COLUMNS_TOLD]}..."
+        faults += [Fault(f"no column {name}; it has: {has}") for name in missing]
+        refuse_faults(self.path, faults)
         return {**names, **{_NO_NAME.sub("_", c): place for c, place in places.items()}}
 
     def records(
@@ -132,7 +141,8 @@ def read_table(path: Path) -> OperatorTable:
     Raises
     ------
     ConfigError
-        If the file is missing, no table, or of a kind that needs a package that is not installed.
+        If the file is missing, no table, of a kind that needs a package that is not installed, or
+        text under the name of a FITS file.
     """
     try:
         start, is_packed = _first_bytes(path)
@@ -145,6 +155,8 @@ def read_table(path: Path) -> OperatorTable:
         return _read_parquet(path)
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<?xml", b"<VOTABLE")):
         return _read_votable(path)
+    if _FITS_NAME.search(path.name):
+        raise ConfigError(f"{path}: is not a FITS file; if it is CSV, name it so")
     return _read_csv(path, is_packed=is_packed)
 
 

@@ -70,14 +70,14 @@ def publish(  # noqa: PLR0913 - one for each option of the command
     filter, else `x` (with a warning). Image HDUs on one grid are planes of one tile, on different
     grids tiles of their own. Once more for the same name brings the release up to date; what the
     operator changed of its TOML file (title, acknowledgement, and if the bands are the same the
-    defaults and limits) is kept.
+    defaults and limits) is kept, and so is the spelling of its name.
 
     Parameters
     ----------
     directory
         Where the images are.
     name
-        Name of the release.
+        Name of the release; case does not tell two apart.
     folder
         Where the release is written: the data directory's folder of releases.
     title
@@ -109,6 +109,9 @@ def publish(  # noqa: PLR0913 - one for each option of the command
     names = match_names(found, expression) if expression else tell_names(found)
     left_out = len(found) - len(names)
     warnings = [f"{left_out} files do not match the pattern and are left out"] if left_out else []
+    if known is not None and known.name != name:
+        warnings.append(f"{name} is brought up to date under the name that it has, {known.name}")
+        name = known.name
     tiles = gather_tiles(_scanned(root, names, warnings, progress), names, band, warnings)
     if not tiles:
         raise ConfigError("\n".join([f"{root}: no FITS image to publish", *warnings]))

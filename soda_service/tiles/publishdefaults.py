@@ -5,7 +5,10 @@ Imports the engine's box, errors, filters, paths, reader, release and scanning.
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 from astropy.io.fits import Header
@@ -21,6 +24,8 @@ from soda_service.tiles.release import Release
 from soda_service.tiles.scanning import Footprint
 
 __all__ = ["default_options", "largest_size_arcmin"]
+
+_Key = TypeVar("_Key")
 
 _log = logging.getLogger(__name__)
 
@@ -63,27 +68,33 @@ def default_options(release: Release, tiles: Sequence[Tile]) -> dict[str, str]:
     release
         With bands from blue to red, pixel scale and size limits.
     tiles
-        Of which a few are measured.
+        Their columns `path_{band}` tell the bands of each; a few are measured.
 
     Returns
     -------
     dict
-        Options by name, as text: the middle band; size where one arcmin is too few pixels; with
-        three bands or more the triplet and the levels of Lupton pictures.
+        Options by name, as text: the band that most tiles have, of several the middle one; size
+        where one arcmin is too few pixels; where a tile has three bands the triplet that most
+        have, and the levels of Lupton pictures.
     """
     bands = release.band_names
-    options = {"COLORS_FITS": bands[len(bands) // 2]}
+    held = [tuple(band for band in bands if tile.columns.get(f"path_{band}")) for tile in tiles]
+    frequent = _most_frequent(Counter(band for of_tile in held for band in of_tile))
+    options = {"COLORS_FITS": sorted(frequent, key=bands.index)[len(frequent) // 2]}
     scale = release.pixel_scale_arcsec or 1.0
     enough = (size for size in _USUAL_SIZES if size * 60 / scale >= _USUAL_PX)
     size = min(next(enough, _USUAL_SIZES[-1]), release.size_max_arcmin)
     if size != 1.0:
         options |= {"XSIZE": f"{size:g}", "YSIZE": f"{size:g}"}
-    triplet = colour_triplet(bands)
+    triplet = _triplet(bands, held)
     if triplet is None:
         return options
+    coloured = [
+        tile for tile, of_tile in zip(tiles, held, strict=True) if set(triplet) <= set(of_tile)
+    ]
     separator = "" if all(len(band) == 1 for band in bands) else ","
     options |= dict.fromkeys(("RGB_STIFF_COLORS", "RGB_LUPTON_COLORS"), separator.join(triplet))
-    levels = [_level(section) for section in _sections(release, tiles, triplet)]
+    levels = [_level(section) for section in _sections(release, coloured, triplet)]
     levels = [(sky, noise) for sky, noise in levels if noise > 0]
     if levels:
         sky, noise = np.median(levels, axis=0)
@@ -91,6 +102,34 @@ def default_options(release: Release, tiles: Sequence[Tile]) -> dict[str, str]:
         options["RGB_STRETCH"] = _rounded(_STRETCH * noise)
         options["RGB_ASINH"] = f"{_ASINH:g}"
     return options
+
+
+def _triplet(bands: Sequence[str], held: Iterable[tuple[str, ...]]) -> tuple[str, str, str] | None:
+    """Choose the colours of the bands that most tiles have together, as red, green, blue.
+
+    Parameters
+    ----------
+    bands
+        All, from blue to red.
+    held
+        Those of each tile, in the same order.
+    """
+    counts: Counter[tuple[str, ...]] = Counter()
+    for of_tile, number in Counter(held).items():  # tiles have few different sets of bands
+        for found in combinations(of_tile, 3):
+            counts[found] += number
+    frequent = _most_frequent(counts)
+    united = set().union(*frequent)
+    # Of several the usual colours of all their bands, where a tile has just these; else the first.
+    choices = (colour_triplet(c) for c in (sorted(united, key=bands.index), *frequent))
+    known = {frozenset(found) for found in frequent}
+    return next((choice for choice in choices if choice and frozenset(choice) in known), None)
+
+
+def _most_frequent(counts: Counter[_Key]) -> list[_Key]:
+    """Give what is there most often, all of it where several are."""
+    most = max(counts.values(), default=0)
+    return [key for key, number in counts.items() if number == most]
 
 
 def _rounded(value: float) -> str:

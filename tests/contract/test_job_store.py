@@ -55,7 +55,6 @@ class JobStoreContract(StoreContract):
         assert store.next_chunks("nobody", 8) == []
         assert store.claim_chunk("nobody", 0, holder="me", lease_s=LEASE_S) is None
         assert not store.complete("nobody", Outcome())
-        assert store.step_tries("nobody", "plan") == 0
         store.set_quote("nobody", NOON)
         store.add_notes("nobody", ["lost"])
         assert store.phase_counts() == {}

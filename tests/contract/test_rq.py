@@ -4,12 +4,14 @@ import importlib.util
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +19,8 @@ from typing import Any
 
 import pytest
 import redis
+from rq import Queue
+from rq.serializers import JSONSerializer
 
 from tests.toyjob import queue_toy, toy_runtime
 from uws.ending import abort_job, destroy_job
@@ -42,7 +46,7 @@ from uws.execution import RQExecutor, run_worker
 from dataclasses import replace
 
 folder, url = Path(sys.argv[1]), sys.argv[2]
-runtime = replace(toy_runtime(folder, limits=LIMITS), executor=RQExecutor(url, "jobs", LIMITS))
+runtime = replace(toy_runtime(folder, limits=LIMITS), executor=RQExecutor(url, "jobs"))
 run_worker(runtime, redis_url=url, queue_name="jobs", burst=sys.argv[3] == "burst")
 """
 
@@ -85,7 +89,7 @@ class Bench:
         self.folder, self.url = folder, url
         self.redis = redis.Redis.from_url(url)
         self.redis.flushall()
-        self.executor = RQExecutor(url, "jobs", LIMITS)
+        self.executor = RQExecutor(url, "jobs")
         inline = toy_runtime(folder, limits=LIMITS)
         self.runtime: Runtime = replace(inline, executor=self.executor)
         self.store = self.runtime.store
@@ -140,7 +144,7 @@ def bench(tmp_path: Path, server: str) -> Iterator[Bench]:
 
 
 def test_queue_that_is_away(tmp_path: Path) -> None:
-    executor = RQExecutor(f"unix://{tmp_path / 'nobody'}", "jobs", LIMITS)
+    executor = RQExecutor(f"unix://{tmp_path / 'nobody'}", "jobs")
     away = pytest.raises(TransientError, match="the work queue cannot be reached")
     with away:
         executor.send_plan("job")
@@ -152,6 +156,26 @@ def test_queue_that_is_away(tmp_path: Path) -> None:
         executor.cancel("job")
     with away:
         executor.status()
+
+
+def test_queue_that_never_answers_holds_nobody_for_long(tmp_path: Path) -> None:
+    """As a frozen server does: the kernel takes the connection, and nothing comes."""
+    with socket.socket(socket.AF_UNIX) as frozen:
+        frozen.bind(str(tmp_path / "frozen"))
+        frozen.listen()
+        executor = RQExecutor(f"unix://{tmp_path / 'frozen'}", "jobs")
+        started = time.monotonic()
+        with pytest.raises(TransientError, match="the work queue cannot be reached"):
+            executor.send_plan("job")
+        assert 1.5 < time.monotonic() - started < 5
+
+
+def test_threads_wait_for_a_connection_to_the_queue(bench: Bench) -> None:
+    """As the threads of a web process, which are more than its connections."""
+    with ThreadPoolExecutor(150) as pool:
+        list(pool.map(bench.executor.send_plan, (f"job{number}" for number in range(300))))
+    assert len(bench.queued()) == 300
+    assert bench.redis.info("clients")["connected_clients"] <= 40
 
 
 def test_worker_without_a_queue(tmp_path: Path) -> None:
@@ -178,6 +202,7 @@ def test_tasks_are_json(bench: Bench) -> None:
     call: list[object] = ["uws.execution.task_chunk", None, ["job", 7], {}]
     assert json.loads(zlib.decompress(task[b"data"])) == call
     assert task[b"result_ttl"] == b"0"
+    assert task[b"timeout"] == b"-1", "the sweep ends what is overdue, not an exception of RQ's"
 
 
 def test_cancel_leaves_other_jobs_alone(bench: Bench) -> None:
@@ -228,6 +253,42 @@ def test_worker_stops_after_its_task(bench: Bench) -> None:
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(30) == 0
     assert bench.store.phase("job") is Phase.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "function", ["os.mkdir", "uws.execution.set_runtime"], ids=["anything", "another of ours"]
+)
+def test_worker_does_no_foreign_task(bench: Bench, tmp_path: Path, function: str) -> None:
+    made = tmp_path / "made"
+    queue = Queue("jobs", connection=bench.redis, serializer=JSONSerializer)
+    queue.enqueue_call(function, args=[str(made)], job_id="evil")
+    bench.queue(WORD="sky")
+    bench.work_off()
+    assert not made.exists()
+    assert bench.store.phase("job") is Phase.COMPLETED
+    assert bench.redis.keys("rq:job:*") == []
+    assert bench.redis.keys("rq:queue:*") == []
+
+
+def test_worker_calls_nothing_back(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tmp_path / "made"
+    queue_toy(bench.runtime, WORD="sky")
+    queue = Queue("jobs", connection=bench.redis, serializer=JSONSerializer)
+    queue.enqueue_call("uws.execution.task_plan", args=["job"], job_id="job-plan", result_ttl=0)
+    for event in ("success", "failure", "stopped"):
+        name = "tests.contract.test_rq.called_back"
+        bench.redis.hset("rq:job:job-plan", f"{event}_callback_name", name)
+    monkeypatch.setenv("CALLED_BACK", str(made))
+    bench.work_off()
+    assert bench.store.phase("job") is Phase.COMPLETED
+    assert not made.exists()
+
+
+def called_back(*_: object) -> None:
+    """What nobody may have called."""
+    Path(os.environ["CALLED_BACK"]).touch()
 
 
 # Losses

@@ -35,7 +35,7 @@ class StoreWorkContract(StoreContract):
 
     # Steps
 
-    def lease(self, store: JobStore, step: str, holder: str = "me", lease_s: int = LEASE_S) -> bool:
+    def lease(self, store: JobStore, step: str, holder: str = "me", lease_s: int = LEASE_S) -> int:
         return store.lease_step("job", step, holder=holder, lease_s=lease_s)
 
     @pytest.mark.parametrize("phase", sorted(set(Phase) - AT_WORK))
@@ -47,17 +47,16 @@ class StoreWorkContract(StoreContract):
 
     def test_step_has_one_living_holder(self, store: JobStore, dead_holder: str) -> None:
         store.create(replace(new_toy(), phase=Phase.QUEUED))
-        assert self.lease(store, "plan", dead_holder)
-        assert self.lease(store, "plan", "me", lease_s=0)
-        assert self.lease(store, "plan", "you")
-        assert not self.lease(store, "plan", "me")
-        assert store.step_tries("job", "plan") == 3
+        assert self.lease(store, "plan", dead_holder) == 1
+        assert self.lease(store, "plan", "me", lease_s=0) == 2
+        assert self.lease(store, "plan", "you") == 3
+        assert self.lease(store, "plan", "me") == 0
         assert not store.renew("job", holder="me", lease_s=LEASE_S, step="plan")
         assert store.renew("job", holder="you", lease_s=LEASE_S, step="plan")
         store.release_step("job", "plan", holder="me")
         assert not self.lease(store, "plan", "me")
         store.release_step("job", "plan", holder="you")
-        assert self.lease(store, "plan", "me")
+        assert self.lease(store, "plan", "me") == 4
 
     def test_step_is_not_renewed_after_the_end(self, store: JobStore) -> None:
         store.create(replace(new_toy(), phase=Phase.QUEUED))
@@ -137,6 +136,24 @@ class StoreWorkContract(StoreContract):
         store.move("job", Phase.ABORTED, among=AT_WORK)
         assert not store.renew("job", holder="me", lease_s=90, number=0)
 
+    def test_tries_are_counted_anew_as_often_as_there_are_items(self, store: JobStore) -> None:
+        planned(store, 2)
+        store.next_chunks("job", 2)
+        claim(store, 0)
+        assert not store.forget_attempts("job", 0, holder="you")
+        assert not store.forget_attempts("job", 1, holder="me")
+        assert store.forget_attempts("job", 0, holder="me", attempts=0)
+        assert store.forget_attempts("job", 0, holder="me")
+        store.release_chunk("job", 0, holder="me")
+        chunk = claim(store, 0)
+        assert chunk is not None
+        assert chunk.attempts == 2
+        assert not store.forget_attempts("job", 0, holder="me")
+        store.release_chunk("job", 0, holder="me")
+        chunk = claim(store, 0)
+        assert chunk is not None
+        assert chunk.attempts == 3
+
     def test_reports_add_up(self, store: JobStore) -> None:
         planned(store, 3)
         store.next_chunks("job", 8)
@@ -196,7 +213,23 @@ class StoreWorkContract(StoreContract):
         assert not store.complete("job", Outcome((result,), notes=("done",)))
         assert store.get("job") == job
 
+    def test_what_an_aborted_job_left_is_recorded_once(self, store: JobStore) -> None:
+        planned(store, 0)
+        results = (Result("b.txt", "job/b.txt", "text/plain", 5), Result("a", "a", "text/plain"))
+        assert not store.add_results("job", results)
+        store.move("job", Phase.ABORTED, among=AT_WORK)
+        assert store.add_results("job", results)
+        assert not store.add_results("job", results[:1])
+        assert not store.add_results("nobody", results)
+        assert store.get("job").results == results
+
     # Sweeps
+
+    def test_unknown(self, store: JobStore) -> None:
+        store.create(new_toy("b"))
+        ids = [f"{number}" for number in range(1200)]
+        assert list(store.unknown(["a", "b", *ids, "c"])) == ["a", *ids, "c"]
+        assert list(store.unknown([])) == []
 
     def test_expired(self, store: JobStore) -> None:
         for name, phase in (("b", "COMPLETED"), ("a", "PENDING"), ("c", "ARCHIVED")):
@@ -214,6 +247,24 @@ class StoreWorkContract(StoreContract):
         assert list(store.overdue(NOON + timedelta(seconds=59))) == []
         assert list(store.overdue(NOON + timedelta(seconds=60))) == ["short"]
         assert sorted(store.overdue(NOON + timedelta(days=60))) == ["long", "short"]
+
+    def test_overdue_plan(self, store: JobStore) -> None:
+        for name, limit_s in (("job", 60), ("endless", 0), ("in the queue", 60)):
+            store.create(replace(new_toy(name, execution_duration_s=limit_s), phase=Phase.QUEUED))
+        self.lease(store, "plan", lease_s=100)
+        store.lease_step("endless", "plan", holder="me", lease_s=100)
+        now = datetime.now(UTC)
+        later = now + timedelta(seconds=60)
+        assert list(store.overdue(now + timedelta(seconds=59))) == []
+        assert list(store.overdue(later)) == ["job"]
+        # A plan that is given back, whose worker is gone, or that is done, is not being made.
+        store.release_step("job", "plan", holder="me")
+        assert list(store.overdue(later)) == []
+        self.lease(store, "plan", lease_s=30)
+        assert list(store.overdue(later)) == []
+        self.lease(store, "plan", lease_s=100)
+        store.save_plan("job", plan_of(2))
+        assert list(store.overdue(later)) == []
 
     def test_unplanned(self, store: JobStore, dead_holder: str) -> None:
         store.create(new_toy())
@@ -326,10 +377,9 @@ class StoreWorkContract(StoreContract):
 
     def test_one_holder_of_a_step(self, store: JobStore) -> None:
         store.create(replace(new_toy(), phase=Phase.QUEUED))
-        answers: list[bool] = []
-        run_together(lambda worker: answers.append(self.lease(store, "plan", f"worker{worker}")))
-        assert sorted(answers) == [False, False, False, True]
-        assert store.step_tries("job", "plan") == 1
+        tries: list[int] = []
+        run_together(lambda worker: tries.append(self.lease(store, "plan", f"worker{worker}")))
+        assert sorted(tries) == [0, 0, 0, 1]
 
 
 class TestSqlite(StoreWorkContract):

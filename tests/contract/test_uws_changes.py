@@ -1,12 +1,16 @@
 """Changes of a job's state over HTTP: run, abort, delete, its times; named by the rules checked."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from tests.uws_runtime import bring_to
 from tests.uws_web import BASE_URL, JOBS_URL, UWS, Web, assert_text_error, open_web
+from uws.files import LocalFiles
 from uws.models import Phase
 
 REFUSAL = "unknown parameter WORLD; allowed are WORD, TIMES, CHUNKS, FAIL, SLEEP; WORD is missing"
@@ -137,6 +141,35 @@ def test_uws_t9_another_post_to_a_job_does_not_delete(
     assert_text_error(answer, 400, f"UsageError: {text.format(url=BASE_URL + path)}")
     assert idle.phase(path) == "PENDING"
     assert len(idle.document(f"{path}/parameters")) == 0
+
+
+@pytest.mark.parametrize("way", ["PUT", "POST"])
+def test_an_upload_during_a_deletion_is_404(
+    idle: Web, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = idle.create()
+    real = LocalFiles.writer
+
+    @contextmanager
+    def writer(files: LocalFiles, key: str, *, durable: bool = False) -> Iterator[BinaryIO]:
+        with real(files, key, durable=durable) as stream:
+            yield stream
+            assert idle.client.delete(path).status_code == 303
+
+    monkeypatch.setattr(LocalFiles, "writer", writer)
+    place = "/parameters/WORD" if way == "PUT" else "/parameters"
+    body = b"x" * 5000 if way == "PUT" else {"WORD": "x" * 5000}
+    answer = idle.client.open(f"{path}{place}", method=way, data=body)
+    job_id = path.rpartition("/")[2]
+    assert_text_error(answer, 404, f"UsageError: job {job_id} was deleted meanwhile")
+    assert idle.kept() == []
+
+
+def test_a_long_value_is_saved_under_the_parameters_name(idle: Web) -> None:
+    path = idle.create(WORD=["x" * 5000, "y" * 5000])
+    answer = idle.client.get(f"{path}/parameters/word.2")
+    assert answer.data == b"y" * 5000
+    assert answer.headers["Content-Disposition"] == "inline; filename=WORD.2"
 
 
 def test_uws_47_destruction_is_set(idle: Web) -> None:

@@ -69,7 +69,7 @@ def _create(web: Web, **options: Any) -> str:
             400,
             (
                 "UsageError: parameter name 'a/b': a name has letters, digits, '_', '-', ':' "
-                "and begins with a letter"
+                "and begins with a letter or '_'"
             ),
         ),
         (

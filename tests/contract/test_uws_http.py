@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.uws_web import BASE_URL, JOBS_URL, UWS, Web, assert_text_error, open_web
+from uws.store import JobStore
 
 INSTANT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z"
 REFUSAL = "unknown parameter WORLD; allowed are WORD, TIMES, CHUNKS, FAIL, SLEEP; WORD is missing"
@@ -51,6 +52,27 @@ def test_uws_7_an_unknown_job_is_404(web: Web, path: str) -> None:
     assert answer.status_code == 404
     assert answer.text.startswith("UsageError: ")
     assert answer.content_type == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize("path", ["", "/phase", "/results/x", "/parameters"])
+@pytest.mark.parametrize(
+    "job_id",
+    ["a%00b", "x" * 32, "0" * 31, "0" * 33, "ABCDEF" + "0" * 26, "x" * 5000],
+    ids=["NUL", "no digits", "short", "long", "capitals", "very long"],
+)
+def test_what_is_no_id_is_404_before_the_store_is_asked(
+    web: Web, job_id: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(JobStore, "get")
+    answer = web.client.get(f"/async/{job_id}{path}")
+    assert answer.status_code == 404
+    assert answer.text.startswith("UsageError: there is no job ")
+
+
+def test_no_answer_is_to_be_guessed_at(web: Web) -> None:
+    path = web.create(RUNID="<script>alert(1)</script>")
+    for place in ("", "/phase", "/error", "/quote", "/results/x"):
+        assert web.client.get(f"{path}{place}").headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from uws.errors import NotFoundError
+from uws.errors import NotFoundError, TooManyError
 from uws.jobtype import Outcome
-from uws.models import FINISHED, MOVES, ErrorSummary, Job, Parameter, Phase
+from uws.models import FINISHED, MOVES, STARTABLE, ErrorSummary, Job, Parameter, Phase, Result
 from uws.store.schema import (
     format_json,
     job_from_row,
@@ -31,6 +31,8 @@ from uws.store.schema import (
 __all__ = [
     "AT_WORK",
     "add_notes",
+    "add_results",
+    "admit_job",
     "complete_job",
     "count_jobs",
     "count_phases",
@@ -39,7 +41,10 @@ __all__ = [
     "fetch_page",
     "fetch_phase",
     "insert_job",
+    "lock_job",
     "move_job",
+    "queue_job",
+    "recent_rate",
     "replace_parameters",
     "update_job",
 ]
@@ -47,12 +52,19 @@ __all__ = [
 AT_WORK = (Phase.QUEUED.value, Phase.EXECUTING.value)
 """Phases in which a job is planned, worked and finished."""
 
+_ADMISSION_LOCK = 0x757773  # "uws": with an owner's hash, key of PostgreSQL's advisory lock
+
 
 def insert_job(connection: Connection, job: Job) -> None:
-    """Insert a new job with its parameters and its steps, which nobody holds yet."""
+    """Insert a new job with its parameters and its steps, which nobody holds yet.
+
+    A job that is QUEUED at once counts as sent when it was created.
+    """
     connection.execute(jobs.insert(), job_to_row(job))
+    sent = {"plan": job.creation_time if job.phase is Phase.QUEUED else None, "finish": None}
     connection.execute(
-        steps.insert(), [{"job_id": job.id, "step": step} for step in ("plan", "finish")]
+        steps.insert(),
+        [{"job_id": job.id, "step": step, "sent_time": time} for step, time in sent.items()],
     )
     _insert_parameters(connection, job.id, job.parameters)
 
@@ -127,6 +139,22 @@ def count_jobs(connection: Connection, owner: str, phases: Collection[Phase]) ->
     return connection.execute(query).scalar_one()
 
 
+def admit_job(connection: Connection, owner: str, running_max: int) -> None:
+    """Refuse by `TooManyError` to queue a job of an owner who has so many at work.
+
+    Until the transaction ends no other one admits a job of the same owner.
+    """
+    if connection.dialect.name == "postgresql":
+        # SQLite has one writer at a time anyway.
+        key = sa.func.pg_advisory_xact_lock(_ADMISSION_LOCK, sa.func.hashtext(owner))
+        connection.execute(sa.select(key))
+    if count_jobs(connection, owner, (Phase.QUEUED, Phase.EXECUTING)) >= running_max:
+        raise TooManyError(
+            f"{running_max} jobs are queued or executing, more are not allowed at a time; "
+            "wait for one to end, or abort one"
+        )
+
+
 def recent_rate(connection: Connection, count: int) -> float | None:
     """Give the items worked per second by the largest of the jobs completed last.
 
@@ -187,9 +215,19 @@ def move_job(
     return moved.rowcount == 1
 
 
+def queue_job(connection: Connection, job: Job, *, now: datetime) -> bool:
+    """Move a job to QUEUED if it can be started and its parameters are still those of `job`."""
+    startable = sorted(phase.value for phase in STARTABLE)
+    if not lock_job(connection, job.id, startable):
+        return False
+    if _fetch_parameters(connection, job.id) != job.parameters:
+        return False
+    return move_job(connection, job.id, Phase.QUEUED, among=STARTABLE, now=now)
+
+
 def replace_parameters(connection: Connection, job_id: str, values: Sequence[Parameter]) -> bool:
     """Replace all values of the names given, at the place of the first; only while PENDING."""
-    if not _lock(connection, job_id, (Phase.PENDING.value,)):
+    if not lock_job(connection, job_id, (Phase.PENDING.value,)):
         return False
     fresh: dict[str, list[Parameter]] = {}
     for value in values:
@@ -205,8 +243,12 @@ def replace_parameters(connection: Connection, job_id: str, values: Sequence[Par
     return True
 
 
-def _lock(connection: Connection, job_id: str, phases: Sequence[str]) -> bool:
-    """Keep the job's row from changing until the transaction ends, if it is in these phases."""
+def lock_job(connection: Connection, job_id: str, phases: Sequence[str]) -> bool:
+    """Keep the job's row from changing until the transaction ends, if it is in these phases.
+
+    Whoever changes more than one row of a job locks this one first, as a deletion does: two who
+    lock in different orders wait for each other.
+    """
     query = sa.select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.phase.in_(phases))
     return connection.scalar(query.with_for_update()) is not None
 
@@ -230,11 +272,26 @@ def complete_job(connection: Connection, job_id: str, outcome: Outcome, *, now: 
     among = (Phase.EXECUTING,)
     if not move_job(connection, job_id, to, among=among, now=now, error=outcome.error):
         return False
-    rows = [result_to_row(job_id, place, result) for place, result in enumerate(outcome.results)]
-    if rows:
-        connection.execute(results.insert(), rows)
+    _insert_results(connection, job_id, outcome.results)
     add_notes(connection, job_id, outcome.notes)
     return True
+
+
+def add_results(connection: Connection, job_id: str, values: Sequence[Result]) -> bool:
+    """Record what an ABORTED job left; only once."""
+    if not lock_job(connection, job_id, (Phase.ABORTED.value,)):
+        return False
+    query = sa.select(sa.exists().where(results.c.job_id == job_id))
+    if connection.scalar(query):
+        return False
+    _insert_results(connection, job_id, values)
+    return True
+
+
+def _insert_results(connection: Connection, job_id: str, values: Sequence[Result]) -> None:
+    rows = [result_to_row(job_id, place, value) for place, value in enumerate(values)]
+    if rows:
+        connection.execute(results.insert(), rows)
 
 
 def delete_job(connection: Connection, job_id: str, *, now: datetime) -> bool:

@@ -2,51 +2,61 @@
 
 Every method raises `TransientError` when the database cannot be reached. Times are of this
 host's clock: hosts that share a database must agree on it to within a fraction of a lease.
-Imports models, errors and the store's own modules.
+Those who wait for a job are told by `uws.notices` when its phase has changed.
+Imports models, errors, notices and the store's own modules.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from uws.jobtype import Outcome, Plan
-from uws.models import Chunk, ChunkReport, ChunkState, ErrorSummary, Job, Parameter, Phase
-from uws.store import jobrows, lost, work
+from uws.jobtype import Outcome
+from uws.models import ErrorSummary, Job, Parameter, Phase, Result
+from uws.notices import InProcessNotices, Notices, Watch
+from uws.store import jobrows
 from uws.store.database import Database, open_engine
+from uws.store.sweepstore import SweepStore
+from uws.store.workstore import WorkStore
 
 __all__ = ["JobStore", "open_store"]
 
 _PAGE = 500  # jobs of a list in memory at a time
 
 
-def open_store(url: str) -> "JobStore":
+def open_store(url: str, notices: Notices | None = None) -> "JobStore":
     """Make the job store of a database URL; nothing is connected yet.
 
     Parameters
     ----------
     url
         `sqlite:////path/to/jobs.db`, or `postgresql://user:password@host/name`.
+    notices
+        As for `JobStore`.
 
     Raises
     ------
     ValueError
         When the URL names another kind of database.
     """
-    return JobStore(open_engine(url))
+    return JobStore(open_engine(url), notices)
 
 
-class JobStore:
-    """Jobs in a database.
+class JobStore(WorkStore, SweepStore):
+    """Jobs in a database, with the work on them.
 
     Parameters
     ----------
     engine
         Of `open_engine`; connections are opened when first needed.
+    notices
+        By which a phase that changed is announced; by default only within the process.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, notices: Notices | None = None) -> None:
         self._database = Database(engine)
+        self._notices = notices or InProcessNotices()
 
     def migrate(self) -> None:
         """Bring the schema to the newest version, from none or an older one."""
@@ -62,9 +72,17 @@ class JobStore:
 
     # Jobs
 
-    def create(self, job: Job) -> None:
-        """Insert a new job with its parameters."""
+    def create(self, job: Job, *, running_max: int | None = None) -> None:
+        """Insert a new job with its parameters, PENDING or QUEUED.
+
+        Raises
+        ------
+        TooManyError
+            When `running_max` jobs of its owner are at work; nothing is stored then.
+        """
         with self._database.writing() as connection:
+            if running_max is not None:
+                jobrows.admit_job(connection, job.owner, running_max)
             jobrows.insert_job(connection, job)
 
     def get(self, job_id: str) -> Job:
@@ -82,6 +100,10 @@ class JobStore:
         """Read a job's phase, cheaply; raises as `get`."""
         with self._database.reading() as connection:
             return jobrows.fetch_phase(connection, job_id)
+
+    def changes(self, job_id: str) -> AbstractContextManager[Watch]:
+        """Watch a job's phase: whoever reads it inside misses no change from there on."""
+        return self._notices.changes(job_id)
 
     def list(
         self,
@@ -151,7 +173,36 @@ class JobStore:
             Whether the job moved.
         """
         with self._database.writing() as connection:
-            return jobrows.move_job(connection, job_id, to, among=among, now=_now(), error=error)
+            has_moved = jobrows.move_job(
+                connection, job_id, to, among=among, now=_now(), error=error
+            )
+        return self._announced(job_id, has_changed=has_moved)
+
+    def queue(self, job: Job, *, running_max: int | None = None) -> bool:
+        """Move a job that was checked to QUEUED.
+
+        Parameters
+        ----------
+        job
+            As it was when it was checked.
+        running_max
+            Jobs that its owner may have at work; None is without limit.
+
+        Returns
+        -------
+        bool
+            False when it cannot be started any more, or its parameters are others by now.
+
+        Raises
+        ------
+        TooManyError
+            When `running_max` jobs of its owner are at work.
+        """
+        with self._database.writing() as connection:
+            if running_max is not None:
+                jobrows.admit_job(connection, job.owner, running_max)
+            is_queued = jobrows.queue_job(connection, job, now=_now())
+        return self._announced(job.id, has_changed=is_queued)
 
     def set_parameters(
         self, job_id: str, parameters: Sequence[Parameter], *, run_id: str | None = None
@@ -196,125 +247,8 @@ class JobStore:
         Its id is kept for a while, so that a sweep can remove what is left of its files.
         """
         with self._database.writing() as connection:
-            return jobrows.delete_job(connection, job_id, now=_now())
-
-    # Work
-
-    def lease_step(self, job_id: str, step: str, *, holder: str, lease_s: int) -> bool:
-        """Take the step `plan` or `finish` of a job; counts as a try.
-
-        Returns
-        -------
-        bool
-            False when it is done or not due, or another living holder has it.
-        """
-        with self._database.working() as connection:
-            return work.lease_step(
-                connection, job_id, step, holder=holder, now=_now(), lease_s=lease_s
-            )
-
-    def step_tries(self, job_id: str, step: str) -> int:
-        """Tell how often a step was taken."""
-        with self._database.reading() as connection:
-            return work.step_tries(connection, job_id, step)
-
-    def release_step(self, job_id: str, step: str, *, holder: str) -> None:
-        """Let go of a step that is to be tried again later."""
-        with self._database.working() as connection:
-            work.release_step(connection, job_id, step, holder=holder, now=_now())
-
-    def save_plan(self, job_id: str, plan: Plan) -> bool:
-        """Store a job's chunks, counts and notes, if it is at work and not planned yet."""
-        with self._database.working() as connection:
-            if not work.save_plan(connection, job_id, plan):
-                return False
-            jobrows.add_notes(connection, job_id, plan.notes)
-            return True
-
-    def next_chunks(self, job_id: str, window: int) -> Sequence[int]:
-        """Mark the next waiting chunks as SENT, until `window` are SENT or RUNNING.
-
-        Returns
-        -------
-        Sequence of int
-            Numbers of the chunks that are to be sent now.
-        """
-        with self._database.working() as connection:
-            return work.send_chunks(connection, job_id, window, now=_now())
-
-    def claim_chunk(self, job_id: str, number: int, *, holder: str, lease_s: int) -> Chunk | None:
-        """Take a SENT chunk to work on it; counts as an attempt.
-
-        Returns
-        -------
-        Chunk or None
-            None when it is not to be had, or its job is not QUEUED or EXECUTING.
-        """
-        with self._database.working() as connection:
-            return work.claim_chunk(
-                connection, job_id, number, holder=holder, lease_until=_after(lease_s)
-            )
-
-    def forget_attempts(self, job_id: str, number: int, *, holder: str, attempts: int = 1) -> None:
-        """Count the attempts at a chunk anew, since an item of it was finished or given up."""
-        with self._database.working() as connection:
-            work.forget_attempts(connection, job_id, number, holder=holder, attempts=attempts)
-
-    def renew(
-        self,
-        job_id: str,
-        *,
-        holder: str,
-        lease_s: int,
-        number: int | None = None,
-        step: str | None = None,
-    ) -> bool:
-        """Prolong the lease of chunk `number`, or else of `step`.
-
-        Returns
-        -------
-        bool
-            False when the lease was lost, or the job is not QUEUED or EXECUTING any more.
-        """
-        until = _after(lease_s)
-        with self._database.working() as connection:
-            if number is not None:
-                return work.renew_chunk(
-                    connection, job_id, number, holder=holder, lease_until=until
-                )
-            if step is not None:
-                return work.renew_step(connection, job_id, step, holder=holder, lease_until=until)
-        raise ValueError("renew: neither a chunk's number nor a step is given")
-
-    def release_chunk(self, job_id: str, number: int, *, holder: str) -> None:
-        """Let go of a chunk that is to be tried again: it is SENT from now."""
-        with self._database.working() as connection:
-            work.release_chunk(connection, job_id, number, holder=holder, now=_now())
-
-    def report_chunk(
-        self,
-        job_id: str,
-        number: int,
-        report: ChunkReport,
-        *,
-        holder: str,
-        state: ChunkState = ChunkState.DONE,
-    ) -> int | None:
-        """Record a chunk's report, and that it is DONE or FAILED.
-
-        Returns
-        -------
-        int or None
-            How many chunks are left; 0 for exactly one caller. None when the lease was lost or
-            the job is not at work any more: nothing is recorded then.
-        """
-        with self._database.working() as connection:
-            return work.report_chunk(connection, job_id, number, report, holder=holder, state=state)
-
-    def reports(self, job_id: str) -> Sequence[ChunkReport]:
-        """Read the reports of a job's chunks, in the order of the chunks."""
-        with self._database.reading() as connection:
-            return work.fetch_reports(connection, job_id)
+            is_deleted = jobrows.delete_job(connection, job_id, now=_now())
+        return self._announced(job_id, has_changed=is_deleted)
 
     def complete(self, job_id: str, outcome: Outcome) -> bool:
         """Record results and notes, and move EXECUTING to COMPLETED, or ERROR with its reason.
@@ -325,74 +259,20 @@ class JobStore:
             False, and nothing is recorded, when the job is not EXECUTING.
         """
         with self._database.writing() as connection:
-            return jobrows.complete_job(connection, job_id, outcome, now=_now())
+            is_completed = jobrows.complete_job(connection, job_id, outcome, now=_now())
+        return self._announced(job_id, has_changed=is_completed)
 
-    # For sweeps
+    def add_results(self, job_id: str, results: Sequence[Result]) -> bool:
+        """Record what an aborted job left; False, and nothing is, where it is not ABORTED."""
+        with self._database.writing() as connection:
+            return jobrows.add_results(connection, job_id, results)
 
-    def expired(self, now: datetime) -> Iterator[str]:
-        """Ids of the jobs whose destruction time is reached."""
-        with self._database.reading() as connection:
-            found = lost.expired_jobs(connection, now)
-        yield from found
-
-    def overdue(self, now: datetime) -> Iterator[str]:
-        """Ids of the jobs that execute longer than their execution duration."""
-        with self._database.reading() as connection:
-            found = lost.overdue_jobs(connection, now)
-        yield from found
-
-    def unplanned(self, now: datetime, older_than_s: float) -> Iterator[str]:
-        """Ids of the jobs at work that are not planned, where nobody has the step.
-
-        Those sent, or released, less than `older_than_s` ago are left to the queue.
-        """
-        with self._database.reading() as connection:
-            found = lost.lost_steps(connection, "plan", now=now, older_than_s=older_than_s)
-        yield from found
-
-    def unfinished(self, now: datetime, older_than_s: float = 0) -> Iterator[str]:
-        """Ids of the jobs whose chunks are all reported, where nobody finishes them."""
-        with self._database.reading() as connection:
-            found = lost.lost_steps(connection, "finish", now=now, older_than_s=older_than_s)
-        yield from found
-
-    def lost_chunks(self, now: datetime, lease_s: float) -> Iterator[tuple[str, int]]:
-        """Job and number of chunks RUNNING without a living holder, or SENT for `lease_s`."""
-        with self._database.reading() as connection:
-            found = [*lost.lost_chunks(connection, now, older_than_s=lease_s)]
-        yield from found
-
-    def starved(self, window: int) -> Iterator[str]:
-        """Ids of the jobs with waiting chunks and fewer than `window` SENT or RUNNING."""
-        with self._database.reading() as connection:
-            found = lost.starved_jobs(connection, window)
-        yield from found
-
-    def resend_step(self, job_id: str, step: str, *, now: datetime, older_than_s: float) -> bool:
-        """Mark a lost step as sent now; True for one caller only, who then sends it."""
-        with self._database.working() as connection:
-            return lost.resend_step(connection, job_id, step, now=now, older_than_s=older_than_s)
-
-    def resend_chunk(self, job_id: str, number: int, *, now: datetime, lease_s: float) -> bool:
-        """Mark a lost chunk as SENT now; True for one caller only, who then sends it."""
-        with self._database.working() as connection:
-            return lost.resend_chunk(connection, job_id, number, now=now, older_than_s=lease_s)
-
-    def remains(self, before: datetime) -> Iterator[str]:
-        """Ids of the jobs deleted before an instant, whose files are to be removed once more."""
-        with self._database.reading() as connection:
-            found = lost.old_remains(connection, before)
-        yield from found
-
-    def forget(self, job_id: str) -> None:
-        """Say that no file is left of a deleted job."""
-        with self._database.working() as connection:
-            lost.forget_remains(connection, job_id)
+    def _announced(self, job_id: str, *, has_changed: bool) -> bool:
+        """Tell those who wait, after the change is committed; gives back what is told."""
+        if has_changed:
+            self._notices.announce(job_id)
+        return has_changed
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _after(seconds: int) -> datetime:
-    return _now() + timedelta(seconds=seconds)

@@ -1,10 +1,10 @@
 """What a sweep looks for and marks, within an open transaction: lost work, jobs past their time.
 
 Work is lost when its holder's lease has ended or its holder is dead, or when it was sent and
-nobody took it for a while. Imports holder, models and the store's schema only.
+nobody took it for a while. Imports holder, models, the store's schema and its rows only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from uws.holder import is_dead
 from uws.models import ChunkState, Phase
-from uws.store.jobrows import AT_WORK
+from uws.store.jobrows import AT_WORK, lock_job
 from uws.store.schema import chunks, jobs, remains, steps
 from uws.store.work import IN_FLIGHT, step_is_due
 
@@ -27,7 +27,11 @@ __all__ = [
     "resend_chunk",
     "resend_step",
     "starved_jobs",
+    "unknown_jobs",
 ]
+
+
+_IDS_AT_ONCE = 500  # values in one query; both databases take some thousand
 
 
 def _is_lost(row: Any, now: datetime, older_than_s: float) -> bool:
@@ -46,18 +50,29 @@ def expired_jobs(connection: Connection, now: datetime) -> list[str]:
 
 
 def overdue_jobs(connection: Connection, now: datetime) -> list[str]:
-    """Ids of the jobs that execute longer than they may; 0 s is without limit."""
+    """Ids of the jobs that execute, or are planned, longer than they may; 0 s is without limit."""
+    executing = sa.select(jobs.c.id, jobs.c.start_time, jobs.c.execution_duration_s).where(
+        jobs.c.phase == Phase.EXECUTING.value, jobs.c.start_time.is_not(None)
+    )
+    planning = (
+        sa.select(jobs.c.id, steps.c.begun_time, jobs.c.execution_duration_s)
+        .join(steps, jobs.c.id == steps.c.job_id)
+        .where(
+            jobs.c.phase == Phase.QUEUED.value,
+            jobs.c.chunk_count.is_(None),
+            steps.c.step == "plan",
+            steps.c.holder.is_not(None),
+            steps.c.lease_until > now,
+            steps.c.begun_time.is_not(None),
+        )
+    )
     # Dates are reckoned here, not in SQL, where each database has its own way; the jobs that
     # execute at a moment are few.
-    query = sa.select(jobs.c.id, jobs.c.start_time, jobs.c.execution_duration_s).where(
-        jobs.c.phase == Phase.EXECUTING.value,
-        jobs.c.start_time.is_not(None),
-        jobs.c.execution_duration_s > 0,
-    )
     return [
-        row.id
-        for row in connection.execute(query)
-        if row.start_time + timedelta(seconds=row.execution_duration_s) <= now
+        job_id
+        for query in (executing, planning)
+        for job_id, begun, limit_s in connection.execute(query)
+        if limit_s > 0 and begun + timedelta(seconds=limit_s) <= now
     ]
 
 
@@ -82,7 +97,9 @@ def resend_step(
     connection: Connection, job_id: str, step: str, *, now: datetime, older_than_s: float
 ) -> bool:
     """Mark a lost step as sent now; False when another sweep was faster or it is not lost."""
-    query = _due_steps(step).where(steps.c.job_id == job_id).with_for_update()
+    if not lock_job(connection, job_id, AT_WORK):
+        return False
+    query = _due_steps(step).where(steps.c.job_id == job_id).with_for_update(of=steps)
     row = connection.execute(query).one_or_none()
     if row is None or not _is_lost(row, now, older_than_s):
         return False
@@ -111,25 +128,31 @@ def _chunks_in_flight() -> sa.Select[Any]:
 
 def lost_chunks(
     connection: Connection, now: datetime, *, older_than_s: float
-) -> Iterator[tuple[str, int]]:
+) -> list[tuple[str, int]]:
     """Job and number of each chunk that was sent or taken and that nobody works on."""
     query = _chunks_in_flight().order_by(chunks.c.job_id, chunks.c.number)
-    for row in connection.execute(query):
-        if _is_lost(row, now, older_than_s):
-            yield row.job_id, row.number
+    return [
+        (row.job_id, row.number)
+        for row in connection.execute(query)
+        if _is_lost(row, now, older_than_s)
+    ]
 
 
 def resend_chunk(
     connection: Connection, job_id: str, number: int, *, now: datetime, older_than_s: float
 ) -> bool:
     """Mark a lost chunk as SENT now; False when another sweep was faster or it is not lost."""
-    query = _chunks_in_flight().where(chunks.c.job_id == job_id, chunks.c.number == number)
-    row = connection.execute(query.with_for_update()).one_or_none()
+    if not lock_job(connection, job_id, AT_WORK):
+        return False
+    # The chunk itself too: who claims or renews it does not ask for the job's row.
+    this = sa.and_(chunks.c.job_id == job_id, chunks.c.number == number)
+    query = _chunks_in_flight().where(this).with_for_update(of=chunks)
+    row = connection.execute(query).one_or_none()
     if row is None or not _is_lost(row, now, older_than_s):
         return False
     connection.execute(
         chunks.update()
-        .where(chunks.c.job_id == job_id, chunks.c.number == number)
+        .where(this)
         .values(state=ChunkState.SENT.value, holder=None, lease_until=None, sent_time=now)
     )
     return True
@@ -152,6 +175,15 @@ def starved_jobs(connection: Connection, window: int) -> list[str]:
         in_flight < window,
     )
     return list(connection.scalars(query))
+
+
+def unknown_jobs(connection: Connection, job_ids: Sequence[str]) -> list[str]:
+    """Those of the ids of which there is no job."""
+    known: set[str] = set()
+    for start in range(0, len(job_ids), _IDS_AT_ONCE):
+        some = job_ids[start : start + _IDS_AT_ONCE]
+        known.update(connection.scalars(sa.select(jobs.c.id).where(jobs.c.id.in_(some))))
+    return [job_id for job_id in job_ids if job_id not in known]
 
 
 def old_remains(connection: Connection, before: datetime) -> list[str]:

@@ -155,8 +155,9 @@ steps = Table(
     Column("lease_until", UtcTime),
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("sent_time", UtcTime),
+    Column("begun_time", UtcTime),
 )
-"""The steps `plan` and `finish` of each job: who works on them, how often that was tried."""
+"""The steps `plan` and `finish` of each job: who works on them, since when, how often tried."""
 
 chunks = Table(
     "uws_chunks",
@@ -167,6 +168,7 @@ chunks = Table(
     Column("spec", Text, nullable=False),
     Column("total", Integer, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("resets", Integer, nullable=False, server_default="0"),
     Column("holder", Text),
     Column("lease_until", UtcTime),
     Column("sent_time", UtcTime),

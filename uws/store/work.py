@@ -1,13 +1,13 @@
 """What is done to a job's steps and chunks, within an open transaction.
 
 A step or chunk has one holder until its lease ends, and every change is conditional: a task
-that comes late or twice changes nothing. Imports models, holder and the store's schema only.
+that comes late or twice changes nothing. Imports models, holder, jobtype, the store's schema and
+its rows of jobs only.
 """
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from uws.holder import is_dead
 from uws.jobtype import ChunkPlan, Plan
 from uws.models import Chunk, ChunkReport, ChunkState
-from uws.store.jobrows import AT_WORK
+from uws.store.jobrows import AT_WORK, lock_job
 from uws.store.schema import (
     chunk_from_row,
     chunks,
@@ -39,7 +39,6 @@ __all__ = [
     "save_plan",
     "send_chunks",
     "step_is_due",
-    "step_tries",
 ]
 
 IN_FLIGHT = (ChunkState.SENT.value, ChunkState.RUNNING.value)
@@ -61,42 +60,30 @@ def step_is_due(step: str) -> sa.ColumnElement[bool]:
 
 def lease_step(
     connection: Connection, job_id: str, step: str, *, holder: str, now: datetime, lease_s: int
-) -> bool:
-    """Give a step to a holder, if it is due and no other living one has it; counts the try."""
+) -> int:
+    """Give a step to a holder, if it is due and no other living one has it.
+
+    Returns how often it was given, this time included; 0 when it is not to be had.
+    """
+    if not lock_job(connection, job_id, AT_WORK):
+        return 0
+    this = sa.and_(steps.c.job_id == job_id, steps.c.step == step)
     query = (
-        sa.select(steps.c.holder, steps.c.lease_until)
+        sa.select(steps.c.holder, steps.c.lease_until, steps.c.tries)
         .join(jobs, jobs.c.id == steps.c.job_id)
-        .where(steps.c.job_id == job_id, steps.c.step == step, step_is_due(step))
-        .with_for_update()
+        .where(this, step_is_due(step))
+        .with_for_update(of=steps)
     )
     row = connection.execute(query).one_or_none()
     if row is None:
-        return False
+        return 0
     if row.holder is not None and row.lease_until > now and not is_dead(row.holder):
-        return False
+        return 0
+    tries: int = row.tries + 1
     lease_until = now + timedelta(seconds=lease_s)
-    _update_step(
-        connection,
-        job_id,
-        step,
-        holder=holder,
-        lease_until=lease_until,
-        tries=steps.c.tries + 1,
-    )
-    return True
-
-
-def _update_step(connection: Connection, job_id: str, step: str, **values: Any) -> None:
-    # Any: columns of several types, and SQL expressions on them
-    connection.execute(
-        steps.update().where(steps.c.job_id == job_id, steps.c.step == step).values(values)
-    )
-
-
-def step_tries(connection: Connection, job_id: str, step: str) -> int:
-    """Tell how often a step was leased; 0 where there is no such job."""
-    query = sa.select(steps.c.tries).where(steps.c.job_id == job_id, steps.c.step == step)
-    return connection.scalar(query) or 0
+    lease = {"holder": holder, "lease_until": lease_until, "tries": tries, "begun_time": now}
+    connection.execute(steps.update().where(this).values(lease))
+    return tries
 
 
 def release_step(
@@ -165,9 +152,8 @@ def _batches(job_id: str, plans: Sequence[ChunkPlan]) -> Iterator[list[dict[str,
 
 def send_chunks(connection: Connection, job_id: str, window: int, *, now: datetime) -> list[int]:
     """Mark a job's next chunks as SENT until `window` are in flight; returns their numbers."""
-    # The job's row is locked first: two workers who report at once shall not both fill up.
-    locked = sa.select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.phase.in_(AT_WORK))
-    if connection.scalar(locked.with_for_update()) is None:
+    # Two workers who report at once shall not both fill up.
+    if not lock_job(connection, job_id, AT_WORK):
         return []
     of_job = chunks.c.job_id == job_id
     in_flight = connection.execute(
@@ -191,13 +177,17 @@ def send_chunks(connection: Connection, job_id: str, window: int, *, now: dateti
 
 def forget_attempts(
     connection: Connection, job_id: str, number: int, *, holder: str, attempts: int
-) -> None:
-    """Count the attempts at a chunk anew, for its holder."""
-    connection.execute(
+) -> bool:
+    """Count the attempts at a chunk anew, for its holder: as often as the chunk has items.
+
+    Each time an item is done for good, so more often is a fault, and would have no end.
+    """
+    forgotten = connection.execute(
         chunks.update()
-        .where(chunks.c.job_id == job_id, chunks.c.number == number, chunks.c.holder == holder)
-        .values(attempts=attempts)
+        .where(_held_chunk(job_id, number, holder), chunks.c.resets < chunks.c.total)
+        .values(attempts=attempts, resets=chunks.c.resets + 1)
     )
+    return forgotten.rowcount == 1
 
 
 def claim_chunk(
@@ -266,9 +256,11 @@ def report_chunk(
     state: ChunkState,
 ) -> int | None:
     """Record the report of a chunk held; returns how many are left, None if it was lost."""
+    if not lock_job(connection, job_id, AT_WORK):
+        return None
     recorded = connection.execute(
         chunks.update()
-        .where(_held_chunk(job_id, number, holder), _job_at_work(job_id))
+        .where(_held_chunk(job_id, number, holder))
         .values(
             state=state.value,
             holder=None,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from soda_service.config import load_config
+from soda_service.config import CutoutsConfig, load_config
 from soda_service.errors import ConfigError, SourceUnavailable
 from soda_service.jobs.cutout import CutoutJob, uws_error
 from soda_service.jobs.cutting import Cutter
@@ -21,7 +21,7 @@ from tests.synthetic import DEC_DEG, RA_DEG
 from uws.errors import TooLargeError
 from uws.execution import InlineExecutor
 from uws.files import LocalFiles
-from uws.models import ErrorKind, Job, Parameter, Phase
+from uws.models import ErrorKind, Job, Parameter, Phase, Result
 from uws.service import JobService
 from uws.store import open_store
 
@@ -50,7 +50,8 @@ def service(tmp_path: Path, sky: Sky) -> Iterator[JobService]:
 
 def run(service: JobService, **parameters: str) -> Job:
     values = [Parameter(name, value) for name, value in parameters.items()]
-    return service.create("", values, job_type="cutout", run=True)
+    job = service.create("", values, job_type="cutout", run=True)
+    return service.get("", job.id)  # it was worked meanwhile
 
 
 def summary_of(service: JobService, job: Job) -> dict[str, Any]:
@@ -77,8 +78,42 @@ def test_a_bug_at_a_row_fails_that_row_alone(
     rows = summary_of(service, job)["cutouts"]
     assert [row["STATUS"] for row in rows] == ["ok", "failed", "ok", "ok", "failed", "ok"]
     assert "internal error, reference" in rows[1]["MESSAGE"]
-    assert sorted(tried) == [1, 2, 2, 2, 3, 4, 5, 5, 5, 6]
+    # The same bug at another row is not tried again.
+    assert sorted(tried) == [1, 2, 2, 2, 3, 4, 5, 6]
     assert (job.progress.done, job.progress.failed) == (4, 2)
+
+
+@pytest.mark.parametrize("most", [2, 1000])
+def test_an_aborted_job_lists_what_was_cut(
+    tmp_path: Path, sky: Sky, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    cut, cutouts = Cutter.cut, CutoutsConfig(results_listed_max=most)
+    store = open_store(f"sqlite:///{tmp_path / 'jobs.db'}")
+    store.migrate()
+    files = LocalFiles(tmp_path / "jobs")
+    job_types = {"cutout": CutoutJob(sky, cutouts)}
+    service = JobService(InlineExecutor(store, files, job_types=job_types).runtime)
+
+    def cut_or_abort(self: Cutter, row: PlannedRow) -> Outcome:
+        if row.number == 4:
+            service.abort("", next(store.list("")).id)
+        return cut(self, row)
+
+    monkeypatch.setattr(Cutter, "cut", cut_or_abort)
+    job = run(service, POSITIONS=TABLE, COLORS_FITS="g")
+    assert job.phase == Phase.ABORTED
+    *cutouts_left, archive = job.results
+    assert archive == Result("archive", "archive", "application/gzip")
+    assert len(cutouts_left) == min(most, 3)
+    for result in cutouts_left:
+        folder, name = result.key.rsplit("/", 1)
+        assert (result.id, result.media_type) == (name, "application/fits")
+        assert folder.startswith(f"{job.id}/EAST0/")
+        assert result.size_bytes == files.stat(result.key).size_bytes
+    content = job_types["cutout"].stream_result(job, archive, files)
+    assert content is not None
+    assert len(b"".join(content)) > 1000
+    store.close()
 
 
 def test_data_that_are_away_for_all_rows_end_the_job(

@@ -28,6 +28,8 @@ def refusal_of(line: str | BadLine | None) -> tuple[Fault, ...]:
         ("46.2,-34.2", f"no header row, the first line is '46.2,-34.2'; {NEEDED}"),
         ("name,z", f"no column gives positions, the header is 'name,z'; {NEEDED}"),
         ("XSIZE,YSIZE", f"no column gives positions, the header is 'XSIZE,YSIZE'; {NEEDED}"),
+        ('<?xml version="1.0"?>', "this is XML (a VOTable?); POSITIONS takes CSV"),
+        (' <VOTABLE version="1.4">', "this is XML (a VOTable?); POSITIONS takes CSV"),
         ("RA;DEC", "the columns are separated by semicolons; commas are needed"),
         ('"RA";"DEC"', "the columns are separated by semicolons; commas are needed"),
         ("ra\tdec\tz", "the columns are separated by tabs; commas are needed"),

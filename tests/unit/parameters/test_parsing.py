@@ -312,7 +312,7 @@ def test_pixel_limit_is_the_same_size_as_the_limit_in_arcmin(des: Release) -> No
             {"RA": "inf", "DEC": "91"},
             [
                 Fault(
-                    "'inf' is not a number; allowed: finite number in deg",
+                    "'inf' is not a number; allowed: number from -1000000 to 1000000 deg",
                     column="RA",
                     found="inf",
                 ),

@@ -1,3 +1,4 @@
+import io
 from dataclasses import replace
 
 import pytest
@@ -180,6 +181,25 @@ def test_only_the_table_may_be_a_file(releases: FakeReleases) -> None:
     parameters = (*send(RA="1", DEC="2"), Parameter("XSIZE", "key", by_reference=True))
     message = "too long, or a file; a short text is needed"
     assert faults_of(parameters, releases) == (Fault(message, column="XSIZE"),)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"my\0job",
+            "character 3 of the text is the control character U+0000; only text is allowed",
+        ),
+        (b"Caf\xe9", "byte 3 of the text (0xE9) is not UTF-8; the text must be UTF-8"),
+        ("é".encode() * 10_000, "too long, or a file; a short text is needed"),
+    ],
+    ids=["control character", "Latin-1", "long"],
+)
+def test_why_a_value_is_no_short_text(content: bytes, message: str, releases: FakeReleases) -> None:
+    parameters = (*send(RA="1", DEC="2"), Parameter("JOBNAME", "key", by_reference=True))
+    with pytest.raises(OptionsError) as caught:
+        parse_request(parameters, releases, open_content={"key": io.BytesIO(content)}.__getitem__)
+    assert caught.value.faults == (Fault(message, column="JOBNAME"),)
 
 
 def test_a_position_of_which_nothing_would_be_made(releases: FakeReleases) -> None:

@@ -81,7 +81,7 @@ def test_defaults_of_the_system_are_those_of_the_specification(des: Release) -> 
         ("XSIZE", (0.1, 12.0)),
         ("YPIX", (1, 2738)),
         ("DEC", (-90, 90)),
-        ("RA", (None, None)),
+        ("RA", (-1_000_000, 1_000_000)),
         ("RGB_MINIMUM", (-1e30, 1e30)),
         ("RGB_STRETCH", (1e-36, 1e30)),
         ("COADD_OBJECT_ID", (0, 9223372036854775807)),
@@ -110,7 +110,7 @@ def test_size_in_pixels_is_at_least_one(wise: Release) -> None:
     [
         ("XSIZE", "number from 0.1 to 12.0 arcmin"),
         ("XPIX", "integer from 1 to 2738 pixel"),
-        ("RA", "finite number in deg"),
+        ("RA", "number from -1000000 to 1000000 deg"),
         ("RGB_MINIMUM", "number from -1e+30 to 1e+30"),
         ("RGB_ASINH", "number from 1e-36 to 1e+30"),
         ("MAKE_FITS", "true, false, t, f, yes, no, 1 or 0"),

@@ -45,11 +45,27 @@ def faults(folder: Path, text: str, release: Release = RELEASE) -> list[str]:
         ("", ["is no table: CSV (, ; or tab), FITS, VOTable or Parquet"]),
         ("RA,DEC\n1,2\n", ["no column TILENAME; it has: RA, DEC"]),
         ("TILENAME,tilename\nA,B\n", ["two columns are called 'tilename'"]),
-        ("TILENAME,RA_CENT,DEC_CENT\n", ["there is no tile in this table"]),
+        (f"TILENAME,{CORNERS}\n", ["there is no tile in this table"]),
         (
-            "TILENAME,RA_CENT,DEC_CENT\nA,1\nB,1,2,3\n",
-            ["row 1: 2 cells; the header has 3", "row 2: 4 cells; the header has 3"],
+            f"TILENAME,{CORNERS}\nA,1\nB,{SQUARE},3\n",
+            ["row 1: 2 cells; the header has 9", "row 2: 10 cells; the header has 9"],
         ),
+        (
+            "RA,RAC1,DECC1,ra\nA,1\nB,2\n",
+            [
+                "two columns are called 'ra'",
+                "no column TILENAME; it has: RA, RAC1, DECC1, ra",
+            ],
+        ),
+        (
+            "TILENAME,RA,RAC1,DECC1\nA,1\nB,2\n",
+            [
+                "dec: there is no such column beside ra",
+                "ra2: there is no such column beside ra1, dec1",
+                "ra: there are columns of neither a centre (ra, dec) nor corners",
+            ],
+        ),
+        ("x" * 600, [f"no column TILENAME; it has: {'x' * 500}..."]),
         (
             f"TILENAME,RA_CENT,DEC_CENT,{CORNERS}\nA,x,0,{SQUARE}\nB,1,95,{SQUARE}\n",
             [
@@ -67,6 +83,10 @@ def faults(folder: Path, text: str, release: Release = RELEASE) -> list[str]:
         ),
         (
             "TILENAME,RA_CENT,DEC_CENT\nA,1,2\n",
+            ["there are columns of neither four corners nor a unique area nor a radius"],
+        ),
+        (
+            f"TILENAME,RA_CENT,DEC_CENT,{CORNERS}\nA,1,2,,,,,,,,\n",
             ["row 1: there are neither four corners nor a unique area nor a radius"],
         ),
         (
@@ -87,8 +107,9 @@ def faults(folder: Path, text: str, release: Release = RELEASE) -> list[str]:
         ),
     ],
     ids=[
-        "empty", "no-name", "column-twice", "no-rows", "cells", "numbers", "corner", "no-centre",
-        "no-outline", "name-twice", "crossing", "name",
+        "empty", "no-name", "column-twice", "no-rows", "cells", "columns", "geometry", "no-table",
+        "numbers", "corner", "no-centre", "no-outlines", "no-outline", "name-twice", "crossing",
+        "name",
     ],
 )  # fmt: skip
 def test_faults_of_a_tile_table(tmp_path: Path, text: str, expected: list[str]) -> None:
@@ -106,10 +127,7 @@ def test_faults_of_paths(tmp_path: Path) -> None:
     ]
     release = replace(RELEASE, path_template="{directory}/{tilename}.fits")
     assert faults(tmp_path, text, release) == [
-        (
-            "row 1: the tile table of release DR1 has no column 'directory', which the path of "
-            "band g needs"
-        )
+        ("the tile table of release DR1 has no column 'directory', which the path of band g needs")
     ]
 
 
@@ -117,9 +135,15 @@ def test_faults_of_patterns(tmp_path: Path) -> None:
     text = f"TILENAME,{CORNERS},FOLDER\nA,{SQUARE},r12/p1\nB,{SQUARE},p1\n"
     release = replace(RELEASE, tile_patterns={"folder": r"r(?P<reqnum>\d+)", "no": "(?P<x>.)"})
     assert faults(tmp_path, text, release) == [
-        "row 1, no: there is no such column, which tile_patterns needs",
+        "no: there is no such column, which tile_patterns needs",
+    ]
+    release = replace(RELEASE, tile_patterns={"folder": r"r(?P<reqnum>\d+)"})
+    assert faults(tmp_path, text, release) == [
         r"row 2, folder: 'p1' does not match 'r(?P<reqnum>\\d+)' of tile_patterns",
-        "row 2, no: there is no such column, which tile_patterns needs",
+    ]
+    text = f"TILENAME,BAND,{CORNERS},FOLDER\nA,g,{SQUARE},r1\nA,Y,{SQUARE},r2\n"
+    assert faults(tmp_path, text, release) == [
+        "row 1, folder: differs between the bands of a tile; tile_patterns needs one value",
     ]
 
 
@@ -365,6 +389,15 @@ def test_damaged_files(tmp_path: Path, content: bytes, fault: str) -> None:
     with pytest.raises(ConfigError, match=fault) as refusal:
         list(read_table(path).rows)
     assert str(path) in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["t.fits", "t.FIT", "t.fits.gz", "t.fits.fz", "t.fts"])
+def test_text_named_as_fits(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("TILENAME,RA\nA,1\n")
+    with pytest.raises(ConfigError) as refusal:
+        read_table(path)
+    assert str(refusal.value) == f"{path}: is not a FITS file; if it is CSV, name it so"
 
 
 def test_fits_without_table(tmp_path: Path) -> None:

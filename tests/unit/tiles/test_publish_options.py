@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,37 @@ def test_defaults_that_fit(source: Path, folder: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("tiles", "band", "triplet"),
+    [
+        (["g", "g", "gKsW1"], "g", "W1,Ks,g"),
+        (["g", "g", "KsW1"], "g", None),
+        (["gr", "gr", "rJH", "rJH", "griz"], "r", "HJr"),
+        (["gri", "JHKs"], "J", "i,r,g"),
+        (["grz", "iJH"], "z", "zrg"),
+        (["ugrizJ"], "i", "irg"),
+        (["uVR", "uVR", "uV"], "V", "RVu"),
+    ],
+    ids=["odd tile", "pairs", "two kinds", "one each", "not together", "one tile", "unusual"],
+)
+def test_defaults_are_what_most_tiles_have(
+    source: Path, folder: Path, tiles: list[str], band: str, triplet: str | None
+) -> None:
+    for number, bands in enumerate(tiles):
+        for name in re.findall("Ks|W1|.", bands):
+            image(source / f"t{number}_{name}.fits", shape=(9, 9), ra_deg=30.0 + number)
+    defaults = published(source, folder).release.defaults
+    assert (defaults["COLORS_FITS"], defaults.get("RGB_LUPTON_COLORS")) == (band, triplet)
+
+
+def test_levels_are_those_of_tiles_with_the_triplet(source: Path, folder: Path) -> None:
+    for number in range(10):
+        image(source / f"t{number}_g.fits", ra_deg=30.0 + number)
+    for band in "ri":
+        image(source / f"t9_{band}.fits", ra_deg=39.0)
+    assert "RGB_STRETCH" in published(source, folder).release.defaults
+
+
 def test_two_bands_have_no_triplet(source: Path, folder: Path) -> None:
     for band in "gr":
         image(source / f"a_{band}.fits")
@@ -174,6 +206,16 @@ def test_publishing_again_updates_and_keeps_what_the_operator_wrote(
     release = published(source, folder, title="Second").release
     assert (release.title, release.defaults) == ("Second", {"COLORS_FITS": "r"})
     assert sorted(paths_of(folder)) == ["a"]
+
+
+def test_publishing_again_in_another_case_keeps_the_name(source: Path, folder: Path) -> None:
+    image(source / "a_g.fits")
+    publish(source, name="MYSKY", folder=folder)
+    report = publish(source, name="mysky", folder=folder)
+    assert report.warnings == ("mysky is brought up to date under the name that it has, MYSKY",)
+    assert report.release.name == "MYSKY"
+    assert [release.name for release in Releases([folder]).all()] == ["MYSKY"]
+    assert sorted(path.name for path in folder.iterdir()) == ["mysky.tiles.csv", "mysky.toml"]
 
 
 def test_only_one_release_is_the_default(source: Path, folder: Path) -> None:

@@ -1,16 +1,18 @@
 """Abort and destruction: in every phase, and with the queue or the files away."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from typing_extensions import override
 
-from tests.toyjob import Recorder, new_toy
+from tests.toyjob import Recorder, ToyJob, new_toy, set_type
 from uws.ending import abort_job, destroy_job
 from uws.errors import TransientError
-from uws.files import LocalFiles
-from uws.models import FINISHED, Phase
+from uws.files import JobFiles, LocalFiles
+from uws.models import FINISHED, Job, Phase, Result
 from uws.runtime import Runtime
 
 
@@ -29,6 +31,37 @@ def test_abort(runtime: Runtime, recorder: Recorder, phase: Phase) -> None:
     assert (job.phase, job.end_time is not None) == (Phase.ABORTED if ends else phase, ends)
     assert recorder.sent == (["cancel job"] if ends else [])
     assert not abort_job(runtime, "job")
+
+
+def test_abort_lists_what_is_there(runtime: Runtime) -> None:
+    runtime.store.create(replace(new_toy(), phase=Phase.EXECUTING))
+    runtime.files.write("job/item-001.txt", b"sky 1\n")
+    runtime.files.write("job/item-000.txt", b"sky\n")
+    assert runtime.store.get("job").results == ()
+    assert abort_job(runtime, "job")
+    assert runtime.store.get("job").results == (
+        Result("item-000.txt", "job/item-000.txt", "text/plain", 4),
+        Result("item-001.txt", "job/item-001.txt", "text/plain", 6),
+    )
+
+
+class Broken(ToyJob):
+    """Cannot tell what it left."""
+
+    @override
+    def results_so_far(self, job: Job, files: JobFiles) -> Sequence[Result]:
+        raise KeyError("a bug")
+
+
+def test_job_is_aborted_even_if_its_results_cannot_be_listed(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    set_type(runtime, Broken())
+    runtime.store.create(replace(new_toy(), phase=Phase.EXECUTING))
+    assert abort_job(runtime, "job")
+    job = runtime.store.get("job")
+    assert (job.phase, job.results) == (Phase.ABORTED, ())
+    assert "results of an aborted job not listed" in caplog.messages
 
 
 @pytest.mark.parametrize("phase", list(Phase), ids=str)

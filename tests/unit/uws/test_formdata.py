@@ -1,17 +1,21 @@
 """Bodies of requests become parameters: any encoding, any length, piece by piece."""
 
 import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from uws import formdata
-from uws.errors import TooLargeError, UsageError
+from uws.errors import NotFoundError, TooLargeError, UsageError
 from uws.files import LocalFiles
-from uws.formdata import Field, bare_field, form_fields
-from uws.intake import FIELDS_MAX, Intake
+from uws.formdata import FIELDS_MAX, Field, bare_field, form_fields
+from uws.intake import FILES_MAX, INLINE_TOTAL_MAX, Intake
 from uws.models import Parameter
 
 INLINE_MAX = 100
@@ -27,11 +31,13 @@ class _Dripping(io.BytesIO):
         return super().read(min(3, size) if size and size > 0 else 3)
 
 
-def _post(body: bytes, content_type: str | None, *, query: str = "") -> Request:
+def _post(
+    body: bytes, content_type: str | None, *, query: str = "", is_dripping: bool = True
+) -> Request:
     builder = EnvironBuilder(method="POST", data=body, query_string=query)
     environ = builder.get_environ()
     environ["CONTENT_TYPE"] = content_type or ""
-    environ["wsgi.input"] = _Dripping(body)
+    environ["wsgi.input"] = _Dripping(body) if is_dripping else io.BytesIO(body)
     return Request(environ)
 
 
@@ -50,6 +56,8 @@ FORM = "application/x-www-form-urlencoded"
     [
         (b"", []),
         (b"&&", []),
+        (b"&&&A=1&&&&&B=2&&", [("A", b"1"), ("B", b"2")]),
+        (b"=&=1", [("", b""), ("", b"1")]),
         (b"A=1", [("A", b"1")]),
         (b"A=1&b=2&A=", [("A", b"1"), ("b", b"2"), ("A", b"")]),
         (b"A", [("A", b"")]),
@@ -74,6 +82,30 @@ def test_urlencoded_bodies_are_read_piece_by_piece(
 def test_a_body_that_is_no_form_is_refused_before_it_is_read() -> None:
     with pytest.raises(UsageError, match="no '=' within 4096 bytes"):
         _fields(_post(b"RA,DEC\n" * 2000, FORM))
+
+
+class _Counted(bytes):
+    """A body whose bytes are counted as they are copied out of it, slice by slice."""
+
+    copied = 0
+
+    def __getitem__(self, part: Any) -> Any:
+        found = super().__getitem__(part)
+        if isinstance(part, slice):
+            _Counted.copied += len(found)
+            return _Counted(found)
+        return found
+
+    def __add__(self, other: bytes) -> "_Counted":
+        return _Counted(super().__add__(other))
+
+
+def test_a_long_run_of_separators_is_passed_over_in_one_go() -> None:
+    body = _Counted(b"&" * 20_000 + b"A=1")
+    reader = formdata._Urlencoded(io.BytesIO())
+    reader._buffer = body
+    assert [(field.name, b"".join(field.content)) for field in reader.fields()] == [("A", b"1")]
+    assert _Counted.copied < 100
 
 
 @pytest.mark.parametrize(
@@ -120,6 +152,27 @@ def test_multipart_bodies_are_read_piece_by_piece() -> None:
         ("T", b"RA,DEC\r\n1,2\r\n", True, "text/csv"),
         ("EMPTY", b"", True, ""),
     ]
+
+
+MULTIPART_TYPE = "multipart/form-data; boundary=xx"
+
+
+def test_a_multipart_body_without_end_of_headers_is_refused_by_the_limit_that_it_broke() -> None:
+    request = _post(b"--xx\r\nX: " + b"a" * 2_000_000, MULTIPART_TYPE, is_dripping=False)
+    with pytest.raises(TooLargeError) as caught:
+        _fields(request)
+    assert str(caught.value) == (
+        "UsageError: the multipart/form-data body cannot be read: no part whose headers end "
+        "within 1048576 bytes"
+    )
+
+
+def test_parts_that_are_no_fields_are_counted_too() -> None:
+    unchosen = b'--xx\r\nContent-Disposition: form-data; name="U"; filename=""\r\n\r\n\r\n'
+    body = unchosen * (FIELDS_MAX + 1) + b"--xx--\r\n"
+    request = _post(body, MULTIPART_TYPE, is_dripping=False)
+    with pytest.raises(TooLargeError, match="more than 10000 parts in one body"):
+        _fields(request)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +235,8 @@ def intake(files: LocalFiles) -> Intake:
 def test_bad_names_are_refused_and_files_written_so_far_removed(
     intake: Intake, files: LocalFiles, name: str
 ) -> None:
-    with pytest.raises(UsageError, match=r"^UsageError: parameter name "):
+    allowed = "a name has letters, digits, '_', '-', ':' and begins with a letter or '_'$"
+    with pytest.raises(UsageError, match=f"^UsageError: parameter name .*{allowed}"):
         intake.take([_field("A", b"x" * 1000), _field(name, b"1")])
     assert list(files.keys("job")) == []
 
@@ -219,42 +273,80 @@ def test_uws_27_other_content_is_kept_byte_for_byte(
     intake: Intake, files: LocalFiles, content: bytes
 ) -> None:
     intake.take([_field("P", content)])
-    key = "job/.uws/parameters/P"
-    assert intake.parameters == [Parameter("P", key, by_reference=True, media_type="text/plain")]
+    (parameter,) = intake.parameters
+    key = parameter.value
+    assert re.fullmatch(r"job/\.uws/parameters/P\.[0-9a-f]{16}", key)
+    assert parameter == Parameter("P", key, by_reference=True, media_type="text/plain")
     with files.open(key) as stream:
         assert stream.read() == content
 
 
-def test_uws_50_files_are_kept_with_their_type_and_repeats_are_numbered(
-    intake: Intake, files: LocalFiles
-) -> None:
+def test_uws_50_files_are_kept_with_their_type(intake: Intake, files: LocalFiles) -> None:
     intake.take(
         [
             _field("p", b"1", is_file=True, media_type="text/csv; header=present"),
             _field("P", b"2", is_file=True, media_type="not a type"),
         ]
     )
-    assert intake.parameters == [
-        Parameter(
-            "P",
-            "job/.uws/parameters/P",
-            by_reference=True,
-            media_type="text/csv; header=present",
-        ),
-        Parameter(
-            "P",
-            "job/.uws/parameters/P.2",
-            by_reference=True,
-            media_type="application/octet-stream",
-        ),
+    types = [(item.name, item.by_reference, item.media_type) for item in intake.parameters]
+    assert types == [
+        ("P", True, "text/csv; header=present"),
+        ("P", True, "application/octet-stream"),
     ]
-    assert list(files.keys("job")) == ["job/.uws/parameters/P", "job/.uws/parameters/P.2"]
+    assert sorted(item.value for item in intake.parameters) == list(files.keys("job"))
 
 
-def test_a_later_intake_does_not_touch_earlier_files(intake: Intake, files: LocalFiles) -> None:
+def test_intakes_at_the_same_moment_do_not_touch_each_others_files(files: LocalFiles) -> None:
+    first, second = (Intake(INLINE_MAX, files, job_id="job") for _ in range(2))
+    first.take([_field("P", b"1", is_file=True)])
+    second.take([_field("P", b"2", is_file=True)])
+    second.discard()
+    assert list(files.keys("job")) == [first.parameters[0].value]
+
+
+def test_files_are_on_disk_before_they_are_promised(
+    files: LocalFiles, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    real = files.writer
+
+    def writer(key: str, *, durable: bool = False) -> Any:
+        asked.append(durable)
+        return real(key)
+
+    monkeypatch.setattr(files, "writer", writer)
     intake.take([_field("P", b"1", is_file=True)])
-    later = Intake(INLINE_MAX, files, job_id="job")
-    later.take([_field("P", b"2", is_file=True)])
-    assert later.parameters[0].value == "job/.uws/parameters/P.2"
-    later.discard()
-    assert list(files.keys("job")) == ["job/.uws/parameters/P"]
+    assert asked == [True]
+
+
+def test_values_beyond_the_jobs_total_are_kept_by_reference(files: LocalFiles) -> None:
+    size = INLINE_TOTAL_MAX // 4
+    held = [Parameter("A", "x" * size), Parameter("B", "y" * INLINE_TOTAL_MAX, by_reference=True)]
+    intake = Intake(size, files, job_id="job", held=held)
+    intake.take([Field("C", iter([b"x" * size])) for _ in range(4)])
+    assert [item.by_reference for item in intake.parameters] == [False, False, False, True]
+    intake.take([_field("D", b"")])
+    assert not intake.parameters[-1].by_reference
+
+
+def test_too_many_files_are_refused_and_removed(files: LocalFiles) -> None:
+    intake = Intake(INLINE_MAX, files, job_id="job")
+    with pytest.raises(TooLargeError, match="P: more than 1000 long values or files"):
+        intake.take(_field("P", b"1", is_file=True) for _ in range(FILES_MAX + 1))
+    assert list(files.keys("job")) == []
+
+
+def test_an_upload_whose_job_is_deleted_meanwhile_is_not_found(
+    files: LocalFiles, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = files.writer
+
+    @contextmanager
+    def writer(key: str, *, durable: bool = False) -> Iterator[BinaryIO]:
+        with real(key, durable=durable) as stream:
+            yield stream
+            files.delete("job")
+
+    monkeypatch.setattr(files, "writer", writer)
+    with pytest.raises(NotFoundError, match="job job was deleted meanwhile"):
+        intake.take([_field("P", b"1", is_file=True)])

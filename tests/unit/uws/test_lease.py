@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -50,7 +50,9 @@ class Meddled(ToyJob):
 def test_aborted_job_stays_aborted(inline: Runtime, where: str) -> None:
     set_type(inline, Meddled(where, lambda: abort_job(inline, "job")))
     job = run_toy(inline, WORD="sky", TIMES="2", CHUNKS="2")
-    assert (job.phase, job.error, job.results) == (Phase.ABORTED, None, ())
+    assert (job.phase, job.error) == (Phase.ABORTED, None)
+    made = ["item-000.txt", "item-001.txt"] if where == "finish" else []
+    assert [result.id for result in job.results] == made
 
 
 @pytest.mark.parametrize("where", ["plan", "chunk", "finish"])
@@ -116,4 +118,78 @@ def test_lease_survives_a_store_that_is_away_for_a_moment(
     set_type(runtime, Meddled("chunk", lambda: renewed.wait(10)))
     assert run_toy(runtime, WORD="sky").phase is Phase.COMPLETED
     assert "lease not renewed: ServiceUnavailable: the store is away" in caplog.messages
+    runtime.store.close()
+
+
+class Beating(ToyJob):
+    """Says that it is alive until it is stopped, for ten seconds at most."""
+
+    def __init__(self) -> None:
+        self.beats_s: list[float] = []
+
+    @override
+    def run_chunk(self, context: JobContext, chunk: Chunk) -> ChunkReport:
+        begun = time.monotonic()
+        while (elapsed := time.monotonic() - begun) < 10:
+            context.heartbeat()
+            self.beats_s.append(elapsed)
+            threading.Event().wait(0.01)
+        return super().run_chunk(context, chunk)
+
+
+@pytest.mark.parametrize(
+    ("error", "told", "between_s"),
+    [
+        (TransientError("away"), "lease not renewed: ServiceUnavailable: away", (0.9, 2.0)),
+        (KeyError("a bug"), "lease given up", (0.2, 0.9)),
+    ],
+    ids=["store away", "bug"],
+)
+def test_work_stops_when_its_lease_is_not_kept(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    told: str,
+    between_s: tuple[float, float],
+) -> None:
+    runtime = toy_runtime(tmp_path, limits=replace(LIMITS, lease_s=1))
+
+    def renew_never(*_: object, **__: object) -> bool:
+        raise error
+
+    monkeypatch.setattr(runtime.store, "renew", renew_never)
+    beating = Beating()
+    set_type(runtime, beating)
+    job = run_toy(runtime, WORD="sky")
+    assert job.phase is Phase.EXECUTING, "left to the sweep"
+    assert between_s[0] < beating.beats_s[-1] < between_s[1]
+    assert told in caplog.messages
+    later = datetime.now(UTC) + timedelta(seconds=2)
+    assert list(runtime.store.lost_chunks(later, 1)) == [("job", 0)]
+    runtime.store.close()
+
+
+class Silent(ToyJob):
+    """Works for longer than a lease and says nothing."""
+
+    @override
+    def run_chunk(self, context: JobContext, chunk: Chunk) -> ChunkReport:
+        threading.Event().wait(1.5)
+        return ChunkReport(chunk.total)
+
+
+def test_silent_work_outlives_a_store_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lease runs out, but nobody took the chunk: what was done counts."""
+    runtime = toy_runtime(tmp_path, limits=replace(LIMITS, lease_s=1))
+
+    def renew_never(*_: object, **__: object) -> bool:
+        raise TransientError("away")
+
+    monkeypatch.setattr(runtime.store, "renew", renew_never)
+    queue_toy(set_type(runtime, Silent()), WORD="sky", TIMES="2")
+    runtime.executor.send_plan("job")
+    assert runtime.store.get("job").progress.done == 2
     runtime.store.close()

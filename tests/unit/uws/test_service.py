@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -158,6 +159,18 @@ def test_run_at_creation_queues_the_job_with_its_notes(
     assert executor.sent == [("plan", job.id)]
 
 
+def test_a_job_is_created_and_queued_in_one_go(
+    service: JobService, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Phase] = []
+    monkeypatch.setattr(
+        type(runtime.store), "create", lambda _store, job, **_: written.append(job.phase)
+    )
+    service.create("vera", [WORD], job_type="toy", run=True)
+    service.create("vera", [WORD], job_type="toy")
+    assert written == [Phase.QUEUED, Phase.PENDING]
+
+
 def test_limits_bind_at_creation_and_a_note_tells(service: JobService) -> None:
     job = service.create(
         "vera",
@@ -252,6 +265,53 @@ def test_refused_parameters_put_the_job_into_error(
     assert executor.sent == []
 
 
+def test_parameters_that_change_while_they_are_checked_are_checked_again(
+    service: JobService,
+    make: Callable[..., Job],
+    executor: RecordingExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job, real = make(), ToyJob.check
+    changes = iter([[Parameter("WORD", "sea")], [BAD]])
+
+    def check(*arguments: Any) -> tuple[str, ...]:
+        notes = real(*arguments)
+        if (values := next(changes, None)) is not None:
+            service.set_parameters("vera", job.id, values)
+        return notes
+
+    monkeypatch.setattr(ToyJob, "check", check)
+    refused = service.start("vera", job.id)
+    assert refused.phase == Phase.ERROR
+    assert refused.parameters == (Parameter("WORD", "sea"), BAD)
+    assert executor.sent == []
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_file_that_vanished_while_it_was_checked(
+    service: JobService,
+    make: Callable[..., Job],
+    is_replaced: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job, real, calls = make(), ToyJob.check, []
+
+    def check(*arguments: Any) -> tuple[str, ...]:
+        calls.append(arguments)
+        if len(calls) > 1:
+            return real(*arguments)
+        if is_replaced:
+            service.set_parameters("vera", job.id, [Parameter("WORD", "sea")])
+        raise FileNotFoundError("WORD")
+
+    monkeypatch.setattr(ToyJob, "check", check)
+    if is_replaced:
+        assert service.start("vera", job.id).phase == Phase.QUEUED
+    else:
+        with pytest.raises(FileNotFoundError):
+            service.start("vera", job.id)
+
+
 def test_a_check_that_cannot_be_made_now_leaves_the_job_pending(
     service: JobService, make: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,8 +333,12 @@ def test_uws_43_abort_of_a_finished_job_is_refused(
     service: JobService, make: Callable[..., Job], phase: Phase
 ) -> None:
     job = make(phase)
-    with pytest.raises(WrongPhaseError, match=f"job {job.id} is {phase}; it can only be aborted"):
+    with pytest.raises(WrongPhaseError) as caught:
         service.abort("vera", job.id)
+    assert str(caught.value) == (
+        f"UsageError: job {job.id} is {phase}; it can only be aborted while "
+        "PENDING or QUEUED or EXECUTING or HELD or SUSPENDED"
+    )
     assert service.get("vera", job.id) == job
 
 

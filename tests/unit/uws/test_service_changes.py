@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,8 +10,9 @@ from time import monotonic
 
 import pytest
 
-from tests.uws_runtime import WORD, RecordingExecutor, bring_to, open_runtime
-from uws.errors import NotFoundError, UsageError, WrongPhaseError
+from tests.uws_runtime import BAD, WORD, RecordingExecutor, bring_to, open_runtime
+from uws import waiting
+from uws.errors import NotFoundError, TooLargeError, UsageError, WrongPhaseError
 from uws.jobtype import Outcome, Plan
 from uws.models import Job, Parameter, Phase, Result
 from uws.runtime import JobLimits, Runtime
@@ -109,7 +111,52 @@ def test_uws_37_a_job_deleted_during_the_wait_is_gone(
     timer.join()
 
 
+def test_beyond_so_many_waiters_the_answer_comes_at_once(
+    runtime: Runtime, make: Callable[..., Job]
+) -> None:
+    crowded = JobService(replace(runtime, limits=replace(runtime.limits, waiters_max=1)))
+    job = make(Phase.PENDING)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(_elapsed_s, lambda: crowded.wait("vera", job.id, seconds=1))
+        while crowded._waiter._free._value != 0:
+            threading.Event().wait(0.01)
+        assert _elapsed_s(lambda: crowded.wait("vera", job.id, seconds=1)) < 0.5
+        assert first.result() > 0.95
+    assert _elapsed_s(lambda: crowded.wait("vera", job.id, seconds=1)) > 0.95
+
+
+def test_a_wait_that_is_told_of_nothing_looks_at_the_store_by_itself(
+    service: JobService,
+    runtime: Runtime,
+    make: Callable[..., Job],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(waiting, "_LOOK_S", 0.2)
+    monkeypatch.setattr(runtime.store._notices, "announce", lambda _: None)
+    job = make(Phase.PENDING)
+    timer = threading.Timer(0.05, service.abort, ("vera", job.id))
+    timer.start()
+    start = monotonic()
+    assert service.wait("vera", job.id, seconds=1).phase == Phase.ABORTED
+    assert monotonic() - start < 0.9
+    timer.join()
+
+
 # ---------------------------------------------------------------- properties
+
+
+def test_a_job_has_only_so_many_parameters(
+    service: JobService, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uws.service.PARAMETERS_MAX", 2)
+    job = service.create("vera", [WORD, BAD], job_type="toy")
+    key = f"{job.id}/.uws/parameters/T"
+    runtime.files.write(key, b"1")
+    with pytest.raises(TooLargeError, match="more than 2 parameters in one job"):
+        service.set_parameters("vera", job.id, [Parameter("T", key, by_reference=True)])
+    assert list(runtime.files.keys(job.id)) == []
+    values = [Parameter("WORD", "sea")]
+    assert service.set_parameters("vera", job.id, values).parameters == (*values, BAD)
 
 
 def test_uws_49_posted_values_replace_those_of_the_same_name(

@@ -147,7 +147,7 @@ def test_counts_and_sweeps_use_indexes(store: JobStore) -> None:
             *store.starved(8),
         ],
     )
-    assert len(plans) == 7
+    assert len(plans) == 8
     assert [plan for plan in plans if "SCAN uws_" in plan] == []
 
 

@@ -5,13 +5,14 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.toyjob import Recorder, new_toy, queue_toy
 from uws.errors import TransientError
+from uws.files import LocalFiles
 from uws.models import ChunkReport, Phase
 from uws.runtime import Runtime
 from uws.steps import plan_job
@@ -98,6 +99,16 @@ def test_overdue_job_is_aborted(runtime: Runtime, recorder: Recorder) -> None:
     assert recorder.sent[-1] == "cancel job"
 
 
+def test_plan_that_takes_too_long_is_aborted(runtime: Runtime, recorder: Recorder) -> None:
+    runtime.store.create(replace(new_toy(execution_duration_s=10), phase=Phase.QUEUED))
+    runtime.store.lease_step("job", "plan", holder="me", lease_s=30)
+    now = datetime.now(UTC)
+    assert sweep(runtime, now + timedelta(seconds=9)) == SweepReport()
+    assert sweep(runtime, now + timedelta(seconds=11)) == SweepReport(aborted=1)
+    assert runtime.store.phase("job") is Phase.ABORTED
+    assert recorder.sent == ["cancel job"]
+
+
 @pytest.mark.parametrize("phase", [Phase.PENDING, Phase.EXECUTING, Phase.COMPLETED], ids=str)
 def test_expired_job_is_destroyed(runtime: Runtime, recorder: Recorder, phase: Phase) -> None:
     job = replace(new_toy(), phase=phase)
@@ -118,6 +129,66 @@ def test_files_written_after_a_deletion_are_cleared(runtime: Runtime) -> None:
     assert sweep(runtime, now + timedelta(seconds=61)) == SweepReport(cleared=1)
     assert list(runtime.files.keys("job")) == []
     assert sweep(runtime, now + timedelta(days=1)) == SweepReport()
+
+
+def test_files_that_cannot_be_removed_are_tried_again(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = queue_toy(runtime)
+    runtime.store.delete("job")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalFiles, "delete", refuse)
+        assert sweep(runtime, now + timedelta(seconds=61)) == SweepReport(faults=1)
+    assert sweep(runtime, now + timedelta(seconds=62)) == SweepReport(cleared=1)
+
+
+ID = "0123456789abcdef" * 2
+
+
+@pytest.mark.parametrize(
+    ("folder", "goes"),
+    [
+        (ID, True),
+        (f".validate-{ID}", True),
+        ("job", False),
+        ("lost+found", False),
+        (".snapshot", False),
+        (ID[:-1], False),
+        (ID.upper(), False),
+    ],
+)
+def test_folders_of_no_job_go_after_a_day(runtime: Runtime, folder: str, goes: bool) -> None:
+    """Only those with names that this server makes."""
+    runtime.files.write(f"{folder}/.parameters/table", b"RA,DEC")
+    now = datetime.now(UTC)
+    assert sweep(runtime, now + timedelta(hours=23)) == SweepReport()
+    assert sweep(runtime, now + timedelta(hours=25), is_thorough=False) == SweepReport()
+    assert sweep(runtime, now + timedelta(hours=25)) == SweepReport(orphans=int(goes))
+    assert list(runtime.files.keys(folder)) == ([] if goes else [f"{folder}/.parameters/table"])
+
+
+@pytest.mark.parametrize("phase", [Phase.PENDING, Phase.COMPLETED, Phase.ARCHIVED], ids=str)
+def test_folders_of_jobs_stay(runtime: Runtime, phase: Phase) -> None:
+    job = replace(new_toy(ID), phase=phase)
+    runtime.store.create(replace(job, destruction=job.creation_time + timedelta(days=30)))
+    runtime.files.write(f"{ID}/item.txt", b"a")
+    assert sweep(runtime, datetime.now(UTC) + timedelta(days=2)) == SweepReport()
+    assert list(runtime.files.keys(ID)) == [f"{ID}/item.txt"]
+
+
+def test_folders_that_cannot_be_listed_put_the_sweep_off(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("no")
+
+    monkeypatch.setattr(LocalFiles, "folders", refuse)
+    with pytest.raises(TransientError, match="the folders of the jobs cannot be listed"):
+        sweep(runtime)
 
 
 def test_one_fault_does_not_stop_a_sweep(
@@ -153,19 +224,19 @@ def test_sweeper_sweeps_until_it_is_stopped(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     stop = threading.Event()
-    swept: list[int] = []
+    thorough: list[bool] = []
 
-    def sweep_badly(_: Runtime) -> SweepReport:
-        swept.append(len(swept))
-        if len(swept) == 3:
+    def sweep_badly(_: Runtime, *, is_thorough: bool) -> SweepReport:
+        thorough.append(is_thorough)
+        if len(thorough) == 4:
             stop.set()
-        if len(swept) == 1:
+        if len(thorough) == 1:
             raise TransientError("the store is away")
         return SweepReport()
 
     monkeypatch.setattr("uws.sweep.sweep", sweep_badly)
     run_sweeper(runtime, every_s=0.001, stop=stop)
-    assert swept == [0, 1, 2]
+    assert thorough == [True, True, False, False], "once an hour, and not before it went well"
     assert caplog.messages == ["sweep put off: ServiceUnavailable: the store is away"]
     run_sweeper(runtime, every_s=0.001, stop=stop)
-    assert swept == [0, 1, 2]
+    assert len(thorough) == 4

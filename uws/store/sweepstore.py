@@ -1,0 +1,76 @@
+"""The part of the job store that sweeps ask: what was lost, what is past its time.
+
+Imports the store's own modules only.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from uws.store import lost
+from uws.store.database import Database
+
+__all__ = ["SweepStore"]
+
+
+class SweepStore:
+    """Lost work and jobs past their time, one method a transaction."""
+
+    _database: Database
+
+    def expired(self, now: datetime) -> Sequence[str]:
+        """Ids of the jobs whose destruction time is reached."""
+        with self._database.reading() as connection:
+            return lost.expired_jobs(connection, now)
+
+    def overdue(self, now: datetime) -> Sequence[str]:
+        """Ids of the jobs that execute, or are planned, longer than their execution duration."""
+        with self._database.reading() as connection:
+            return lost.overdue_jobs(connection, now)
+
+    def unplanned(self, now: datetime, older_than_s: float) -> Sequence[str]:
+        """Ids of the jobs at work that are not planned, where nobody has the step.
+
+        Those sent, or released, less than `older_than_s` ago are left to the queue.
+        """
+        with self._database.reading() as connection:
+            return lost.lost_steps(connection, "plan", now=now, older_than_s=older_than_s)
+
+    def unfinished(self, now: datetime, older_than_s: float = 0) -> Sequence[str]:
+        """Ids of the jobs whose chunks are all reported, where nobody finishes them."""
+        with self._database.reading() as connection:
+            return lost.lost_steps(connection, "finish", now=now, older_than_s=older_than_s)
+
+    def lost_chunks(self, now: datetime, lease_s: float) -> Sequence[tuple[str, int]]:
+        """Job and number of chunks RUNNING without a living holder, or SENT for `lease_s`."""
+        with self._database.reading() as connection:
+            return lost.lost_chunks(connection, now, older_than_s=lease_s)
+
+    def starved(self, window: int) -> Sequence[str]:
+        """Ids of the jobs with waiting chunks and fewer than `window` SENT or RUNNING."""
+        with self._database.reading() as connection:
+            return lost.starved_jobs(connection, window)
+
+    def resend_step(self, job_id: str, step: str, *, now: datetime, older_than_s: float) -> bool:
+        """Mark a lost step as sent now; True for one caller only, who then sends it."""
+        with self._database.working() as connection:
+            return lost.resend_step(connection, job_id, step, now=now, older_than_s=older_than_s)
+
+    def resend_chunk(self, job_id: str, number: int, *, now: datetime, lease_s: float) -> bool:
+        """Mark a lost chunk as SENT now; True for one caller only, who then sends it."""
+        with self._database.working() as connection:
+            return lost.resend_chunk(connection, job_id, number, now=now, older_than_s=lease_s)
+
+    def unknown(self, job_ids: Sequence[str]) -> Sequence[str]:
+        """Those of some ids of which there is no job."""
+        with self._database.reading() as connection:
+            return lost.unknown_jobs(connection, job_ids)
+
+    def remains(self, before: datetime) -> Sequence[str]:
+        """Ids of the jobs deleted before an instant, whose files are to be removed once more."""
+        with self._database.reading() as connection:
+            return lost.old_remains(connection, before)
+
+    def forget(self, job_id: str) -> None:
+        """Say that no file is left of a deleted job."""
+        with self._database.working() as connection:
+            lost.forget_remains(connection, job_id)
