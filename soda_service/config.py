@@ -7,13 +7,12 @@ Imports the standard library, settings and errors only.
 """
 
 import ipaddress
-import logging
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, get_type_hints
+from typing import TYPE_CHECKING, Literal
 
 from soda_service.errors import ConfigError
 from soda_service.settings import (
@@ -24,6 +23,7 @@ from soda_service.settings import (
     environment_layer,
     file_layer,
     read_tree,
+    warn_of_slips,
 )
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ __all__ = [
     "is_loopback",
     "load_config",
 ]
-
-_log = logging.getLogger(__name__)
 
 _NO_LOCATION = Location("")
 _STORE_KINDS = ("sqlite", "postgresql", "postgresql+psycopg")
@@ -347,24 +345,10 @@ def load_config(
     written = (file_layer(path),) if path else ()
     variables = environment_layer(environ)
     given = Layer("command line", {OUTSIDE: {"data": str(data)} if data else {}, **overrides})
-    _warn_of_slips(environ)
+    warn_of_slips(Config, environ)
     config = read_tree(Config, (*written, variables, given))
     _check_together(config)
     return config
-
-
-def _warn_of_slips(environ: Mapping[str, str]) -> None:
-    """Warn of SODA_WEB_PORT where SODA_WEB__PORT was meant.
-
-    It is no error: a cluster manager sets that very variable for a service called soda-web.
-    """
-    sections = get_type_hints(Config)
-    for variable in environ:
-        section, _, key = variable.removeprefix("SODA_").lower().partition("_")
-        known = getattr(sections.get(section), "__dataclass_fields__", {})
-        if variable.startswith("SODA_") and key in known:
-            meant = f"SODA_{section}__{key}".upper()
-            _log.warning("%s is no setting and is passed over; is %s meant?", variable, meant)
 
 
 def is_loopback(host: str) -> bool:

@@ -5,6 +5,7 @@ Knows types, bounds and paths of keys, and nothing of what any setting means: th
 """
 
 import difflib
+import logging
 import os
 import tomllib
 from collections.abc import Mapping
@@ -23,12 +24,15 @@ __all__ = [
     "environment_layer",
     "file_layer",
     "read_tree",
+    "warn_of_slips",
 ]
 
 Tree = TypeVar("Tree")
 
 Location = NewType("Location", str)
 """A directory or a URL; a relative directory is taken from where the setting was written."""
+
+_log = logging.getLogger(__name__)
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
@@ -84,6 +88,20 @@ def environment_layer(environ: Mapping[str, str]) -> Layer:
         if variable.startswith("SODA_") and mark:
             sections.setdefault(section.lower(), {})[key.lower()] = text
     return Layer("environment", sections)
+
+
+def warn_of_slips(kind: type, environ: Mapping[str, str]) -> None:
+    """Warn of SODA_WEB_PORT where SODA_WEB__PORT was meant.
+
+    It is no error: a cluster manager sets that very variable for a service called soda-web.
+    """
+    sections = get_type_hints(kind)
+    for variable in environ:
+        section, _, key = variable.removeprefix("SODA_").lower().partition("_")
+        known = getattr(sections.get(section), "__dataclass_fields__", {})
+        if variable.startswith("SODA_") and key in known:
+            meant = f"SODA_{section}__{key}".upper()
+            _log.warning("%s is no setting and is passed over; is %s meant?", variable, meant)
 
 
 def read_tree(kind: type[Tree], layers: tuple[Layer, ...]) -> Tree:
