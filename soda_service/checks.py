@@ -81,7 +81,11 @@ def _check_store(config: Config) -> str:
     url = config.store_url()
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
         return f"{url} (will be made by init-db or serve)"
-    return f"{_shown(url)}, {open_store(url).count('', ACTIVE)} jobs under way"
+    store = open_store(url)
+    try:
+        return f"{_shown(url)}, {store.count('', ACTIVE)} jobs under way"
+    finally:
+        store.close()
 
 
 def _check_queue(config: Config) -> str:

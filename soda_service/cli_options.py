@@ -70,7 +70,7 @@ def shared_options(command: Command) -> Command:
 
 
 class CommandGroup(click.Group):
-    """Ends by one line and exit status 2 on an expected error; --debug shows its traceback."""
+    """Ends by a line for each fault and exit status 2; --debug shows the error's traceback."""
 
     @override
     def invoke(self, ctx: click.Context) -> Any:  # Any: whatever a command returns
@@ -79,7 +79,8 @@ class CommandGroup(click.Group):
         except expected_errors() as error:
             if ctx.ensure_object(Shared).debug:
                 raise
-            raise _Failure(" ".join(str(error).split())) from error
+            lines = (" ".join(line.split()) for line in str(error).splitlines())
+            raise _Failure("\n".join(lines)) from error
 
 
 class _Failure(click.ClickException):

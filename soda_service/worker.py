@@ -53,7 +53,11 @@ def prepare(config: Config) -> None:
     url = config.store_url()
     if config.data:
         config.data.mkdir(parents=True, exist_ok=True)
-    open_store(url).migrate()
+    store = open_store(url)
+    try:
+        store.migrate()
+    finally:
+        store.close()  # `serve` forks after this
 
 
 def run(config: Config, *, burst: bool = False, name: str | None = None) -> None:

@@ -115,7 +115,7 @@ class ToyJob(JobType):
     @override
     def give_up_chunk(
         self, context: JobContext, chunk: Chunk, reason: str, *, is_whole: bool
-    ) -> ChunkReport:
+    ) -> ChunkReport | None:
         return ChunkReport(done=0, failed=chunk.total, detail={"reason": reason})
 
     @override

@@ -1,7 +1,7 @@
 """The sweep: what was lost is sent again, what is past its time is ended or destroyed.
 
 Any number of sweeps may run at once, on any hosts: the store lets one of them send each lost
-piece of work. Imports runtime, ending, models and errors.
+piece of work. Imports runtime, ending, intake, files, models and errors.
 """
 
 import logging
@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 
 from uws.ending import abort_job, destroy_job
 from uws.errors import TransientError
+from uws.files import JobFiles
+from uws.intake import parameter_folder
 from uws.runtime import Runtime
 
 __all__ = ["SweepReport", "run_sweeper", "sweep"]
@@ -53,7 +55,7 @@ class SweepReport:
     """Deleted jobs whose files were removed once more."""
 
     orphans: int = 0
-    """Folders removed that belong to no job: of uploads that were broken off."""
+    """Uploads removed that were broken off before their job was stored."""
 
     faults: int = 0
     """Jobs for which it cannot be done now."""
@@ -181,12 +183,21 @@ def _resend_finish(runtime: Runtime, job_id: str, now: datetime) -> int:
 
 
 def _orphans(runtime: Runtime, now: datetime) -> Sequence[str]:
-    """Name the folders that belong to no job, and are too old for one that is being made."""
+    """Name the folders of uploads whose job was never stored, and will not be any more.
+
+    A folder with anything else in it stays: should the store be an older one, put back after a
+    loss, the results of newer jobs must not go too.
+    """
+    files = runtime.files
     try:
-        names = [n for n in runtime.files.folders(now - _ORPHAN_AGE) if _OWN_FOLDER.fullmatch(n)]
+        names = [n for n in files.folders(now - _ORPHAN_AGE) if _OWN_FOLDER.fullmatch(n)]
+        return [name for name in runtime.store.unknown(names) if _is_upload(files, name)]
     except OSError as error:
         raise TransientError(f"the folders of the jobs cannot be listed: {error}") from error
-    return runtime.store.unknown(names)
+
+
+def _is_upload(files: JobFiles, name: str) -> bool:
+    return all(key.startswith(f"{parameter_folder(name)}/") for key in files.keys(name))
 
 
 def _remove(runtime: Runtime, name: str) -> int:

@@ -137,15 +137,20 @@ class CutoutJob:
         self._sky = sky
         self._settings = settings
 
-    def _request(self, parameters: Sequence[Parameter]) -> tuple[CutoutRequest, Release]:
+    def _request(
+        self, parameters: Sequence[Parameter], files: JobFiles
+    ) -> tuple[CutoutRequest, Release]:
         releases = self._sky.releases
-        request = parse_request(parameters, releases, catalogues=self._sky.catalogue.releases())
+        catalogues = self._sky.catalogue.releases()
+        request = parse_request(
+            parameters, releases, catalogues=catalogues, open_content=files.open
+        )
         return request, releases.get(request.release)
 
     def check(self, parameters: Sequence[Parameter], files: JobFiles) -> tuple[str, ...]:
         """Check parameters and, up to a number of rows, the table; longer ones when planned."""
         with told_by_uws():
-            request, release = self._request(parameters)
+            request, release = self._request(parameters, files)
             table = table_of(parameters)
             if table is None:
                 return (*_without_effect(request), *request.warnings)
@@ -181,7 +186,7 @@ class CutoutJob:
         """Match all rows to tiles, and put rows of one tile together."""
         job = context.job
         with told_by_uws():
-            request, release = self._request(job.parameters)
+            request, release = self._request(job.parameters, context.files)
             table = table_of(job.parameters)
             if table is None:
                 row = PositionRow(
@@ -208,7 +213,7 @@ class CutoutJob:
         """Cut the rows of a chunk that are not cut yet; each is noted as soon as it is done."""
         job, files = context.job, context.files
         with told_by_uws():
-            _, release = self._request(job.parameters)
+            _, release = self._request(job.parameters, files)
 
             def save(path: str, data: bytes) -> None:
                 files.write(f"{job.id}/{path}", data)
@@ -256,7 +261,7 @@ class CutoutJob:
             text = str(TransientError(reports[0].detail["away"]))
             return JobOutcome(error=ErrorSummary(text, ErrorKind.TRANSIENT))
         with told_by_uws():
-            request, release = self._request(job.parameters)
+            request, release = self._request(job.parameters, context.files)
             table = table_of(job.parameters)
             extra: tuple[str, ...] = ()
             if table is not None:

@@ -73,7 +73,10 @@ def estimate(
     """
     found = Estimate()
     try:
-        request = parse_request(parameters, sky.releases, catalogues=sky.catalogue.releases())
+        catalogues = sky.catalogue.releases()
+        request = parse_request(
+            parameters, sky.releases, catalogues=catalogues, open_content=files.open
+        )
         release = sky.releases.get(request.release)
         found.release, found.warnings = release.name, request.warnings
         table = table_of(parameters)

@@ -149,7 +149,7 @@ def test_a_bug_is_500_with_a_reference_that_is_in_the_log(
 def test_a_store_that_is_away_is_503(tmp_path: Path) -> None:
     web = open_web(tmp_path)
     (tmp_path / "jobs.db").unlink()
-    web.runtime.store.dispose()
+    web.runtime.store.close()
     answer = web.client.get("/async")
     assert answer.status_code == 503
     assert answer.text.startswith("ServiceUnavailable: ")

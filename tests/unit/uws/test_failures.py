@@ -126,7 +126,7 @@ class Deadly(ToyJob):
     @override
     def give_up_chunk(
         self, context: JobContext, chunk: Chunk, reason: str, *, is_whole: bool
-    ) -> ChunkReport:
+    ) -> ChunkReport | None:
         if not self.gives_up:
             raise Killed
         return super().give_up_chunk(context, chunk, reason, is_whole=is_whole)
@@ -162,7 +162,7 @@ class Stubborn(ToyJob):
     @override
     def give_up_chunk(
         self, context: JobContext, chunk: Chunk, reason: str, *, is_whole: bool
-    ) -> ChunkReport:
+    ) -> ChunkReport | None:
         raise TransientError("away")
 
 

@@ -163,21 +163,29 @@ ID = "0123456789abcdef" * 2
 )
 def test_folders_of_no_job_go_after_a_day(runtime: Runtime, folder: str, goes: bool) -> None:
     """Only those with names that this server makes."""
-    runtime.files.write(f"{folder}/.parameters/table", b"RA,DEC")
+    runtime.files.write(f"{folder}/.uws/parameters/table", b"RA,DEC")
     now = datetime.now(UTC)
     assert sweep(runtime, now + timedelta(hours=23)) == SweepReport()
     assert sweep(runtime, now + timedelta(hours=25), is_thorough=False) == SweepReport()
     assert sweep(runtime, now + timedelta(hours=25)) == SweepReport(orphans=int(goes))
-    assert list(runtime.files.keys(folder)) == ([] if goes else [f"{folder}/.parameters/table"])
+    assert list(runtime.files.keys(folder)) == ([] if goes else [f"{folder}/.uws/parameters/table"])
+
+
+def test_results_of_a_job_that_the_store_forgot_stay(runtime: Runtime) -> None:
+    """As when an older store was put back: they can be seen to by a person."""
+    runtime.files.write(f"{ID}/.uws/parameters/table", b"RA,DEC")
+    runtime.files.write(f"{ID}/EAST0/a.fits", b"a")
+    assert sweep(runtime, datetime.now(UTC) + timedelta(days=2)) == SweepReport()
+    assert len(list(runtime.files.keys(ID))) == 2
 
 
 @pytest.mark.parametrize("phase", [Phase.PENDING, Phase.COMPLETED, Phase.ARCHIVED], ids=str)
 def test_folders_of_jobs_stay(runtime: Runtime, phase: Phase) -> None:
     job = replace(new_toy(ID), phase=phase)
     runtime.store.create(replace(job, destruction=job.creation_time + timedelta(days=30)))
-    runtime.files.write(f"{ID}/item.txt", b"a")
+    runtime.files.write(f"{ID}/.uws/parameters/table", b"a")
     assert sweep(runtime, datetime.now(UTC) + timedelta(days=2)) == SweepReport()
-    assert list(runtime.files.keys(ID)) == [f"{ID}/item.txt"]
+    assert list(runtime.files.keys(ID)) == [f"{ID}/.uws/parameters/table"]
 
 
 def test_folders_that_cannot_be_listed_put_the_sweep_off(
