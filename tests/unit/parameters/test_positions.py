@@ -6,15 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from typing_extensions import override
 
 from soda_service.errors import Fault, OptionsError
 from soda_service.parameters.options import complete_options, default_options
 from soda_service.parameters.positions import TableCheck, check_positions, open_positions
 from soda_service.parameters.values import PositionRow
-from soda_service.tiles.release import Band, Release
+from soda_service.tiles.release import Release
 
 TABLES = Path(__file__).resolve().parents[4] / "shared" / "realsky" / "des_tables"
 
@@ -385,38 +383,3 @@ def test_real_tables(name: str, count: int, des: Release) -> None:
 
 
 # Line breaks in cells become LF.
-LETTER = st.characters(codec="utf-8", exclude_categories=["Cc", "Cn", "Cs"])
-CELL = st.text(st.one_of(st.sampled_from('\n",'), LETTER), max_size=8)
-
-
-def quote(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"'
-
-
-@given(
-    st.lists(
-        st.tuples(
-            st.floats(0, 360, exclude_max=True),
-            st.floats(-90, 90),
-            st.floats(0.1, 12),
-            CELL,
-        ),
-        min_size=1,
-    ),
-    st.sampled_from(["\n", "\r\n", "\r"]),
-)
-def test_tables_round_trip(rows: list[tuple[float, float, float, str]], ending: str) -> None:
-    release = Release("r", "r", (Band("g"),), "", "")
-    lines = [f"{ra!r}, {dec!r} ,{size!r},{quote(name)}" for ra, dec, size, name in rows]
-    found = read(ending.join(["RA,DEC,XSIZE,name", *lines]), release)
-    assert found == [
-        PositionRow(
-            number,
-            ra,
-            dec,
-            None,
-            replace(default_options(release), xsize_arcmin=size),
-            {"name": name},
-        )
-        for number, (ra, dec, size, name) in enumerate(rows, start=1)
-    ]
