@@ -208,6 +208,11 @@ class RQExecutor(Executor):
                     with suppress(NoSuchJobError, InvalidJobOperation):
                         send_stop_job_command(self._redis, task, serializer=JSONSerializer)
 
+    @override
+    def epoch(self) -> str:
+        with _away_is_transient():
+            return str(self._redis.info("server")["run_id"])
+
     def status(self) -> dict[str, int]:
         """Count the workers alive, the tasks that wait and those that run."""
         with _away_is_transient():

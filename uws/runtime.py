@@ -63,6 +63,10 @@ class Executor(Protocol):
         """Take the job's tasks from the queue and stop those that run."""
         ...
 
+    def epoch(self) -> str:
+        """Give what changes when the queue was started anew, and may have lost its tasks."""
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class Runtime:

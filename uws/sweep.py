@@ -62,7 +62,11 @@ class SweepReport:
 
 
 def sweep(
-    runtime: Runtime, now: datetime | None = None, *, is_thorough: bool = True
+    runtime: Runtime,
+    now: datetime | None = None,
+    *,
+    is_thorough: bool = True,
+    is_queue_new: bool = False,
 ) -> SweepReport:
     """Look once for lost work and for jobs past their time, and put it right.
 
@@ -74,6 +78,9 @@ def sweep(
         The present time, aware; by default that of the clock.
     is_thorough
         Whether to look through the folders of all jobs for those that belong to none.
+    is_queue_new
+        Whether the queue was started anew: then what was sent to it is sent again at once, and
+        not only after a lease. What is in it all the same is not put there twice.
 
     Raises
     ------
@@ -83,7 +90,8 @@ def sweep(
     """
     now = now or datetime.now(UTC)
     counts: Counter[str] = Counter()
-    for kind, job_ids, act in _duties(runtime, now, is_thorough=is_thorough):
+    patience_s = 0 if is_queue_new else runtime.limits.lease_s
+    for kind, job_ids, act in _duties(runtime, now, patience_s, is_thorough=is_thorough):
         for job_id in job_ids:
             try:
                 counts[kind] += act(job_id)
@@ -102,38 +110,56 @@ def run_sweeper(runtime: Runtime, *, every_s: float, stop: threading.Event) -> N
     A store that is away is waited for.
     """
     thorough_at_s = 0.0
+    swept_epoch = ""
     while not stop.is_set():
         is_thorough = time.monotonic() >= thorough_at_s
+        epoch = _epoch(runtime)
         try:
-            sweep(runtime, is_thorough=is_thorough)
+            sweep(runtime, is_thorough=is_thorough, is_queue_new=epoch not in {"", swept_epoch})
         except TransientError as error:
             _log.warning("sweep put off: %s", error)
         else:
+            swept_epoch = epoch or swept_epoch
             if is_thorough:
                 thorough_at_s = time.monotonic() + _THOROUGH_EVERY_S
         stop.wait(every_s)
 
 
+def _epoch(runtime: Runtime) -> str:
+    """Give the queue's epoch, empty while the queue is away."""
+    try:
+        return runtime.executor.epoch()
+    except TransientError:
+        return ""
+
+
 _Duty = tuple[str, Iterable[str], Callable[[str], int]]
 
 
-def _duties(runtime: Runtime, now: datetime, *, is_thorough: bool) -> Iterator[_Duty]:
+def _duties(
+    runtime: Runtime, now: datetime, patience_s: float, *, is_thorough: bool
+) -> Iterator[_Duty]:
     """Give what is to be done: the field of the report, the jobs, and the deed, which counts."""
     store, limits = runtime.store, runtime.limits
-    lease_s = limits.lease_s
     yield "destroyed", store.expired(now), lambda job_id: destroy_job(runtime, job_id)
     yield "aborted", store.overdue(now), lambda job_id: _abort_overdue(runtime, job_id)
-    unplanned = store.unplanned(now, lease_s)
-    yield "planned", unplanned, lambda job_id: _resend_plan(runtime, job_id, now)
+    unplanned = store.unplanned(now, patience_s)
+    yield "planned", unplanned, lambda job_id: _resend_plan(runtime, job_id, now, patience_s)
     lost: dict[str, list[int]] = {}
-    for job_id, number in store.lost_chunks(now, lease_s):
+    for job_id, number in store.lost_chunks(now, patience_s):
         lost.setdefault(job_id, []).append(number)
-    yield "chunks", lost, lambda job_id: _resend_chunks(runtime, job_id, lost[job_id], now)
+    yield (
+        "chunks",
+        lost,
+        lambda job_id: _resend_chunks(
+            runtime, job_id, lost[job_id], now=now, patience_s=patience_s
+        ),
+    )
     yield "chunks", store.starved(limits.window), lambda job_id: _send_next(runtime, job_id)
-    unfinished = store.unfinished(now, lease_s)
-    yield "finished", unfinished, lambda job_id: _resend_finish(runtime, job_id, now)
+    unfinished = store.unfinished(now, patience_s)
+    yield "finished", unfinished, lambda job_id: _resend_finish(runtime, job_id, now, patience_s)
     # Two leases after its deletion no worker writes for a job any more.
-    old = store.remains(now - timedelta(seconds=2 * lease_s))
+    old = store.remains(now - timedelta(seconds=2 * limits.lease_s))
     yield "cleared", old, lambda job_id: _clear(runtime, job_id)
     if is_thorough:
         yield "orphans", _orphans(runtime, now), lambda name: _remove(runtime, name)
@@ -147,20 +173,20 @@ def _abort_overdue(runtime: Runtime, job_id: str) -> int:
     return 1
 
 
-def _resend_plan(runtime: Runtime, job_id: str, now: datetime) -> int:
-    lease_s = runtime.limits.lease_s
-    if not runtime.store.resend_step(job_id, "plan", now=now, older_than_s=lease_s):
+def _resend_plan(runtime: Runtime, job_id: str, now: datetime, patience_s: float) -> int:
+    if not runtime.store.resend_step(job_id, "plan", now=now, older_than_s=patience_s):
         return 0
     runtime.executor.send_plan(job_id)
     return 1
 
 
-def _resend_chunks(runtime: Runtime, job_id: str, numbers: list[int], now: datetime) -> int:
-    lease_s = runtime.limits.lease_s
+def _resend_chunks(
+    runtime: Runtime, job_id: str, numbers: list[int], *, now: datetime, patience_s: float
+) -> int:
     mine = [
         number
         for number in numbers
-        if runtime.store.resend_chunk(job_id, number, now=now, lease_s=lease_s)
+        if runtime.store.resend_chunk(job_id, number, now=now, lease_s=patience_s)
     ]
     if mine:
         runtime.executor.send_chunks(job_id, mine)
@@ -174,9 +200,8 @@ def _send_next(runtime: Runtime, job_id: str) -> int:
     return len(numbers)
 
 
-def _resend_finish(runtime: Runtime, job_id: str, now: datetime) -> int:
-    lease_s = runtime.limits.lease_s
-    if not runtime.store.resend_step(job_id, "finish", now=now, older_than_s=lease_s):
+def _resend_finish(runtime: Runtime, job_id: str, now: datetime, patience_s: float) -> int:
+    if not runtime.store.resend_step(job_id, "finish", now=now, older_than_s=patience_s):
         return 0
     runtime.executor.send_finish(job_id)
     return 1

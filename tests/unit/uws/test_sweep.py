@@ -234,7 +234,8 @@ def test_sweeper_sweeps_until_it_is_stopped(
     stop = threading.Event()
     thorough: list[bool] = []
 
-    def sweep_badly(_: Runtime, *, is_thorough: bool) -> SweepReport:
+    def sweep_badly(_: Runtime, *, is_thorough: bool, is_queue_new: bool) -> SweepReport:
+        assert not is_queue_new, "the recorder has no queue"
         thorough.append(is_thorough)
         if len(thorough) == 4:
             stop.set()
@@ -248,3 +249,25 @@ def test_sweeper_sweeps_until_it_is_stopped(
     assert caplog.messages == ["sweep put off: ServiceUnavailable: the store is away"]
     run_sweeper(runtime, every_s=0.001, stop=stop)
     assert len(thorough) == 4
+
+
+def test_what_a_new_queue_has_lost_is_sent_at_once(
+    runtime: Runtime, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue_toy(runtime, WORD="sky", TIMES="4", CHUNKS="2")
+    plan_job(runtime, "job")
+    assert recorder.sent == ["chunks [0, 1] job"]
+    assert sweep(runtime) == SweepReport(), "they may be in the queue"
+    stop = threading.Event()
+    epochs = iter(["first", "", "first", "second", "second"])
+
+    def epoch(_: Recorder) -> str:
+        now = next(epochs, None)
+        if now is None:
+            stop.set()
+        return now or ""
+
+    monkeypatch.setattr(Recorder, "epoch", epoch)
+    recorder.sent.clear()
+    run_sweeper(runtime, every_s=0.001, stop=stop)
+    assert recorder.sent == ["chunks [0, 1] job"] * 2, "once for each new queue"
