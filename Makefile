@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test lint serve clean
+.PHONY: install demo test lint bench serve clean
 
 install: $(STAMP)
 
@@ -23,6 +23,9 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+bench: install
+	$(BIN)/python tests/bench/planning.py
 
 serve: install
 	$(BIN)/soda-service serve --data data
