@@ -1,8 +1,12 @@
 """What every job store must do with jobs, on each database that it runs on."""
 
 import multiprocessing
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -261,6 +265,19 @@ class TestSqlite(JobStoreContract):
     @override
     def url(self, sqlite_url: str) -> str:
         return sqlite_url
+
+    def test_the_first_writer_of_a_new_file_is_waited_for(self, url: str, tmp_path: Path) -> None:
+        # It holds the write lock in the old journal mode: SQLite refuses the switch at once.
+        first = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None, check_same_thread=False)
+        first.execute("BEGIN IMMEDIATE")
+        store = open_store(url)
+        with closing(first), ThreadPoolExecutor(1) as pool:
+            migrated = pool.submit(store.migrate)
+            with pytest.raises(TimeoutError):
+                migrated.result(0.2)
+            first.execute("COMMIT")
+            migrated.result(30)
+        store.close()
 
 
 class TestPostgres(JobStoreContract):

@@ -6,6 +6,8 @@ without tables is a `TransientError`. Imports errors, SQLAlchemy and Alembic onl
 """
 
 import logging
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,8 @@ _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 _BUSY_TIMEOUT_S = 15.0
 """How long a SQLite writer waits for another; a write transaction takes milliseconds."""
+
+_WAL_RETRY_S = 0.01
 
 _MIGRATION_LOCK = 0x7577735F6A6F6273  # "uws_jobs": key of PostgreSQL's advisory lock
 
@@ -80,8 +84,26 @@ def _prepare_sqlite(connection: Any, record: object) -> None:  # Any: sqlite3's 
     """Set a new connection up; transactions are begun by `_begin_sqlite`, not by the driver."""
     del record
     connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode=WAL")
+    _switch_to_wal(connection)
     connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _switch_to_wal(connection: Any) -> None:  # Any: as above
+    """Switch to WAL once a writer that still has the file in the old mode is done.
+
+    SQLite refuses this one statement at once, whatever its busy time-out, while another
+    connection holds the write lock: the first two processes on a new file meet here.
+    """
+    deadline = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_WAL_RETRY_S)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:
