@@ -38,6 +38,7 @@ def check(config: Config) -> Iterator[Finding]:
     yield _look("job files", lambda: _check_folder(config.files_root()))
     yield _look("job store", lambda: _check_store(config))
     yield _look("queue", lambda: _check_queue(config))
+    yield _look("waiting clients", lambda: _check_waiters(config))
     releases = Releases(config.release_folders())
     for folder in config.release_folders():
         for path in sorted(folder.glob("*.toml")):
@@ -95,6 +96,17 @@ def _check_queue(config: Config) -> str:
         f"{count} {what}" for what, count in build_parts(config).executor.status().items()
     )
     return f"{_shown(config.queue.url)}, {counts}"
+
+
+def _check_waiters(config: Config) -> str:
+    """Find whether threads are left for others while as many clients wait as may."""
+    waiters, threads = config.jobs.waiters_max, config.web.threads
+    if waiters >= threads:
+        raise ConfigError(
+            f"jobs.waiters_max: {waiters} is not below web.threads = {threads}; clients in WAIT"
+            " could hold all threads of a web process, and nobody else would be answered"
+        )
+    return f"up to {waiters} in each web process, which has {threads} threads"
 
 
 def _check_release(releases: Releases, path: Path) -> str:

@@ -3,10 +3,9 @@
 A setting comes from, the later wins: its default here, the TOML file (`--config`, SODA_CONFIG),
 the environment (`SODA_WEB__PORT`; SODA_DATA for the data directory), the command line. Unknown
 keys and bad values stop the start. docs/configuration.md is drawn from the docstrings here.
-Imports the standard library, settings and errors only.
+Imports the standard library, settings, hosts and errors only.
 """
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from soda_service.errors import ConfigError
+from soda_service.hosts import is_loopback
 from soda_service.settings import (
     OUTSIDE,
     Layer,
@@ -42,7 +42,6 @@ __all__ = [
     "StoreConfig",
     "SweepConfig",
     "WebConfig",
-    "is_loopback",
     "load_config",
 ]
 
@@ -73,12 +72,10 @@ class WebConfig:
     """How many proxies stand in front whose X-Forwarded-* headers are believed."""
 
     workers: int = field(default=2, metadata=bounds(1, 256))
-    """Web processes (`serve`)."""
+    """Web processes."""
 
-    threads: int = field(default=500, metadata=bounds(2, 10_000))
-    """Threads of each web process (`serve`), made when needed; a client blocked in WAIT holds
-    one.
-    """
+    threads: int = field(default=1000, metadata=bounds(2, 10_000))
+    """Threads of each web process, made when needed; a client blocked in WAIT holds one."""
 
     body_max_bytes: int = field(default=512_000_000, metadata=bounds(1))
     """Largest request body; beyond it 413."""
@@ -165,6 +162,12 @@ class JobsConfig:
     lifetime_max_s: int = field(default=90 * 86400, metadata=bounds(60))
     """Longest time from now to a job's destruction, seconds."""
 
+    archive: bool = False
+    """Whether jobs are kept after their destruction time, ARCHIVED, without results and uploads."""
+
+    archive_days: int = field(default=365, metadata=bounds(1))
+    """For how many days after that time, also where `jobs.archive` was switched off since."""
+
     wait_max_s: int = field(default=30, metadata=bounds(0, 600))
     """Longest time that a WAIT blocks, seconds."""
 
@@ -175,7 +178,16 @@ class JobsConfig:
     """Chunks of one job in the queue at a time, so that no job fills it."""
 
     tries: int = field(default=3, metadata=bounds(1))
-    """How often a chunk is tried before its rows are given up as failed."""
+    """How often a chunk is tried whose worker is killed, or that shows a bug, before its rows are
+    given up as failed."""
+
+    retry_pause_s: float = field(default=5.0, metadata=bounds(0.1, 60))
+    """Pause before work is tried again that found something away (data, or room for results),
+    seconds; each further one is twice as long, up to a minute."""
+
+    retry_for_s: float = field(default=600.0, metadata=bounds(0))
+    """For how long in all, in pauses, such work is tried again before its rows are given up, or
+    its job ends in ERROR, seconds."""
 
     lease_s: int = field(default=30, metadata=bounds(3))
     """A worker that is silent for so long has lost its chunk, seconds."""
@@ -183,7 +195,7 @@ class JobsConfig:
     inline_value_max: int = field(default=4096, metadata=bounds(0))
     """Parameter values with more characters are kept as files, out of the job document."""
 
-    waiters_max: int = field(default=400, metadata=bounds(0))
+    waiters_max: int = field(default=800, metadata=bounds(0))
     """Requests blocked in WAIT in one web process, each of which holds one of its `web.threads`;
     beyond it a WAIT is answered at once."""
 
@@ -349,14 +361,6 @@ def load_config(
     config = read_tree(Config, (*written, variables, given))
     _check_together(config)
     return config
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach what listens at `host`."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:  # a name; others than this one may lead anywhere
-        return host == "localhost"
 
 
 def _check_together(config: Config) -> None:

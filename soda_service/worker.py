@@ -29,7 +29,7 @@ _MODULES = (
     "PIL.PngImagePlugin",
     "rq",
     "soda_service.assembly",
-    "uws.execution",
+    "uws.rqworker",
     "uws.sweep",
 )
 """What jobs need. Loaded before forks: 636 ms a task when each work-horse loads it, 15 ms so."""
@@ -73,7 +73,7 @@ def run(config: Config, *, burst: bool = False, name: str | None = None) -> None
     set_up_logging(config.log)
     preload()
     from soda_service.assembly import build_parts
-    from uws.execution import run_worker
+    from uws.rqworker import run_worker
 
     parts = build_parts(config)
     releases = parts.sky.releases

@@ -4,9 +4,13 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    from tests.postgres import PostgresServer
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -29,6 +33,23 @@ def _close_databases() -> Iterator[None]:
     sa.event.remove(sa.Engine, "engine_connect", remember)
     for engine in engines:
         engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator["PostgresServer"]:
+    """Give a PostgreSQL server; tests that use it are of the xdist group `postgres`."""
+    from tests.postgres import started_postgres
+
+    with started_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: "PostgresServer") -> str:
+    """Give the address of an empty PostgreSQL database."""
+    from tests.postgres import empty_database
+
+    return empty_database(postgres_server)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from uws.errors import AuthenticationError
 from uws.execution import InlineExecutor
 from uws.files import JobFiles
 from uws.models import Job, Result
-from uws.runtime import Runtime
+from uws.runtime import JobLimits, Runtime
 from uws.service import JobService
 
 __all__ = ["BASE_URL", "JOBS_URL", "UWS", "Web", "assert_text_error", "open_web"]
@@ -88,14 +88,17 @@ class Web:
         return [child.get("id") for child in self.document(f"/async{query}")]
 
 
-def open_web(folder: Path, *, works: bool = True, **options: Any) -> Web:
+def open_web(
+    folder: Path, *, works: bool = True, limits: JobLimits | None = None, **options: Any
+) -> Web:
     """Make the application; jobs are done at once, or, where `works` is not set, never."""
     idle = open_runtime(folder, RecordingExecutor())
     types = {"toy": StreamingToy()}
-    runtime = Runtime(idle.store, idle.files, types, idle.executor, idle.limits)
+    limits = limits or idle.limits
+    runtime = Runtime(idle.store, idle.files, types, idle.executor, limits)
     if works:
         parts = (idle.store, idle.files)
-        runtime = InlineExecutor(*parts, job_types=types, limits=idle.limits).runtime
+        runtime = InlineExecutor(*parts, job_types=types, limits=limits).runtime
     service = JobService(runtime)
     app = Flask(__name__)
     app.test_client_class = _Client

@@ -40,7 +40,8 @@ application that does its jobs by itself, without workers::
     )
 
 Then `curl -L -d PHASE=RUN -d WORD=hello localhost:5000/async` answers the finished job. With
-`uws.execution.RQExecutor` in place of the inline one, and `run_worker` in other processes, the
-same job type is worked by many hosts. Start reading at `uws.models` (the values), then
-`uws.jobtype` (what a job type must do) and `uws.service` (the verbs). This page imports nothing.
+`uws.execution.RQExecutor` in place of the inline one, and `uws.rqworker.run_worker` in other
+processes, the same job type is worked by many hosts: README.md beside this file shows it. Start
+reading at `uws.models` (the values), then `uws.jobtype` (what a job type must do) and
+`uws.service` (the verbs). This page imports nothing.
 """

@@ -6,8 +6,9 @@ Imports service, resources, responses, errors and flask.
 from collections.abc import Callable
 from functools import partial, update_wrapper
 from http import HTTPStatus
+from pathlib import Path
 
-from flask import Blueprint, Request, Response, request
+from flask import Blueprint, Request, Response, request, send_from_directory
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from uws import responses
@@ -72,6 +73,7 @@ def create_blueprint(  # noqa: PLR0913 - the parts that an application joins
         static_folder="static",
         static_url_path="/.static",  # no job id begins with a dot
     )
+    blueprint.add_url_rule("/.static/jobinfo.xsd", "jobinfo-schema", _send_schema)
     for endpoint, rule, views in resources.table():
         view = update_wrapper(partial(_dispatch, views), _dispatch)
         view.views = views  # type: ignore[attr-defined]  # by method, for who describes the routes
@@ -88,8 +90,15 @@ def create_blueprint(  # noqa: PLR0913 - the parts that an application joins
             )
     blueprint.register_error_handler(UWSError, responses.uws_error)
     blueprint.register_error_handler(HTTPException, responses.protocol_error)
+    blueprint.register_error_handler(OSError, responses.system_error)
     blueprint.register_error_handler(Exception, responses.internal_error)
     return blueprint
+
+
+def _send_schema() -> Response:
+    """Send the schema of jobInfo; by its name alone few systems know it for XML."""
+    folder = Path(__file__).parent / "static"
+    return send_from_directory(folder, "jobinfo.xsd", mimetype="application/xml")
 
 
 def _dispatch(views: dict[str, View], **segments: str) -> Response:

@@ -1,33 +1,46 @@
-"""How a job ends before its time: aborted, or destroyed with all that belongs to it.
+"""How a job ends other than by its work: aborted, destroyed with all that is its own, archived.
 
-The store comes first in both: once it says so, workers let go at their next heartbeat, whether
+The store comes first in each: once it says so, workers let go at their next heartbeat, whether
 or not the queue can be reached. Imports runtime, models and errors.
 """
 
 import logging
+from datetime import datetime
 
 from uws.errors import NotFoundError, TransientError
-from uws.models import ABORTABLE, AT_WORK, Phase
+from uws.models import AT_WORK, Phase
 from uws.runtime import Runtime
 
-__all__ = ["abort_job", "destroy_job"]
+__all__ = ["abort_job", "destroy_job", "expire_job"]
 
 _log = logging.getLogger(__name__)
 
 
-def abort_job(runtime: Runtime, job_id: str) -> bool:
+def abort_job(runtime: Runtime, job_id: str, *, note: str = "") -> bool:
     """Move an unfinished job to ABORTED, stop its work, and list what results it left.
+
+    Those who wait for the job are told when that is done: what they read then is whole.
+
+    Parameters
+    ----------
+    runtime, job_id
+        Which job of which server.
+    note
+        Why, for the client.
 
     Returns
     -------
     bool
         False when the job was finished already, or is not there.
     """
-    if not runtime.store.move(job_id, Phase.ABORTED, among=ABORTABLE):
+    if not runtime.store.abort(job_id, notes=[note] if note else []):
         return False
     _log.info("job aborted", extra={"job_id": job_id})
-    _cancel(runtime, job_id)
-    _keep_results(runtime, job_id)
+    try:
+        _cancel(runtime, job_id)
+        _keep_results(runtime, job_id)
+    finally:
+        runtime.store.announce(job_id)
     return True
 
 
@@ -42,6 +55,26 @@ def _keep_results(runtime: Runtime, job_id: str) -> None:
         _log.warning(
             "results of an aborted job not listed", exc_info=True, extra={"job_id": job_id}
         )
+
+
+def expire_job(runtime: Runtime, job_id: str, *, now: datetime) -> bool:
+    """Destroy a job whose destruction time is reached, or archive it where so configured.
+
+    An archived job keeps its document, without results and without parameters by reference.
+
+    Returns
+    -------
+    bool
+        False when it is not there, is archived already, or its destruction was put off.
+    """
+    store, archives = runtime.store, runtime.limits.archive
+    end = store.archive_expired if archives else store.delete_expired
+    phase = end(job_id, now)
+    if phase is None:
+        return False
+    _log.info("job archived" if archives else "job destroyed", extra={"job_id": job_id})
+    _clear(runtime, job_id, phase)
+    return True
 
 
 def destroy_job(runtime: Runtime, job_id: str) -> bool:
@@ -62,13 +95,18 @@ def destroy_job(runtime: Runtime, job_id: str) -> bool:
     if not runtime.store.delete(job_id):
         return False
     _log.info("job destroyed", extra={"job_id": job_id})
+    _clear(runtime, job_id, phase)
+    return True
+
+
+def _clear(runtime: Runtime, job_id: str, phase: Phase) -> None:
+    """Remove tasks and files of a job that was in a phase when the store let go of it."""
     if phase in AT_WORK:
         _cancel(runtime, job_id)
     try:
         runtime.files.delete(job_id)
     except (OSError, TransientError):
         _log.warning("files of a destroyed job remain", exc_info=True, extra={"job_id": job_id})
-    return True
 
 
 def _cancel(runtime: Runtime, job_id: str) -> None:

@@ -18,10 +18,13 @@ Failures of work come in three kinds: the user's (`UsageError`), the moment's (`
 tried again) and ours (`FatalError` and every other exception, told to operators).
 `JobStopped` is no error but the signal that a job was aborted or deleted while being worked on;
 it derives from BaseException so that no `except Exception` on the way swallows it.
+What the system says of disks and file servers is sorted by `storage_error`.
 
 Imports the standard library only.
 """
 
+import errno
+import os
 from typing import ClassVar
 
 from typing_extensions import override
@@ -39,6 +42,7 @@ __all__ = [
     "UWSError",
     "UsageError",
     "WrongPhaseError",
+    "storage_error",
 ]
 
 
@@ -124,3 +128,30 @@ class FatalError(UWSError):
 
 class JobStopped(BaseException):
     """The job was aborted, ended or deleted: the worker lets go of it at once."""
+
+
+_STORAGE_AWAY = frozenset(
+    {
+        # no room: disk, quota, file size; handles or memory of this host
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+        # not to be written or entered, or not what it should be: until an operator mends it
+        *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR),
+        # disk or file server away
+        *(errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT),
+        *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH),
+    }
+)
+
+
+def storage_error(error: OSError) -> TransientError | None:
+    """Say in words for clients that files cannot be read or written for the moment.
+
+    Returns
+    -------
+    TransientError or None
+        None for an error of another kind: a file that is not there, a client that went away.
+    """
+    if error.errno not in _STORAGE_AWAY:
+        return None
+    # Without the file's name, which tells of the server's folders.
+    return TransientError(f"files cannot be read or written now: {os.strerror(error.errno)}")

@@ -1,43 +1,47 @@
 """Where a job's steps are done: in the calling thread, or by RQ workers on any host.
 
-The one door to RQ. A task is named `{job}-plan`, `{job}-chunk-0007` or `{job}-finish` and holds
-ids only, as JSON; RQ's results are switched off and its failures are text, so nothing is ever
-pickled. Imports steps, runtime, errors, rq and redis.
+The one door to RQ, with `rqworker`, the process at its other end. A task is named `{job}-plan`,
+`{job}-chunk-0007` or `{job}-finish` and holds ids only, as JSON; RQ's results are switched off
+and its failures are text, so nothing is ever pickled. Imports steps, runtime, errors, rq and
+redis.
 """
 
 import logging
+import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue, Worker
-from rq.command import send_stop_job_command
-from rq.exceptions import DeserializationError, InvalidJobOperation, NoSuchJobError
+from rq.command import PUBSUB_CHANNEL_TEMPLATE, send_stop_job_command
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job as Task
 from rq.serializers import JSONSerializer
 from typing_extensions import override
 
-from uws.errors import NotFoundError, TransientError
+from uws.errors import TransientError
 from uws.files import JobFiles
-from uws.jobtype import JobType, Outcome, Plan
-from uws.models import ChunkReport, Phase
+from uws.jobtype import JobType
 from uws.runtime import Executor, JobLimits, Runtime
 from uws.steps import finish_job, plan_job, run_chunk
 from uws.store import JobStore
 
 __all__ = [
+    "TASK_FUNCTIONS",
     "InlineExecutor",
     "RQExecutor",
-    "run_worker",
+    "away_is_transient",
     "set_runtime",
     "task_chunk",
     "task_finish",
     "task_plan",
+    "the_runtime",
 ]
 
 _log = logging.getLogger(__name__)
@@ -45,6 +49,8 @@ _log = logging.getLogger(__name__)
 _Step = Callable[[], bool]
 
 _PLAN, _CHUNK, _FINISH = (f"uws.execution.task_{step}" for step in ("plan", "chunk", "finish"))
+
+TASK_FUNCTIONS = frozenset({_PLAN, _CHUNK, _FINISH})
 """The functions below that are called by name; a worker calls no others."""
 
 _FAILURE_TTL_S = 600
@@ -81,7 +87,9 @@ class InlineExecutor(Executor):
         job_types: Mapping[str, JobType],
         limits: JobLimits | None = None,
     ) -> None:
-        self.runtime = Runtime(store, files, job_types, self, limits or JobLimits())
+        # Nothing else could be done in the meantime, so there is no pause between tries.
+        limits = replace(limits or JobLimits(), retry_pause_s=0, retry_for_s=0)
+        self.runtime = Runtime(store, files, job_types, self, limits)
         self._of_thread = threading.local()
 
     @override
@@ -170,7 +178,7 @@ class RQExecutor(Executor):
 
     def _send(self, *calls: _TaskCall) -> None:
         """Put tasks into the queue, except those that wait there already."""
-        with _away_is_transient(), self._redis.pipeline(transaction=False) as pipeline:
+        with away_is_transient(), self._redis.pipeline(transaction=False) as pipeline:
             for call in calls:
                 pipeline.lpos(self._queue.key, call.id)
             places = pipeline.execute()
@@ -196,7 +204,7 @@ class RQExecutor(Executor):
         Only a window of a job's chunks is in the queue at a time, so one look over the queue
         costs less than asking for each chunk.
         """
-        with _away_is_transient():
+        with away_is_transient():
             queued = [task for task in self._queue.get_job_ids() if _is_of_job(task, job_id)]
             with self._redis.pipeline() as pipeline:
                 for task in queued:
@@ -206,21 +214,47 @@ class RQExecutor(Executor):
             for task in self._queue.started_job_registry.get_job_ids(cleanup=False):
                 if _is_of_job(task, job_id):
                     with suppress(NoSuchJobError, InvalidJobOperation):
-                        send_stop_job_command(self._redis, task, serializer=JSONSerializer)
+                        self._stop(task)
+            for task in self._queue.failed_job_registry.get_job_ids(cleanup=False):
+                if _is_of_job(task, job_id):
+                    self._queue.failed_job_registry.remove(task, delete_job=True)
+
+    def _stop(self, task_id: str) -> None:
+        """Have a task's worker kill it; of a worker that is dead, remove what RQ knows of it."""
+        task = Task.fetch(task_id, connection=self._redis, serializer=JSONSerializer)
+        channel = PUBSUB_CHANNEL_TEMPLATE % task.worker_name
+        [(_, listeners)] = self._redis.pubsub_numsub(channel)
+        if listeners:
+            send_stop_job_command(self._redis, task_id, serializer=JSONSerializer)
+        else:
+            task.delete(remove_from_queue=False)
 
     @override
     def epoch(self) -> str:
-        with _away_is_transient():
-            return str(self._redis.info("server")["run_id"])
+        """Give the run of the server, and a mark that is put there and goes with its data.
+
+        Of a server that keeps its data on disk the run tells of a start that may have brought
+        back an older state, mark and all.
+        """
+        mark_key = f"{self._queue.name}:epoch"
+        with away_is_transient(), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.info("server")
+            pipeline.set(mark_key, secrets.token_hex(8), nx=True)
+            pipeline.get(mark_key)
+            server, _, mark = pipeline.execute()
+        return f"{server['run_id']}/{mark.decode()}"
 
     def status(self) -> dict[str, int]:
         """Count the workers alive, the tasks that wait and those that run."""
-        with _away_is_transient():
+        with away_is_transient():
             keys = Worker.all_keys(queue=self._queue)
             return {
                 "workers": self._redis.exists(*keys) if keys else 0,
                 "waiting": self._queue.count,
-                "running": self._queue.started_job_registry.get_job_count(cleanup=False),
+                # What a killed worker had is there until RQ tidies up, but past its time.
+                "running": self._redis.zcount(
+                    self._queue.started_job_registry.key, time.time(), "+inf"
+                ),
             }
 
 
@@ -229,7 +263,8 @@ def _is_of_job(task_id: str, job_id: str) -> bool:
 
 
 @contextmanager
-def _away_is_transient() -> Iterator[None]:
+def away_is_transient() -> Iterator[None]:
+    """Turn the errors of a queue that cannot be reached into `TransientError`."""
     try:
         yield
     except redis.RedisError as error:
@@ -243,6 +278,11 @@ _runtime: list[Runtime] = []
 def set_runtime(runtime: Runtime) -> None:
     """Say over which runtime the tasks of this process, and of its forks, work."""
     _runtime[:] = [runtime]
+
+
+def the_runtime() -> Runtime:
+    """Give the runtime that was set."""
+    return _runtime[0]
 
 
 def task_plan(job_id: str) -> None:
@@ -263,115 +303,6 @@ def task_finish(job_id: str) -> None:
 def _do_task(step: Callable[..., bool], job_id: str, *arguments: int) -> None:
     """Do a step; what it leaves undone is found by the sweep."""
     try:
-        step(_runtime[0], job_id, *arguments)
+        step(the_runtime(), job_id, *arguments)
     except TransientError as error:
         _log.warning("task left to the sweep: %s", error, extra={"job_id": job_id})
-
-
-class _OwnTask(Task):
-    """A task with nothing that this server never asks for: whatever Redis says is not called."""
-
-    @override
-    def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
-        super().restore(
-            {
-                name: value
-                for name, value in raw_data.items()
-                if not name.endswith(b"_callback_name") and name != b"webhooks"
-            }
-        )
-
-
-class _ForkingWorker(Worker):
-    """RQ's forking worker; it does this server's tasks only.
-
-    RQ calls every function that is named in Redis. Whoever can write there shall not run what he
-    likes. Work-horses open SQL connections of their own.
-    """
-
-    @override
-    def execute_job(self, job: Task, queue: Queue) -> None:
-        function = _function_of(job)
-        if function in {_PLAN, _CHUNK, _FINISH}:
-            super().execute_job(job, queue)
-            return
-        _log.error("task %s refused: it calls %r, which is none of this server's", job.id, function)
-        with self.connection.pipeline() as pipeline:
-            pipeline.lrem(queue.intermediate_queue_key, 0, job.id)
-            pipeline.delete(job.key)
-            pipeline.execute()
-
-    @override
-    def main_work_horse(self, job: Task, queue: Queue) -> None:
-        _runtime[0].store.dispose()
-        super().main_work_horse(job, queue)
-
-
-def _function_of(task: Task) -> str | None:
-    try:
-        return task.func_name
-    except DeserializationError:
-        return None
-
-
-def _warm_up(store: JobStore) -> None:
-    """Compile the statements that every fork will use, by asking about a job that is not there.
-
-    Nothing is changed and no connection stays open. It saves each task 4 ms, of the 24 ms that
-    a chunk without work took from fork to end.
-    """
-    nobody = ""
-    with suppress(NotFoundError):
-        store.get(nobody)
-    for step in ("plan", "finish"):
-        store.lease_step(nobody, step, holder=nobody, lease_s=0)
-    store.save_plan(nobody, Plan(()))
-    store.next_chunks(nobody, 1)
-    store.claim_chunk(nobody, 0, holder=nobody, lease_s=0)
-    store.report_chunk(nobody, 0, ChunkReport(0), holder=nobody)
-    store.reports(nobody)
-    store.move(nobody, Phase.EXECUTING, among={Phase.QUEUED})
-    store.complete(nobody, Outcome())
-    store.close()
-
-
-def run_worker(
-    runtime: Runtime,
-    *,
-    redis_url: str,
-    queue_name: str,
-    burst: bool = False,
-    name: str | None = None,
-) -> None:
-    """Work on tasks until a signal ends it: SIGTERM after the present task, twice at once.
-
-    Parameters
-    ----------
-    runtime
-        What the tasks work over; heavy imports should be done before, once for all forks.
-    redis_url, queue_name
-        As for `RQExecutor`.
-    burst
-        End when the queue is empty.
-    name
-        Name of the worker, unique; made up by default.
-
-    Raises
-    ------
-    TransientError
-        When the job store or Redis cannot be reached at the start.
-    """
-    set_runtime(runtime)
-    _warm_up(runtime.store)
-    with _away_is_transient():
-        connection = redis.Redis.from_url(redis_url)
-        queue = Queue(queue_name, connection=connection, serializer=JSONSerializer)
-        worker = _ForkingWorker(
-            [queue],
-            connection=connection,
-            serializer=JSONSerializer,
-            job_class=_OwnTask,
-            name=name,
-        )
-        # RQ tells two lines a task at INFO; the steps tell what happened.
-        worker.work(burst=burst, logging_level="WARNING")

@@ -1,7 +1,8 @@
 """Files of jobs: uploads, work in progress, results. The one door to where they lie.
 
 `JobFiles` is the contract; `LocalFiles` keeps it in a directory. Keys are relative POSIX paths
-that begin with the job's id. Imports the standard library only.
+that begin with the job's id. What the disk or the file server refuses is an `OSError` as the
+system tells it. Imports the standard library only.
 """
 
 import errno
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path, PurePosixPath
 from stat import S_ISDIR
 from typing import BinaryIO, Protocol
@@ -43,7 +45,10 @@ class JobFiles(Protocol):
         ...
 
     def append(self, key: str, data: bytes) -> None:
-        """Add `data` at the end of `key`, which need not exist; a torn end can occur."""
+        """Add `data` at the end of `key`, which need not exist: all of it, or an error is raised.
+
+        A torn end is left only by a process that is killed in the midst of it.
+        """
         ...
 
     def open(self, key: str) -> BinaryIO:
@@ -59,11 +64,18 @@ class JobFiles(Protocol):
         ...
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """List all keys below the folder `prefix`, sorted."""
+        """List all keys below the folder `prefix`, sorted; OSError where one cannot be listed."""
         ...
 
     def folders(self, before: datetime) -> Iterator[str]:
         """Name the folders at the top, each of a job, that did not change since an instant."""
+        ...
+
+    def discard_parts(self, folder: str) -> None:
+        """Remove what writers that were killed left of unfinished files, from a job's folder.
+
+        To be called when nobody writes there: an unfinished file would be lost to its writer.
+        """
         ...
 
     def delete(self, prefix: str) -> None:
@@ -79,6 +91,13 @@ class JobFiles(Protocol):
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP})
 """What the system says of names under which there is no file, and can be none."""
+
+_PARTS = ".parts"
+"""Folder, in that of a job, of files that are being written: one place to look for what writers
+that were killed have left, however many files there are."""
+
+_PART = ".part-"
+_DELETE_TRIES = 100
 
 
 @contextmanager
@@ -119,7 +138,9 @@ class LocalFiles:
         """Open `key` for writing; it appears under its name when the context ends well."""
         target = self._at(key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".part-")
+        parts = self._parts(key)
+        parts.mkdir(exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=parts, prefix=_PART)
         try:
             with os.fdopen(handle, "wb") as stream:
                 yield stream
@@ -129,11 +150,16 @@ class LocalFiles:
             Path(name).chmod(0o644)
             Path(name).replace(target)
         except BaseException:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # what went wrong first is what is told
                 Path(name).unlink()
             raise
         if durable:
             self._sync_folders(target.parent)
+
+    def _parts(self, key: str) -> Path:
+        """Give the folder for unfinished files, on the file system of the finished ones."""
+        folder, *below = PurePosixPath(key).parts
+        return self._root / folder / _PARTS if below else self._root / _PARTS
 
     def _sync_folders(self, folder: Path) -> None:
         """Put a folder's names on disk, and those of the folders above it that may be new."""
@@ -151,7 +177,14 @@ class LocalFiles:
         target = self._at(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("ab", buffering=0) as stream:
-            stream.write(data)
+            written = 0
+            try:
+                while written < len(data):  # on a disk that is all but full, a part goes in
+                    written += stream.write(data[written:])
+            except BaseException:
+                with suppress(OSError):
+                    _take_back(stream, written)
+                raise
 
     def open(self, key: str) -> BinaryIO:
         """Open `key` for reading."""
@@ -173,10 +206,10 @@ class LocalFiles:
     def keys(self, prefix: str) -> Iterator[str]:
         """List all keys below the folder `prefix`, sorted."""
         top = self._at(prefix)
-        for folder, folders, names in os.walk(top):
+        for folder, folders, names in os.walk(top, onerror=_refuse_unlisted):
             folders.sort()
             for name in sorted(names):
-                if not name.startswith(".part-"):
+                if not name.startswith(_PART):
                     yield Path(folder, name).relative_to(self._root).as_posix()
 
     def folders(self, before: datetime) -> Iterator[str]:
@@ -188,11 +221,35 @@ class LocalFiles:
                     if entry.is_dir(follow_symlinks=False) and entry.stat().st_mtime < limit_s:
                         yield entry.name
 
+    def discard_parts(self, folder: str) -> None:
+        """Remove unfinished files from a job's folder."""
+        for part in self._at(folder).joinpath(_PARTS).glob(f"{_PART}*"):
+            part.unlink(missing_ok=True)
+
     def delete(self, prefix: str) -> None:
         """Remove the file or folder `prefix` and all below it."""
         target = self._at(prefix)
         with suppress(FileNotFoundError), _absent_is_missing(prefix):
-            while target.is_dir():  # again, where something vanished while it was being removed
-                with suppress(FileNotFoundError):
+            tries = 0
+            while target.is_dir():  # again, where something came or went while it was removed
+                tries += 1
+                try:
                     shutil.rmtree(target)
+                except OSError as error:
+                    is_gone = isinstance(error, FileNotFoundError)
+                    if not (is_gone or error.errno == errno.ENOTEMPTY) or tries == _DELETE_TRIES:
+                        raise
             target.unlink(missing_ok=True)
+
+
+def _take_back(stream: FileIO, written: int) -> None:
+    """Cut off what was appended in part, unless another has appended to it since."""
+    end = stream.tell()
+    if written and os.fstat(stream.fileno()).st_size == end:
+        stream.truncate(end - written)
+
+
+def _refuse_unlisted(error: OSError) -> None:
+    """Raise what `os.walk` would pass over: a folder that cannot be read is not an empty one."""
+    if error.errno not in _ABSENT:
+        raise error

@@ -1,6 +1,6 @@
 """What jobInfo tells of a job beyond the standard: how far it is, how fast, until when.
 
-Imports models only.
+The XML form is that of `static/jobinfo.xsd`. Imports models only.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class JobInfo:
     """Progress and remarks of a job."""
 
     total: int
-    """Items of the job."""
+    """Items of the job; 0 until it is planned."""
 
     done: int
     failed: int
@@ -27,7 +27,8 @@ class JobInfo:
     """Bytes of results so far."""
 
     rate_per_s: float | None
-    """Items finished per second of execution; None until there are any."""
+    """Items worked per second of execution, to four digits; None until there are any. What
+    planning finished is not worked."""
 
     expected_end: datetime | None
     """The quote, while the job executes."""
@@ -52,8 +53,8 @@ def job_info(job: Job, now: datetime) -> JobInfo | None:
 
 
 def _rate_per_s(job: Job, now: datetime) -> float | None:
-    if job.start_time is None:
+    worked = job.progress.worked
+    if job.start_time is None or worked <= 0:
         return None
     elapsed_s = ((job.end_time or now) - job.start_time).total_seconds()
-    finished = job.progress.done + job.progress.failed
-    return round(finished / elapsed_s, 3) if elapsed_s > 0 and finished else None
+    return float(f"{worked / elapsed_s:.4g}") if elapsed_s > 0 else None

@@ -128,7 +128,12 @@ class JobType(Protocol):
         ...
 
     def results_so_far(self, job: Job, files: JobFiles) -> Sequence[Result]:
-        """List what an aborted job left for its client, from its files; to be answered quickly."""
+        """List what there is for the client of a job that is not done; in a millisecond or two.
+
+        Asked once of an ABORTED job, whose list this will be, and of an EXECUTING one each time
+        that somebody looks at it: where that would take long, say nothing until its end. What is
+        told of an EXECUTING job is found by `find_result` under its id.
+        """
         del job, files
         return ()
 
@@ -137,5 +142,8 @@ class JobType(Protocol):
         ...
 
     def stream_result(self, job: Job, result: Result, files: JobFiles) -> Iterator[bytes] | None:
-        """Make a result that is no file, piece by piece; None where `result.key` is a file."""
+        """Make a result that is no file, piece by piece; None where `result.key` is a file.
+
+        Of a COMPLETED job the same bytes each time, so that a download can be taken up again.
+        """
         ...

@@ -1,8 +1,9 @@
 """The context a step runs in: what it may know of its job, and a lease kept while it works.
 
 A thread of its own renews the lease, so that a job type that is silent for long keeps its work
-as long as its process lives and the store can be reached. Imports runtime, models, errors, files
-and jobtype.
+as long as its process lives and the store can be reached. The same thread looks every second
+whether the job is still to be worked on, since the queue's word to stop may be lost.
+Imports runtime, models, errors, files and jobtype.
 """
 
 import logging
@@ -14,15 +15,19 @@ from dataclasses import dataclass, field
 
 from typing_extensions import override
 
-from uws.errors import JobStopped, TransientError
+from uws.errors import JobStopped, NotFoundError, TransientError
 from uws.files import JobFiles
 from uws.jobtype import JobContext
-from uws.models import Job
+from uws.models import AT_WORK, Job
 from uws.runtime import Runtime
 
 __all__ = ["Holding", "LeaseContext", "keep_lease"]
 
 _log = logging.getLogger(__name__)
+
+_LOOK_S = 1.0
+"""How often the job's phase is looked at: an abort shall stop its work within two seconds, and
+reading one row by its key costs the store 0.1 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,41 +82,57 @@ class LeaseContext(JobContext):
         )
 
     def keep(self) -> None:
-        """Renew the lease three times in its length, until it is over or lost.
+        """Look at the job and renew the lease three times in its length, until it is over or lost.
 
         While the store is away the lease runs out; it is good again if it can be renewed before
         another worker took the work.
         """
-        lease_s = self.runtime.limits.lease_s
-        while not self.is_over.wait(lease_s / 3):
-            begun_s = time.monotonic()
+        pause_s = self.runtime.limits.lease_s / 3
+        due_s = time.monotonic() + pause_s
+        while not self.is_over.wait(min(_LOOK_S, max(0.0, due_s - time.monotonic()))):
+            is_due = time.monotonic() >= due_s
             try:
-                kept = self.runtime.store.renew(
-                    self.its_job.id,
-                    holder=self.holding.holder,
-                    lease_s=lease_s,
-                    number=self.holding.number,
-                    step=self.holding.step,
-                )
+                kept = self._renew() if is_due else self._is_wanted()
             except TransientError as error:
-                _log.warning("lease not renewed: %s", error, extra={"job_id": self.its_job.id})
-                continue
+                kept = True
+                if is_due:
+                    _log.warning("lease not renewed: %s", error, extra={"job_id": self.its_job.id})
             except Exception:  # noqa: BLE001 - a lease that nobody keeps must not seem kept
                 _log.exception("lease given up", extra={"job_id": self.its_job.id})
                 kept = False
             if not kept:
                 self.is_lost.set()
                 return
+            if is_due:
+                due_s = time.monotonic() + pause_s
+
+    def _renew(self) -> bool:
+        begun_s, lease_s = time.monotonic(), self.runtime.limits.lease_s
+        kept = self.runtime.store.renew(
+            self.its_job.id,
+            holder=self.holding.holder,
+            lease_s=lease_s,
+            number=self.holding.number,
+            step=self.holding.step,
+        )
+        if kept:
             self.lease_end_s = begun_s + lease_s
+        return kept
+
+    def _is_wanted(self) -> bool:
+        try:
+            return self.runtime.store.phase(self.its_job.id) in AT_WORK
+        except NotFoundError:
+            return False
 
 
 @contextmanager
 def keep_lease(runtime: Runtime, job: Job, holding: Holding) -> Iterator[LeaseContext]:
     """Give a step its context, and keep its lease until the block ends.
 
-    `heartbeat` of the context costs nothing; it raises `JobStopped` within a third of the lease
-    after the job was aborted or the lease was lost, and at the lease's end if the store was not
-    to be reached since.
+    `heartbeat` of the context costs nothing; it raises `JobStopped` a second after the job was
+    aborted or deleted, a third of the lease after the lease was lost, and at the lease's end if
+    the store was not to be reached since.
     """
     lease_end_s = time.monotonic() + runtime.limits.lease_s
     context = LeaseContext(runtime, job, holding, lease_end_s)

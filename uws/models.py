@@ -25,6 +25,7 @@ __all__ = [
     "ErrorSummary",
     "Failure",
     "Job",
+    "Load",
     "Parameter",
     "Phase",
     "Progress",
@@ -160,6 +161,19 @@ class Progress:
     size_bytes: int = 0
     """Bytes of results made so far."""
 
+    by_plan: int = 0
+    """Of those done and failed, how many planning finished: they are no measure of speed."""
+
+    @property
+    def worked(self) -> int:
+        """Items finished by the work of chunks."""
+        return self.done + self.failed - self.by_plan
+
+    @property
+    def left(self) -> int:
+        """Items not finished."""
+        return self.total - self.done - self.failed
+
 
 class ChunkState(StrEnum):
     """Where a chunk of work stands."""
@@ -205,6 +219,11 @@ class Chunk:
 
     state: ChunkState = ChunkState.WAITING
     attempts: int = 0
+    """How often it was claimed since an item of it was finished."""
+
+    failures: int = 0
+    """How many of these attempts ended because something was away."""
+
     report: ChunkReport | None = None
 
 
@@ -239,3 +258,19 @@ class Job:
 
     notes: tuple[str, ...] = ()
     """Warnings and remarks of the job type for the client, shown in jobInfo."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is to be done for a job that is planned and at work, as far as its end depends on it."""
+
+    job_id: str
+    left: int
+    """Items not finished."""
+
+    worked: int
+    """Items finished since it started."""
+
+    start_time: datetime | None
+    quote: datetime | None
+    """When it was expected to end, when that was looked at last."""

@@ -15,12 +15,12 @@ from uws.models import Parameter, Phase
 __all__ = [
     "DOCUMENT_FORMATS",
     "ILLEGAL_IN_XML",
-    "INTEGER_MAX",
     "Submission",
     "format_instant",
     "only_value",
     "parse_instant",
     "parse_integer",
+    "parse_last",
     "parse_phase",
     "read_submission",
     "shown",
@@ -41,7 +41,7 @@ DOCUMENT_FORMATS = {
 }
 """RESPONSEFORMAT of the UWS documents: what may be asked for, and the media type answered."""
 
-INTEGER_MAX = 2**31 - 1
+_INTEGER_MAX = 2**31 - 1
 """Larger LAST and EXECUTIONDURATION mean the same as this one (xs:int, UWS-21)."""
 
 _RUN_ID_MAX = 64  # characters, DALI 1.1, 3.4.6
@@ -116,6 +116,22 @@ def parse_integer(name: str, text: str) -> int:
     if not _INTEGER.fullmatch(text.strip()):
         raise UsageError(f"{name}: {shown(text)} is not an integer")
     return int(text)
+
+
+def parse_last(text: str | None) -> int | None:
+    """Read LAST, the number of jobs that are listed at most; None where it is not given.
+
+    Raises
+    ------
+    UsageError
+        When it is no integer above 0 (UWS-14, UWS-16).
+    """
+    if text is None:
+        return None
+    last = parse_integer("LAST", text)
+    if last <= 0:
+        raise UsageError(f"LAST: {last} is not above 0")
+    return min(last, _INTEGER_MAX)
 
 
 def parse_phase(text: str) -> Phase:
@@ -222,4 +238,4 @@ def _parse_duration(text: str) -> int:
     seconds = parse_integer("EXECUTIONDURATION", text)
     if seconds < 0:
         raise UsageError(f"EXECUTIONDURATION: {seconds} is below 0; give seconds, 0 is unlimited")
-    return min(seconds, INTEGER_MAX)
+    return min(seconds, _INTEGER_MAX)

@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from typing_extensions import override
 
-from uws.notices import InProcessNotices, Notices, Watch
+from uws.notices import Flag, InProcessNotices, Notices, Watch
 
 if TYPE_CHECKING:
     from redis.client import PubSub
@@ -75,8 +75,8 @@ class RedisNotices(Notices):
     @contextmanager
     def changes(self, job_id: str) -> Iterator[Watch]:
         self._start()
-        with self._local.changes(job_id) as watch:
-            yield _ImpatientWatch(watch, self._is_listening)
+        with self._local.changes(job_id) as flag:
+            yield _HeardWatch(flag, self._is_listening)
 
     def close(self) -> None:
         """Stop listening and let go of all connections."""
@@ -138,13 +138,23 @@ class RedisNotices(Notices):
             self._local.announce(data.decode(errors="replace"))
 
 
-class _ImpatientWatch:
-    """Waits for notices, but not for long while nobody listens for them."""
+class _HeardWatch:
+    """The watch of a job, less patient while nobody listens for notices."""
 
-    def __init__(self, watch: Watch, is_listening: threading.Event) -> None:
-        self._watch = watch
+    def __init__(self, flag: Flag, is_listening: threading.Event) -> None:
+        self._flag = flag
         self._is_listening = is_listening
 
+    @property
+    def noticed_s(self) -> float:
+        return self._flag.noticed_s
+
+    @property
+    def patience_s(self) -> float:
+        return self._flag.patience_s if self._is_listening.is_set() else _BLIND_S
+
     def wait(self, timeout_s: float) -> bool:
-        longest_s = timeout_s if self._is_listening.is_set() else min(timeout_s, _BLIND_S)
-        return self._watch.wait(longest_s)
+        return self._flag.wait(timeout_s)
+
+    def wake(self) -> None:
+        self._flag.wake()

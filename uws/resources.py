@@ -4,7 +4,7 @@ Imports service, intake, reading, negotiation, documents, responses, links and f
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import Request, Response, request
 
@@ -16,12 +16,12 @@ from uws.links import find_parameter
 from uws.models import Job, Parameter, Phase
 from uws.negotiation import HTML, document_type
 from uws.reading import (
-    INTEGER_MAX,
     Submission,
     format_instant,
     only_value,
     parse_instant,
     parse_integer,
+    parse_last,
     parse_phase,
     read_submission,
     shown,
@@ -94,7 +94,7 @@ class JobResources:
         media_type = document_type(request)
         query = list(request.args.items(multi=True))
         after = only_value(query, "AFTER")
-        last = _parse_last(only_value(query, "LAST"))
+        last = parse_last(only_value(query, "LAST"))
         if media_type == HTML and self.job_page is not None:
             return _see_page(self.job_page(""))
         jobs = self.service.list(
@@ -144,6 +144,7 @@ class JobResources:
                 seconds=parse_integer("WAIT", wait),
                 phase=None if phase is None else parse_phase(phase),
             )
+        job = self._with_results(job)
         if media_type == HTML:
             return self._page(job)
         return documents.job_document(job, self._job_url(job_id), media_type)
@@ -226,7 +227,7 @@ class JobResources:
     def show_error(self, job_id: str) -> Response:
         """`GET {job}/error`: 200 if the job failed, else 404 (UWS-31)."""
         job = self._job(job_id)
-        if job.phase != Phase.ERROR or job.error is None:
+        if job.phase not in {Phase.ERROR, Phase.ARCHIVED} or job.error is None:
             raise NotFoundError(f"job {job_id} is {job.phase}; there is no error")
         return responses.atom(job.error.detail or job.error.message)
 
@@ -235,7 +236,7 @@ class JobResources:
     def show_results(self, job_id: str) -> Response:
         """`GET {job}/results`."""
         media_type = document_type(request)
-        job = self._job(job_id)
+        job = self._with_results(self._job(job_id))
         if media_type == HTML:
             return self._page(job)
         return documents.results_document(job, self._job_url(job_id), media_type)
@@ -247,7 +248,11 @@ class JobResources:
         runtime = self.service.runtime
         pieces = runtime.job_types[job.job_type].stream_result(job, result, runtime.files)
         if pieces is not None:
-            return responses.send_stream(pieces, result.media_type, result.size_bytes, name=job.id)
+            # Its tag holds for this job's content alone, as every tag does for its address.
+            made = job.end_time if job.phase == Phase.COMPLETED else None
+            return responses.send_stream(
+                pieces, result.media_type, result.size_bytes, name=job.id, made=made
+            )
         return responses.send_content(
             runtime.files, result.key, result.media_type, accel_prefix=self.accel_prefix
         )
@@ -259,7 +264,7 @@ class JobResources:
         media_type = document_type(request)
         job = self._job(job_id)
         if media_type == HTML:
-            return self._page(job)
+            return self._page(self._with_results(job))
         return documents.parameters_document(job, self._job_url(job_id), media_type)
 
     def post_parameters(self, job_id: str) -> Response:
@@ -317,6 +322,9 @@ class JobResources:
     def _job(self, job_id: str) -> Job:
         return self.service.get(self._caller(job_id), job_id)
 
+    def _with_results(self, job: Job) -> Job:
+        return replace(job, results=self.service.results(job))
+
     def _page(self, job: Job) -> Response:
         if self.job_page is not None:
             return _see_page(self.job_page(job.id))
@@ -367,15 +375,6 @@ def _see_page(url: str) -> Response:
     response = responses.see_other(url)
     response.vary.add("Accept")
     return response
-
-
-def _parse_last(text: str | None) -> int | None:
-    if text is None:
-        return None
-    last = parse_integer("LAST", text)
-    if last <= 0:
-        raise UsageError(f"LAST: {last} is not above 0")
-    return min(last, INTEGER_MAX)
 
 
 def _refuse_other_phase(phase: str | None) -> None:

@@ -1,21 +1,23 @@
 """Flask responses of the UWS tree: atoms, documents, redirects, files, errors.
 
-Imports files, models, errors and flask.
+Imports conditional, files, errors and flask.
 """
 
 import logging
 import uuid
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from http import HTTPStatus
 from itertools import chain
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-from flask import Response, request, send_file
+from flask import Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wsgi import wrap_file
 
-from uws.errors import NotFoundError, UWSError
+from uws.conditional import answer_conditionally
+from uws.errors import NotFoundError, UWSError, storage_error
 from uws.files import JobFiles
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "send_content",
     "send_stream",
     "streamed_document",
+    "system_error",
     "uws_error",
 ]
 
@@ -95,44 +98,55 @@ def send_content(
     """
     try:
         stat = files.stat(key)
-        local = files.path(key)
-        if local is not None and accel_prefix:
+        if accel_prefix and files.path(key) is not None:
             response = Response(content_type=_content_type(media_type))
             response.headers["X-Accel-Redirect"] = f"{accel_prefix.rstrip('/')}/{quote(key)}"
-        elif local is not None:
-            response = send_file(local, mimetype=media_type, conditional=True, etag=True)
-            # flask claims UTF-8 for all XML, which declares its own encoding.
-            response.content_type = _content_type(media_type)
         else:
+            # Where the server can, it has the kernel send a local file: see wsgi.file_wrapper.
             stream = wrap_file(request.environ, files.open(key))
             response = Response(stream, direct_passthrough=True)
             response.content_type = _content_type(media_type)
             response.content_length = stat.size_bytes
             response.last_modified = stat.modified
             response.set_etag(f"{stat.modified.timestamp():.6f}-{stat.size_bytes}")
-            response.make_conditional(
-                request.environ, accept_ranges=True, complete_length=stat.size_bytes
-            )
+            answer_conditionally(response, request)
     except FileNotFoundError as error:
         raise NotFoundError("the content is not there any more") from error
+    _uncached(response)
     response.headers.update(_UNTRUSTED)
     _name_file(response, "inline", name or PurePosixPath(key).name)
     return response
 
 
 def send_stream(
-    pieces: Iterable[bytes], media_type: str, size_bytes: int | None, *, name: str
+    pieces: Iterable[bytes],
+    media_type: str,
+    size_bytes: int | None,
+    *,
+    name: str,
+    made: datetime | None = None,
 ) -> Response:
     """Send content that is made while it is sent, for saving.
 
     Parameters
     ----------
+    size_bytes
+        None where it is not known before the end.
     name
         Of the file to save it in, without its ending.
+    made
+        Since when the content is what it is; None where it may still change. Only what does not
+        change has a tag, and can be asked for in parts (which are cut from the whole as it is
+        made: what comes before them is made and thrown away).
     """
     response = Response(pieces, content_type=_content_type(media_type))
     if size_bytes is not None:
         response.content_length = size_bytes
+        if made is not None:
+            response.last_modified = made
+            response.set_etag(f"{made.timestamp():.6f}-{size_bytes}")
+            answer_conditionally(response, request)
+    _uncached(response)
     response.headers.update(_UNTRUSTED)
     _name_file(response, "attachment", f"{name}{_ENDINGS.get(media_type, '')}")
     return response
@@ -152,6 +166,15 @@ def uws_error(error: UWSError) -> Response:
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response
+
+
+def system_error(error: OSError) -> Response:
+    """Answer what the system says: of disks and file servers as of the moment, else as a bug."""
+    away = storage_error(error)
+    if away is None:
+        return internal_error(error)
+    _log.warning("storage: %s", error)
+    return uws_error(away)
 
 
 def protocol_error(error: HTTPException) -> Response:

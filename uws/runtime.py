@@ -13,6 +13,9 @@ from uws.store import JobStore
 
 __all__ = ["Executor", "JobLimits", "Runtime"]
 
+_RETRY_PAUSE_MAX_S = 60.0
+"""What was away is found again at most so much later."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
@@ -22,6 +25,12 @@ class JobLimits:
     execution_max_s: int = 24 * 3600
     lifetime_default_s: int = 14 * 86400
     lifetime_max_s: int = 90 * 86400
+    archive: bool = False
+    """Whether a job that is past its destruction time is kept, ARCHIVED, without its results."""
+
+    archive_days: int = 365
+    """For how long after that time; then it is destroyed for good."""
+
     wait_max_s: int = 30
     running_jobs_max: int = 20
     """Jobs of one owner that are QUEUED or EXECUTING at a time."""
@@ -30,14 +39,43 @@ class JobLimits:
     """Chunks of one job in the queue at a time, so that no job fills it."""
 
     tries: int = 3
+    """How often work is tried that kills its worker or shows a bug; the least for all else."""
+
+    retry_pause_s: float = 5.0
+    """Pause before work is tried again that found something away; each further one is twice as
+    long, up to a minute."""
+
+    retry_for_s: float = 600.0
+    """For how long in all, in pauses, what is away is waited for before work is given up."""
+
     lease_s: int = 30
     """A worker that is silent for so long has lost its chunk or step."""
 
     inline_value_max: int = 4096
     """Longer parameter values (characters) are kept by reference, out of the job document."""
 
-    waiters_max: int = 400
+    waiters_max: int = 800
     """Requests that WAIT in one process; beyond it a WAIT is answered at once."""
+
+    def pause_after_s(self, failures: int) -> float | None:
+        """Give the pause before the next try of work that found something away, seconds.
+
+        Parameters
+        ----------
+        failures
+            How often in a row it did, the last time included; 1 or more.
+
+        Returns
+        -------
+        float or None
+            None when it was tried for `retry_for_s`, and at least `tries` times.
+        """
+        pause_s, waited_s = self.retry_pause_s, 0.0
+        for _ in range(failures - 1):
+            waited_s += pause_s
+            pause_s = min(2 * pause_s, _RETRY_PAUSE_MAX_S)
+        has_time = pause_s > 0 and waited_s < self.retry_for_s
+        return pause_s if has_time or failures < self.tries else None
 
 
 class Executor(Protocol):

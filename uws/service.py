@@ -1,7 +1,7 @@
 """The verbs of UWS 1.1: create, start, wait, abort, delete and the rest, for any kind of job.
 
 Each verb knows who asks and what the phase allows; nothing here knows HTTP.
-Imports runtime, ending, waiting, bounds, models, errors and reading.
+Imports runtime, results, ending, waiting, bounds, models and errors.
 """
 
 import logging
@@ -35,7 +35,7 @@ from uws.models import (
     Phase,
     Result,
 )
-from uws.reading import shown
+from uws.results import current_results, find_result
 from uws.runtime import Runtime
 from uws.waiting import PhaseWaiter
 
@@ -326,7 +326,8 @@ class JobService:
         if job.phase == Phase.ARCHIVED:
             raise WrongPhaseError(f"job {job_id} is ARCHIVED; it was destroyed already")
         when, notes = bounded_destruction(when, created=job.creation_time, limits=self._limits)
-        self._store.set_destruction(job_id, when)
+        if not self._store.set_destruction(job_id, when):
+            return self.set_destruction(owner, job_id, when)  # archived meanwhile, or deleted
         return self._noted(job, notes)
 
     def set_execution_duration(self, owner: str, job_id: str, seconds: int) -> Job:
@@ -353,13 +354,13 @@ class JobService:
             When there is no such result.
         """
         job = self.get(owner, job_id)
-        listed = next((result for result in job.results if result.id == path), None)
-        if listed is not None:
-            return job, listed
-        found = self.runtime.job_types[job.job_type].find_result(job, path, self._files)
-        if found is None:
-            raise NotFoundError(f"job {job_id} has no result {shown(path)}")
-        return job, found
+        if job.phase == Phase.ARCHIVED:
+            raise NotFoundError(f"job {job_id} is ARCHIVED; its results were removed")
+        return job, find_result(self.runtime, job, path)
+
+    def results(self, job: Job) -> tuple[Result, ...]:
+        """Give a job's results; in the midst of its work those that are finished (UWS-29)."""
+        return current_results(self.runtime, job)
 
     def _check(self, job: Job) -> tuple[str, ...]:
         """Have the job type check the parameters; returns its notes."""

@@ -2,31 +2,37 @@
 
 The store decides who works on what; a task that comes late, twice, or for a job that is gone
 does nothing. Every failure of a job type ends here as one of three kinds: the user's (ERROR with
-its text), the moment's (tried again), or ours (ERROR with a reference to the log).
-Imports runtime, lease, buglog, holder, models, errors and jobtype.
+its text), the moment's (tried again after pauses that grow), or ours (ERROR with a reference to
+the log). Trouble with disks and file servers is the moment's.
+Imports runtime, quoting, lease, buglog, holder, models, errors and jobtype.
 """
 
 import logging
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from uws.buglog import BugLog, log_bug
-from uws.errors import FatalError, JobStopped, NotFoundError, TransientError, UWSError
+from uws.errors import (
+    FatalError,
+    JobStopped,
+    NotFoundError,
+    TransientError,
+    UWSError,
+    storage_error,
+)
 from uws.holder import this_holder
 from uws.jobtype import JobContext, JobType
 from uws.lease import Holding, LeaseContext, keep_lease
 from uws.models import AT_WORK, Chunk, ChunkReport, ChunkState, ErrorSummary, Job, Phase
+from uws.quoting import quote_job, requote
 from uws.runtime import Runtime
 
 __all__ = ["finish_job", "plan_job", "run_chunk"]
 
 _log = logging.getLogger(__name__)
-
-_QUOTE_AFTER = timedelta(seconds=5)
-"""A rate is not known earlier; a quote that would change by less stays as it is."""
-
 
 _Reported = tuple[ChunkReport, ChunkState]
 
@@ -37,6 +43,14 @@ class _Verdict(Enum):
     SETTLED = auto()
     AGAIN = auto()
     LATER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Retry:
+    """That a chunk is to be tried again."""
+
+    pause_s: float | None = None
+    """None: at once, by the same worker."""
 
 
 def plan_job(runtime: Runtime, job_id: str) -> bool:
@@ -61,6 +75,7 @@ def plan_job(runtime: Runtime, job_id: str) -> bool:
         return run_chunk(runtime, job_id, 0)
     if numbers:
         _send(lambda: runtime.executor.send_chunks(job_id, numbers), job_id)
+    quote_job(runtime, job_id)
     return True
 
 
@@ -111,15 +126,17 @@ def _do_step(
         return True
     started = time.monotonic()
     try:
-        _refuse_deadly(step, tries, limits.tries)
-        with keep_lease(runtime, job, Holding(holder, step=step)) as context:
+        if tries > limits.tries:
+            _refuse_deadly(runtime, job_id, step, tries)
+        with keep_lease(runtime, job, Holding(holder, step=step)) as context, _storage_is_away():
             work(runtime, context)
     except JobStopped:
         _log.info("%s stopped", step, extra={"job_id": job_id})
     except TransientError as error:
-        _log.warning("%s failed, try %d: %s", step, tries, error, extra={"job_id": job_id})
-        if tries < limits.tries:
-            store.release_step(job_id, step, holder=holder)
+        pause_s = limits.pause_after_s(store.step_failures(job_id, step) + 1)
+        _warn(f"{step} failed, try {tries}", error, pause_s, {"job_id": job_id})
+        if pause_s is not None:
+            store.release_step(job_id, step, holder=holder, pause_s=pause_s)
             return False
         _fail(runtime, job_id, ErrorSummary.of(error))
     except UWSError as error:
@@ -132,9 +149,28 @@ def _do_step(
     return True
 
 
-def _refuse_deadly(step: str, tries: int, limit: int) -> None:
-    if tries > limit:
+def _refuse_deadly(runtime: Runtime, job_id: str, step: str, tries: int) -> None:
+    """Give a step up that ended so many of its workers; those that gave it back live on."""
+    limit = runtime.limits.tries
+    if tries - runtime.store.step_failures(job_id, step) > limit:
         raise FatalError(f"the {step} was given up: no worker survived it in {limit} tries")
+
+
+@contextmanager
+def _storage_is_away() -> Iterator[None]:
+    """Turn trouble with disks and file servers into the moment's."""
+    try:
+        yield
+    except OSError as error:
+        away = storage_error(error)
+        if away is None:
+            raise
+        raise away from error
+
+
+def _warn(what: str, error: Exception, pause_s: float | None, extra: dict[str, object]) -> None:
+    then = "given up" if pause_s is None else f"tried again in {pause_s:g} s"
+    _log.warning("%s: %s; %s", what, error, then, extra=extra)
 
 
 def _plan(runtime: Runtime, context: JobContext) -> None:
@@ -145,6 +181,7 @@ def _plan(runtime: Runtime, context: JobContext) -> None:
 def _finish(runtime: Runtime, context: JobContext) -> None:
     job = context.job
     _begin(runtime, job)
+    context.files.discard_parts(job.id)  # of workers that were killed while they wrote
     reports = runtime.store.reports(job.id)
     outcome = _job_type(runtime, job).finish(context, reports)
     if runtime.store.complete(job.id, outcome):
@@ -164,8 +201,8 @@ def _try_chunk(runtime: Runtime, job: Job, chunk: Chunk, *, holder: str, bugs: B
     """Work on a chunk held, and decide what follows from how it went."""
     extra = {"job_id": job.id, "chunk": chunk.number}
     started = time.monotonic()
-    _update_quote(runtime, job)
-    result: _Reported | _Verdict
+    requote(runtime, job)
+    result: _Reported | _Retry
     try:
         holding = Holding(holder, number=chunk.number, attempts=chunk.attempts)
         with keep_lease(runtime, job, holding) as context:
@@ -173,9 +210,9 @@ def _try_chunk(runtime: Runtime, job: Job, chunk: Chunk, *, holder: str, bugs: B
     except JobStopped:
         _log.info("chunk stopped", extra=extra)
         return _Verdict.SETTLED
-    if isinstance(result, _Verdict):
-        runtime.store.release_chunk(job.id, chunk.number, holder=holder)
-        return result
+    if isinstance(result, _Retry):
+        runtime.store.release_chunk(job.id, chunk.number, holder=holder, pause_s=result.pause_s)
+        return _Verdict.AGAIN if result.pause_s is None else _Verdict.LATER
     report, state = result
     left = runtime.store.report_chunk(job.id, chunk.number, report, holder=holder, state=state)
     if left is None:
@@ -191,43 +228,65 @@ def _try_chunk(runtime: Runtime, job: Job, chunk: Chunk, *, holder: str, bugs: B
     return _go_on(runtime, job, left)
 
 
-def _work_or_give_up(context: LeaseContext, chunk: Chunk, bugs: BugLog) -> _Reported | _Verdict:
+def _work_or_give_up(context: LeaseContext, chunk: Chunk, bugs: BugLog) -> _Reported | _Retry:
     """Run a chunk, or account for it when its tries are used up."""
     tries = context.runtime.limits.tries
     extra = {"job_id": chunk.job_id, "chunk": chunk.number}
-    if chunk.attempts > tries:
+    # Tries that found something away were given back by a worker that lived on.
+    deadly = chunk.attempts - chunk.failures
+    if deadly > tries:
         return _give_up(context, chunk, f"no worker survived it in {tries} tries")
+    job_type = _job_type(context.runtime, context.job)
     try:
-        return _job_type(context.runtime, context.job).run_chunk(context, chunk), ChunkState.DONE
+        with _storage_is_away():
+            return job_type.run_chunk(context, chunk), ChunkState.DONE
     except TransientError as error:
-        _log.warning("chunk failed, try %d: %s", chunk.attempts, error, extra=extra)
-        if context.has_progressed or chunk.attempts < tries:
-            return _Verdict.LATER
+        pause_s = _pause_s(context, chunk)
+        _warn(f"chunk failed, try {chunk.attempts}", error, pause_s, extra)
+        if pause_s is not None:
+            return _Retry(pause_s)
         return _give_up(context, chunk, str(error), is_whole=True)
     except Exception as error:  # noqa: BLE001 - a job type's bug fails its chunk, not the job
         bug = bugs.note(error, f"chunk failed, try {chunk.attempts}", extra)
         # A bug that used up the tries of one item is not tried so often at each of the others.
-        if not bug.is_lasting and (context.has_progressed or chunk.attempts < tries):
-            return _Verdict.AGAIN
+        if not bug.is_lasting and (context.has_progressed or deadly < tries):
+            return _Retry()
         bug.is_lasting = True
         return _give_up(context, chunk, f"internal error, reference {bug.reference}")
 
 
+def _pause_s(context: LeaseContext, chunk: Chunk) -> float | None:
+    """Give the pause before the next try of a chunk that found something away, or None.
+
+    A chunk of the same job that was given up was waited for long enough: what it missed is not
+    waited for as long by each of the others.
+    """
+    limits = context.runtime.limits
+    if context.has_progressed:
+        return limits.retry_pause_s
+    failures = chunk.failures + 1
+    if failures >= limits.tries and context.runtime.store.has_given_up(chunk.job_id):
+        return None
+    return limits.pause_after_s(failures)
+
+
 def _give_up(
     context: LeaseContext, chunk: Chunk, reason: str, *, is_whole: bool = False
-) -> _Reported | _Verdict:
+) -> _Reported | _Retry:
     """Have the job type account for a chunk; if even that fails, count its items as failed."""
     tries, job_type = context.runtime.limits.tries, _job_type(context.runtime, context.job)
     extra = {"job_id": chunk.job_id, "chunk": chunk.number}
     _log.warning("chunk given up, or an item of it: %s", reason, extra=extra)
     bare = ChunkReport(0, chunk.total, detail={"reason": reason}), ChunkState.FAILED
-    if chunk.attempts > tries + 1:
+    if chunk.attempts - chunk.failures > tries + 1:
         return bare
     try:
-        report = job_type.give_up_chunk(context, chunk, reason, is_whole=is_whole)
+        with _storage_is_away():
+            report = job_type.give_up_chunk(context, chunk, reason, is_whole=is_whole)
     except TransientError as error:
-        _log.warning("chunk not accounted for: %s", error, extra=extra)
-        return _Verdict.LATER if chunk.attempts <= tries else bare
+        pause_s = _pause_s(context, chunk)
+        _warn("chunk not accounted for", error, pause_s, extra)
+        return bare if pause_s is None else _Retry(pause_s)
     except Exception:  # noqa: BLE001 - the last resort must not keep a job from its end
         log_bug("chunk not accounted for", extra)
         return bare
@@ -235,7 +294,7 @@ def _give_up(
         return report, ChunkState.FAILED
     holder = context.holding.holder
     if context.runtime.store.forget_attempts(chunk.job_id, chunk.number, holder=holder, attempts=0):
-        return _Verdict.AGAIN
+        return _Retry()
     return bare
 
 
@@ -257,21 +316,6 @@ def _send(call: Callable[[], None], job_id: str) -> None:
         call()
     except TransientError as error:
         _log.warning("not sent, left to the sweep: %s", error, extra={"job_id": job_id})
-
-
-def _update_quote(runtime: Runtime, job: Job) -> None:
-    """Foretell the job's end from its progress, if that changes what was said before."""
-    progress = job.progress
-    worked = progress.done + progress.failed
-    if job.start_time is None or not worked:
-        return
-    now = datetime.now(UTC)
-    elapsed = now - job.start_time
-    remaining = elapsed * ((progress.total - worked) / worked)
-    quote = now + remaining
-    change = abs(quote - job.quote) if job.quote else timedelta.max
-    if elapsed >= _QUOTE_AFTER and change > max(_QUOTE_AFTER, remaining / 20):
-        runtime.store.set_quote(job.id, quote)
 
 
 def _fail(runtime: Runtime, job_id: str, error: ErrorSummary) -> None:

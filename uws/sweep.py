@@ -1,7 +1,7 @@
 """The sweep: what was lost is sent again, what is past its time is ended or destroyed.
 
 Any number of sweeps may run at once, on any hosts: the store lets one of them send each lost
-piece of work. Imports runtime, ending, intake, files, models and errors.
+piece of work. Imports runtime, ending, quoting, intake, files, models and errors.
 """
 
 import logging
@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from uws.ending import abort_job, destroy_job
+from uws.ending import abort_job, destroy_job, expire_job
 from uws.errors import TransientError
 from uws.files import JobFiles
 from uws.intake import parameter_folder
+from uws.quoting import quote_jobs
 from uws.runtime import Runtime
 
 __all__ = ["SweepReport", "run_sweeper", "sweep"]
@@ -37,7 +38,10 @@ class SweepReport:
     """What a sweep did; all counts."""
 
     destroyed: int = 0
-    """Jobs past their destruction time."""
+    """Jobs past their destruction time, or past the time that they are kept in the archive."""
+
+    archived: int = 0
+    """Jobs past their destruction time whose documents are kept."""
 
     aborted: int = 0
     """Jobs past their execution duration."""
@@ -79,8 +83,9 @@ def sweep(
     is_thorough
         Whether to look through the folders of all jobs for those that belong to none.
     is_queue_new
-        Whether the queue was started anew: then what was sent to it is sent again at once, and
-        not only after a lease. What is in it all the same is not put there twice.
+        Whether the queue was started anew, or emptied, or away: then what was sent to it is
+        sent again at once, and not only after a lease. What is in it all the same is not put
+        there twice.
 
     Raises
     ------
@@ -95,9 +100,10 @@ def sweep(
         for job_id in job_ids:
             try:
                 counts[kind] += act(job_id)
-            except (TransientError, OSError):
-                _log.warning("sweep: not %s", kind, exc_info=True, extra={"job_id": job_id})
+            except (TransientError, OSError) as error:
+                _log.warning("sweep: not %s: %s", kind, error, extra={"job_id": job_id})
                 counts["faults"] += 1
+    quote_jobs(runtime, now)
     report = SweepReport(**counts)
     if counts.total():
         _log.info("swept: %s", report)
@@ -111,25 +117,30 @@ def run_sweeper(runtime: Runtime, *, every_s: float, stop: threading.Event) -> N
     """
     thorough_at_s = 0.0
     swept_epoch = ""
+    is_away = False
     while not stop.is_set():
         is_thorough = time.monotonic() >= thorough_at_s
-        epoch = _epoch(runtime)
+        epoch = _epoch(runtime, is_known_away=is_away)
+        is_away = not epoch
         try:
             sweep(runtime, is_thorough=is_thorough, is_queue_new=epoch not in {"", swept_epoch})
         except TransientError as error:
             _log.warning("sweep put off: %s", error)
         else:
-            swept_epoch = epoch or swept_epoch
+            # While it was away nothing could be sent: when it is back, it counts as new.
+            swept_epoch = epoch
             if is_thorough:
                 thorough_at_s = time.monotonic() + _THOROUGH_EVERY_S
         stop.wait(every_s)
 
 
-def _epoch(runtime: Runtime) -> str:
-    """Give the queue's epoch, empty while the queue is away."""
+def _epoch(runtime: Runtime, *, is_known_away: bool) -> str:
+    """Give the queue's epoch, empty while the queue is away, which is told once."""
     try:
         return runtime.executor.epoch()
-    except TransientError:
+    except TransientError as error:
+        if not is_known_away:
+            _log.warning("what is lost is sent when the queue is back: %s", error)
         return ""
 
 
@@ -141,7 +152,10 @@ def _duties(
 ) -> Iterator[_Duty]:
     """Give what is to be done: the field of the report, the jobs, and the deed, which counts."""
     store, limits = runtime.store, runtime.limits
-    yield "destroyed", store.expired(now), lambda job_id: destroy_job(runtime, job_id)
+    expiring = "archived" if limits.archive else "destroyed"
+    yield expiring, store.expired(now), lambda job_id: expire_job(runtime, job_id, now=now)
+    outlived = store.outlived(now - timedelta(days=limits.archive_days))
+    yield "destroyed", outlived, lambda job_id: destroy_job(runtime, job_id)
     yield "aborted", store.overdue(now), lambda job_id: _abort_overdue(runtime, job_id)
     unplanned = store.unplanned(now, patience_s)
     yield "planned", unplanned, lambda job_id: _resend_plan(runtime, job_id, now, patience_s)
@@ -167,10 +181,7 @@ def _duties(
 
 def _abort_overdue(runtime: Runtime, job_id: str) -> int:
     """End a job as by a manual abort (UWS 1.1, 2.1.4), and tell its client why."""
-    if not abort_job(runtime, job_id):
-        return 0
-    runtime.store.add_notes(job_id, ["aborted: the execution duration was exceeded"])
-    return 1
+    return abort_job(runtime, job_id, note="aborted: the execution duration was exceeded")
 
 
 def _resend_plan(runtime: Runtime, job_id: str, now: datetime, patience_s: float) -> int:

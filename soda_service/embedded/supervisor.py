@@ -104,14 +104,7 @@ def serve(config: Config, parts: Parts, *, workers: int, announce: Callable[[str
             tree.run_once("job store", run, limit_s=_STORE_LIMIT_S)
             for number in range(1, workers + 1):
                 run = partial(_without, listener, parts.work, config)
-                # A queue server that starts anew has forgotten its workers: they register again.
-                tree.start(
-                    f"worker-{number}",
-                    run,
-                    rank=_WORK_RANK,
-                    grace_s=_WORK_GRACE_S,
-                    needs=_QUEUE,
-                )
+                tree.start(f"worker-{number}", run, rank=_WORK_RANK, grace_s=_WORK_GRACE_S)
             run = partial(web.run_web, config, parts.make_app, listener=listener, folder=folder)
             tree.start("web", run, rank=_WEB_RANK, grace_s=_WEB_GRACE_S)
             run = partial(_without, listener, parts.sweep, config)

@@ -26,8 +26,10 @@ _log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 30.0
-_STEADY_S = 60.0
-"""A process that lived for so long is started again without the pause of earlier failures."""
+_STEADY_S = 10.0
+"""A process that lived for so long is started again without the pause of earlier failures: the
+pauses are for one that cannot start, not for one that is killed now and then. One that ends by
+its own fault ends sooner, or else costs a start in so many seconds."""
 
 _START_TRIES = 3
 _KILLED_S = 5.0
@@ -50,7 +52,6 @@ class _Watched:
     run: Callable[[], None]
     rank: int
     grace_s: float
-    needs: str
     child: Child | None = None
     failures: int = 0
     """Ends in a row without a steady life between them."""
@@ -68,9 +69,7 @@ class ProcessTree:
     def __init__(self) -> None:
         self._watched: dict[str, _Watched] = {}
 
-    def start(
-        self, name: str, run: Callable[[], None], *, rank: int, grace_s: float, needs: str = ""
-    ) -> None:
+    def start(self, name: str, run: Callable[[], None], *, rank: int, grace_s: float) -> None:
         """Start a process and keep it running.
 
         Parameters
@@ -81,10 +80,8 @@ class ProcessTree:
             Order of stopping: the highest first, equal ones together.
         grace_s
             How long it may take to stop after SIGTERM before it is killed.
-        needs
-            Name of another process: when that one had to be started again, this one is, too.
         """
-        watched = _Watched(name, run, rank, grace_s, needs)
+        watched = _Watched(name, run, rank, grace_s)
         self._watched[name] = watched
         _start(watched)
 
@@ -104,7 +101,6 @@ class ProcessTree:
             for watched in self._watched.values():
                 if watched.child is None and watched.due <= now:
                     _start(watched)
-                    self._renew_those_who_need(watched)
                 elif watched.child is None:
                     dues.append(watched.due)
             _wait_for_signal(max(0.0, min(dues) - now))
@@ -172,11 +168,6 @@ class ProcessTree:
         while has_children() and time.monotonic() < end:
             self._take_ended()
             signal.sigtimedwait({signal.SIGCHLD}, 0.05)
-
-    def _renew_those_who_need(self, started: _Watched) -> None:
-        for watched in self._watched.values():
-            if watched.needs == started.name and watched.child:
-                watched.child.send(signal.SIGTERM)
 
     def _signal(self, group: list[_Watched], number: signal.Signals) -> None:
         for watched in group:

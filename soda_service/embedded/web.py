@@ -5,6 +5,7 @@ The one door to gunicorn. Imports config and errors only.
 
 import http.client
 import os
+import resource
 import select
 import socket
 from collections.abc import Callable
@@ -21,10 +22,12 @@ from soda_service.config import Config, WebConfig
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-__all__ = ["Probe", "address_of", "listen", "run_web"]
+__all__ = ["Probe", "address_of", "allow_open_files", "gunicorn_settings", "listen", "run_web"]
 
 _BACKLOG = 2048
 _GRACE_S = 3
+_IDLE_CONNECTIONS = 1000
+_OPEN_FILES = 65_536
 _PROBE_S = 5.0
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - not bound here
 
@@ -114,19 +117,11 @@ def run_web(
         go on when a web process is started again, and are gone with the folder.
     """
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder / "metrics")  # see soda_service.web.metrics
+    allow_open_files()
     settings = {
+        **gunicorn_settings(config.web),
         "bind": [f"fd://{listener.detach()}"],
-        "worker_class": "gthread",
-        "workers": config.web.workers,
-        "threads": config.web.threads,
-        # Beyond its threads a process may hold so many idle keep-alive connections.
-        "worker_connections": config.web.threads + 1000,
-        "keepalive": 5,
-        "timeout": 60,
         "graceful_timeout": _GRACE_S,
-        "limit_request_line": 8190,  # gunicorn's largest; long POLYGONs come by GET
-        # Headers of proxies are believed as web.proxy_hops says, by the application.
-        "forwarded_allow_ips": "",
         "worker_tmp_dir": str(folder),
         "control_socket_disable": True,
         "logger_class": _PlainLogger,
@@ -136,6 +131,40 @@ def run_web(
         _Gunicorn(settings, lambda: make_app(config)).run()
     except HaltServer as halt:  # gunicorn lets it through when several of its workers fail
         raise SystemExit(halt.exit_status) from halt
+
+
+def gunicorn_settings(web: WebConfig) -> dict[str, int | str]:
+    """Give gunicorn's settings that do not depend on who starts it.
+
+    Threads, since a client that waits is one that sleeps: with 1,000 of them waiting, answers to
+    others take no longer, and with 4,000 hardly (docs/performance.md). gevent would hold a waiter
+    in less memory, but every call into SQLite, every fsync and every file sent would stop all
+    other requests of its process.
+    """
+    return {
+        "worker_class": "gthread",
+        "workers": web.workers,
+        "threads": web.threads,
+        # Beyond its threads a process may hold so many idle keep-alive connections.
+        "worker_connections": web.threads + _IDLE_CONNECTIONS,
+        "backlog": _BACKLOG,
+        "keepalive": 5,
+        "timeout": 60,
+        "limit_request_line": 8190,  # gunicorn's largest; long POLYGONs come by GET
+        # Headers of proxies are believed as web.proxy_hops says, by the application.
+        "forwarded_allow_ips": "",
+    }
+
+
+def allow_open_files() -> None:
+    """Raise the soft limit of open files, as far as allowed: each connection is one.
+
+    It is often 1024, and a gunicorn process that cannot accept a connection for want of it ends.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _PlainLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types

@@ -1,14 +1,11 @@
 """The cutout job: the bridge between the UWS server's job type and the cutout domain."""
 
 import io
-import itertools
 import logging
 import secrets
+import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from soda_service.config import CutoutsConfig
@@ -23,9 +20,11 @@ from soda_service.errors import (
     UnknownTile,
 )
 from soda_service.jobs.cutting import Cutter
-from soda_service.jobs.joining import join_results, plan_facts, read_lines
+from soda_service.jobs.joining import join_results, plan_facts
 from soda_service.jobs.planning import plan_cutouts
+from soda_service.jobs.rowwork import cut_for_the_last_time, cut_rows, give_up_row
 from soda_service.jobs.sky import Sky
+from soda_service.jobs.sofar import files_so_far
 from soda_service.parameters.positions import check_positions, open_positions
 from soda_service.parameters.request import (
     is_table,
@@ -35,9 +34,8 @@ from soda_service.parameters.request import (
 )
 from soda_service.parameters.values import CutoutRequest, PositionRow
 from soda_service.results.archive import stream_archive
-from soda_service.results.rows import Outcome, Row, Status
 from soda_service.results.summary import JobFacts
-from soda_service.results.tree import is_public, lines_key, media_type_of, plan_key
+from soda_service.results.tree import is_public, media_type_of
 from soda_service.tiles.release import Release
 from uws.errors import (
     FatalError,
@@ -50,11 +48,17 @@ from uws.errors import (
 from uws.files import JobFiles
 from uws.jobtype import JobContext, Plan
 from uws.jobtype import Outcome as JobOutcome
-from uws.models import Chunk, ChunkReport, ErrorKind, ErrorSummary, Job, Parameter, Result
+from uws.models import Chunk, ChunkReport, ErrorKind, ErrorSummary, Job, Parameter, Phase, Result
 
 __all__ = ["CutoutJob", "open_table", "table_of", "table_warnings", "told_by_uws", "uws_error"]
 
 _log = logging.getLogger(__name__)
+
+_ROWS_LISTED_EARLY = 50
+"""Jobs of more rows list no results before their end."""
+
+_FILES_LISTED_EARLY = 200
+"""Results listed before a job's end: each costs 15 microseconds every time that it is looked at."""
 
 _KINDS: tuple[tuple[type[CutoutError], type[UWSError]], ...] = (
     (TooManyRows, TooLargeError),
@@ -211,44 +215,27 @@ class CutoutJob:
 
     def run_chunk(self, context: JobContext, chunk: Chunk) -> ChunkReport:
         """Cut the rows of a chunk that are not cut yet; each is noted as soon as it is done."""
-        job, files = context.job, context.files
         with told_by_uws():
-            _, release = self._request(job.parameters, files)
+            return cut_rows(context, chunk, self._cutter(context))
 
-            def save(path: str, data: bytes) -> None:
-                files.write(f"{job.id}/{path}", data)
+    def _cutter(self, context: JobContext, *, is_last: bool = False) -> Cutter:
+        job, files = context.job, context.files
+        _, release = self._request(job.parameters, files)
 
-            index = self._sky.releases.index(release)
-            cutter = Cutter(release, index, self._sky.reader, save)
-            journal = _Journal(files, job.id, chunk.number)
-            for row in _planned_rows(files, job.id, chunk.number):
-                context.heartbeat()
-                if row.planned.number not in journal:
-                    journal.add(row.with_outcome(cutter.cut(row.planned)))
-                    context.progress()
-            return journal.report()
+        def save(path: str, data: bytes) -> None:
+            files.write(f"{job.id}/{path}", data)
+
+        index = self._sky.releases.index(release)
+        return Cutter(release, index, self._sky.reader, save, is_last=is_last)
 
     def give_up_chunk(
         self, context: JobContext, chunk: Chunk, reason: str, *, is_whole: bool
     ) -> ChunkReport | None:
-        """Account for rows that cannot be worked: they are failed, for this reason.
-
-        Rows are worked in order and noted one by one, so the first that is not noted is the one
-        that a bug or a kill happened at; it alone is given up, unless data are away for all.
-        """
-        job, files = context.job, context.files
-        message = reason.removeprefix(f"{TransientError.label}: ")
+        """Account for rows that cannot be worked: one, or all whose data are away."""
         with told_by_uws():
-            journal = _Journal(files, job.id, chunk.number)
-            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            failed = Outcome(Status.FAILED, message, time=now)
-            rows = _planned_rows(files, job.id, chunk.number)
-            left = (row for row in rows if row.planned.number not in journal)
-            for row in left if is_whole else itertools.islice(left, 1):
-                journal.add(row.with_outcome(failed))
-            if journal.count < chunk.total:
-                return None
-            return journal.report(away=message if is_whole else "")
+            if is_whole:
+                return cut_for_the_last_time(context, chunk, self._cutter(context, is_last=True))
+            return give_up_row(context, chunk, reason)
 
     def finish(self, context: JobContext, reports: Sequence[ChunkReport]) -> JobOutcome:
         """Join the rows' accounts into summary, manifests, positions table and log.
@@ -287,80 +274,36 @@ class CutoutJob:
             )
 
     def results_so_far(self, job: Job, files: JobFiles) -> Sequence[Result]:
-        """List the files that an aborted job left, and its archive; of very many the first."""
-        paths = (key.removeprefix(f"{job.id}/") for key in files.keys(job.id))
-        public = itertools.islice(filter(is_public, paths), self._settings.results_listed_max)
-        found = [self.find_result(job, path, files) for path in public]
-        results = [replace(file, id=PurePosixPath(file.id).name) for file in found if file]
+        """List the files that are finished; with the archive, where the job was aborted.
+
+        While a job executes its list is made for each who asks: only that of few rows.
+        """
+        if job.phase is not Phase.ABORTED:
+            has_few = job.progress.total <= _ROWS_LISTED_EARLY
+            return files_so_far(files, job.id, most=_FILES_LISTED_EARLY) if has_few else ()
+        results = files_so_far(files, job.id, most=self._settings.results_listed_max)
         archive = Result("archive", "archive", "application/gzip")
         return [*results, archive] if results else []
 
     def find_result(self, job: Job, path: str, files: JobFiles) -> Result | None:
-        """Find a file by its path in the job's tree; also while the job is executing."""
+        """Find a file by its path in the job's tree, also while the job is executing.
+
+        In a job whose list is shown early by its name too: a link that was listed stays good,
+        also where it made way for an earlier row's, or where the files are too many in the end.
+        """
         if not is_public(path):
             return None
         key = f"{job.id}/{path}"
         try:
             return Result(path, key, media_type_of(path), files.stat(key).size_bytes)
         except FileNotFoundError:
-            return None
+            if job.progress.total > _ROWS_LISTED_EARLY:
+                return None
+        named = files_so_far(files, job.id, most=sys.maxsize)
+        return next((result for result in named if result.id == path), None)
 
     def stream_result(self, job: Job, result: Result, files: JobFiles) -> Iterator[bytes] | None:
         """Make the archive while it is sent; all else is a file."""
         if result.key != "archive":
             return None
         return stream_archive(files, job.id, job.creation_time)
-
-
-def _planned_rows(files: JobFiles, job_id: str, number: int) -> Iterator[Row]:
-    with files.open(plan_key(job_id, number)) as stream:
-        for line in stream:
-            yield Row.from_line(line)
-
-
-class _Journal:
-    """The rows of a chunk that are done, on disk as they are done.
-
-    A worker that is killed loses the row it was at; the next one goes on from there.
-    """
-
-    def __init__(self, files: JobFiles, job_id: str, number: int) -> None:
-        self._files = files
-        self._key = lines_key(job_id, number)
-        self._statuses: dict[int, Status] = {}
-        self._sizes: dict[str, int] = {}
-        try:
-            with files.open(self._key) as stream:
-                data = stream.read()
-        except FileNotFoundError:
-            return
-        for row, _ in read_lines(io.BytesIO(data)):
-            self._count(row)
-        if data and not data.endswith(b"\n"):
-            files.append(self._key, b"\n")
-
-    def __contains__(self, number: int) -> bool:
-        return number in self._statuses
-
-    def add(self, row: Row) -> None:
-        """Note a row as done."""
-        self._files.append(self._key, row.to_line())
-        self._count(row)
-
-    def _count(self, row: Row) -> None:
-        if row.outcome is None:
-            return
-        self._statuses[row.planned.number] = row.outcome.status
-        self._sizes |= {entry.path: entry.size_bytes for entry in row.outcome.files}
-
-    @property
-    def count(self) -> int:
-        """Rows that are done."""
-        return len(self._statuses)
-
-    def report(self, *, away: str = "") -> ChunkReport:
-        """Sum up; `away` says what could not be reached for the rows given up."""
-        failed = sum(status == Status.FAILED for status in self._statuses.values())
-        size_bytes = sum(self._sizes.values())
-        detail = {"away": away} if away else {}
-        return ChunkReport(self.count - failed, failed, size_bytes, detail)

@@ -66,9 +66,21 @@ class Cutter:
     ----------
     save
         Where the files go.
+    is_last
+        Whether to make what files can be made where data of others are away.
     """
 
-    def __init__(self, release: Release, index: TileIndex, reader: TileReader, save: Save) -> None:
+    def __init__(
+        self,
+        release: Release,
+        index: TileIndex,
+        reader: TileReader,
+        save: Save,
+        *,
+        is_last: bool = False,
+    ) -> None:
+        self.awaited: tuple[type[CutoutError], ...] = () if is_last else (SourceUnavailable,)
+        """What keeps a row from being done now."""
         self._release = release
         self._index = index
         self._reader = reader
@@ -82,7 +94,7 @@ class Cutter:
         Raises
         ------
         SourceUnavailable
-            When the data are away for the moment.
+            When data are away for the moment; where `is_last`, when all are.
         """
         if row.name != self._last_name:
             self._last_name, self._made = row.name, {}
@@ -245,10 +257,13 @@ class _RowCut:
             try:
                 # Not kept in a name, which would hold it while the next file is made.
                 files.append(self._saved(wanted, self._content(wanted)))
-            except SourceUnavailable:
+            except self._cutter.awaited:
                 raise
             except CutoutError as error:
                 problems[str(error)] = error
+        is_away = all(isinstance(error, SourceUnavailable) for error in problems.values())
+        if problems and is_away and not files:
+            raise SourceUnavailable("; ".join(problems))
         return self._told(files, problems)
 
     def _told(self, files: list[FileEntry], problems: dict[str, CutoutError]) -> Outcome:
@@ -291,7 +306,7 @@ class _RowCut:
         if band not in self._places:
             try:
                 self._places[band] = self._cutter.place(self._row, band)
-            except SourceUnavailable:
+            except self._cutter.awaited:
                 raise
             except CutoutError as error:
                 self._places[band] = error

@@ -171,7 +171,7 @@ class _Documents:
     ) -> None:
         self._facts = facts
         self._job = job
-        self._summary = SummaryWriter(open_key(SUMMARY), facts)
+        self._summary = stack.enter_context(SummaryWriter(open_key(SUMMARY), facts))
         self._csv = CsvManifest(open_key(MANIFEST_CSV), facts)
         self._vot = stack.enter_context(VotManifest(open_key(MANIFEST_VOT), facts))
         self._positions = PositionsWriter(open_key(positions_name(job.id)), facts)

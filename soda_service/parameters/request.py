@@ -62,6 +62,10 @@ _HINTS: Mapping[str, str] = MappingProxyType(
 """What to do instead, for parameters that clients of other services send."""
 
 
+_IDLE = frozenset({"REQUEST", "VERSION", "MAXREC"})
+"""DALI's own parameters that libraries send to every service: here there is nothing they rule."""
+
+
 class Releases(Protocol):
     """Where releases are looked up."""
 
@@ -123,6 +127,7 @@ def parse_request(
     if faults:
         raise _refusal(faults)
     is_by_default = centre.object_id is not None and "RELEASE" not in texts
+    warnings = warn_of_catalogue(release, catalogues) if is_by_default else ()
     return CutoutRequest(
         release=release.name,
         options=options,
@@ -132,7 +137,7 @@ def parse_request(
         job_name=words.get("JOBNAME") or words.get("RUNID", ""),
         email=words.get("EMAIL", ""),
         response_format=words.get("RESPONSEFORMAT", ""),
-        warnings=warn_of_catalogue(release, catalogues) if is_by_default else (),
+        warnings=warnings + _warn_of_idle(parameters),
     )
 
 
@@ -169,12 +174,15 @@ def _read_texts(
 ) -> tuple[dict[str, str], list[Fault]]:
     """Sort out the parameters with a value, by name in upper case, and the faults of the others."""
     counts = Counter(parameter.name.upper() for parameter in parameters)
-    if repeated := [name for name, count in counts.items() if count > 1 and name in PARAMETERS]:
+    single = PARAMETERS.keys() | _IDLE
+    if repeated := [name for name, count in counts.items() if count > 1 and name in single]:
         raise MultiValuedParamNotSupported(f"{', '.join(repeated)}: only one value may be given")
     texts: dict[str, str] = {}
     faults: list[Fault] = []
     for parameter in parameters:
         name = parameter.name.upper()
+        if name in _IDLE:
+            continue
         if name not in PARAMETERS:
             # A hint takes up to 0.1 ms; a request may have thousands of parameters.
             is_shown = len(faults) < FAULTS_MAX
@@ -197,6 +205,11 @@ def _explain_reference(parameter: Parameter, open_content: Callable[[str], Binar
             start = stream.read(_EXPLAINED_BYTES)
         reason = explain_bytes(start, is_whole=len(start) < _EXPLAINED_BYTES)
     return reason or "too long, or a file; a short text is needed"
+
+
+def _warn_of_idle(parameters: Sequence[Parameter]) -> tuple[str, ...]:
+    sent = {parameter.name.upper() for parameter in parameters}
+    return tuple(f"{name}: has no effect here" for name in sorted(_IDLE & sent))
 
 
 def _refusal(faults: Sequence[Fault]) -> OptionsError:

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from soda_service import __version__
 from soda_service.parameters.parsing import format_bands, format_triplets
@@ -151,7 +151,7 @@ class _JsonItems:
     """Items of a JSON array, kept in a file once they are many."""
 
     def __init__(self) -> None:
-        # Closed by `copy_to`; of a job that fails before its end, with the object.
+        # Closed by `copy_to` or `close`.
         self._file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115
 
     def add(self, value: float | str | None) -> None:
@@ -167,17 +167,31 @@ class _JsonItems:
             shutil.copyfileobj(file, stream)
         stream.write(b"]")
 
+    def close(self) -> None:
+        """Let go of the items."""
+        self._file.close()
+
 
 class SummaryWriter:
-    """Writes summary.json row by row; unmatched positions, which come last, wait in files."""
+    """Writes summary.json row by row; unmatched positions, which come last, wait in files.
+
+    A context manager, for the sake of these files.
+    """
 
     def __init__(self, stream: BinaryIO, facts: JobFacts) -> None:
         self._stream = stream
         self._facts = facts
         self._names = output_names(facts.extra_columns)
-        self._ra, self._dec, self._object_ids = _JsonItems(), _JsonItems(), _JsonItems()
         self._between = b""
         self._put(b'{\n"options": ', _job_options(facts), b',\n"cutouts": [')
+        self._ra, self._dec, self._object_ids = _JsonItems(), _JsonItems(), _JsonItems()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for items in (self._ra, self._dec, self._object_ids):
+            items.close()
 
     def _put(self, *parts: Any) -> None:
         # Any: bytes are written as they are, items copied, all else is written as JSON.

@@ -6,6 +6,7 @@ Imports numpy, astropy.io.fits, the engine's box and errors.
 import bz2
 import errno
 import gzip
+import io
 import os
 import shutil
 import sys
@@ -24,6 +25,7 @@ from astropy.io.fits import Header
 from astropy.io.fits.verify import VerifyError, VerifyWarning
 from astropy.utils.exceptions import AstropyUserWarning
 from numpy.typing import NDArray
+from typing_extensions import Buffer, override
 
 from soda_service.engine.image import PixelBox
 from soda_service.errors import SourceUnavailable, TileUnreadable
@@ -33,12 +35,17 @@ __all__ = ["FitsFile", "ImageHDU"]
 _AWAY = frozenset(
     {
         errno.EIO,
+        errno.ENXIO,
+        errno.ENODEV,
         errno.ESTALE,
         errno.ENOTCONN,
         errno.ETIMEDOUT,
         errno.EHOSTDOWN,
         errno.EHOSTUNREACH,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
         errno.ENOSPC,
+        errno.EDQUOT,
         errno.EMFILE,
         errno.ENFILE,
         errno.ENOMEM,
@@ -47,6 +54,9 @@ _AWAY = frozenset(
 """Failures of the moment: disk or server away, or this host out of space or handles."""
 
 _DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+_BUFFER = 1 << 16
+"""Bytes read ahead of the blocks of compressed rows, which lie one after the other."""
+
 _IMAGES = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
 
 
@@ -107,6 +117,7 @@ class FitsFile:
     def __init__(self, path: str, root: str = "") -> None:
         self.label = Path(path).name
         """What messages call the file: they never tell a server's path."""
+        self._lock = threading.Lock()
         with self.failures_explained(root):
             self._stream = _plain(path)
             try:
@@ -169,7 +180,7 @@ class FitsFile:
 
     def _pixels(self, hdu: Any, start: int) -> _Pixels:  # Any: astropy is untyped
         if isinstance(hdu, fits.CompImageHDU):
-            return _CompressedPixels(hdu)
+            return _CompressedPixels(hdu, self._lock)
         dtype = np.dtype(_DTYPES[hdu.header["BITPIX"]])
         return _PlainPixels(self._stream, start, _shape(hdu.header), dtype)
 
@@ -220,28 +231,71 @@ class _PlainPixels:
 
 
 class _CompressedPixels:
-    """Pixels in compressed blocks; only those that the box touches are decoded."""
+    """Pixels in compressed blocks; only those that the box touches are decoded.
 
-    def __init__(self, hdu: fits.CompImageHDU) -> None:
+    The HDUs of a file share one lock, since astropy reads through one position of the file.
+    """
+
+    def __init__(self, hdu: fits.CompImageHDU, lock: threading.Lock) -> None:
         self._hdu = hdu
-        self._lock = threading.Lock()
+        self._lock = lock
 
     def read(self, box: PixelBox) -> NDArray[np.generic]:
         try:
             with self._lock:
                 part = self._hdu.section[..., box.y0 : box.y1, box.x0 : box.x1]
-        except MemoryError:
+        except (MemoryError, TileUnreadable):
             raise
         except Exception as error:  # codecs fail in every way, one by a private exception
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the system's, not a codec's
             raise TileUnreadable(f"compressed pixels cannot be decoded: {error}") from error
         return np.array(part)
+
+
+class _Unmapped(io.RawIOBase):
+    """A file as astropy is to read it: by system calls, as `_PlainPixels` does and for its reason.
+
+    Through a memory map it is no faster (7 to 10 ms for 228 compressed rows either way).
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._size_bytes = os.fstat(stream.fileno()).st_size
+        self._position = 0
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def seekable(self) -> bool:
+        return True
+
+    @override
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size_bytes}
+        self._position = start[whence] + offset
+        return self._position
+
+    @override
+    def readinto(self, buffer: Buffer, /) -> int:
+        got = os.preadv(self._stream.fileno(), [buffer], self._position)
+        if not got and self._position < self._size_bytes:
+            raise TileUnreadable(f"truncated: no byte {self._position}")
+        self._position += got
+        return got
 
 
 def _plain(path: str) -> BinaryIO:
     """Open a file, unpacked."""
     stream = Path(path).open("rb")  # noqa: SIM115 - the FitsFile closes it
-    start = stream.read(2)
-    stream.seek(0)
+    try:
+        start = stream.read(2)
+        stream.seek(0)
+    except BaseException:
+        stream.close()
+        raise
     if start == b"\x1f\x8b":
         return _unpacked(stream, gzip.GzipFile(fileobj=stream))
     if start == b"BZ":
@@ -262,7 +316,10 @@ def _opened(stream: BinaryIO) -> Any:  # Any: astropy is untyped
     with warnings.catch_warnings():
         # Of broken cards, missing padding, truncation: each is dealt with here, in errors.
         warnings.simplefilter("ignore", AstropyUserWarning)
-        hdulist = fits.open(stream, memmap=True, lazy_load_hdus=False, do_not_scale_image_data=True)
+        reader = io.BufferedReader(_Unmapped(stream), _BUFFER)
+        hdulist = fits.open(
+            reader, memmap=False, lazy_load_hdus=False, do_not_scale_image_data=True
+        )
         len(hdulist)
     return hdulist
 

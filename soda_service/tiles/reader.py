@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from soda_service.engine.footprint import celestial_wcs, pixel_to_sky, sky_to_pixel
 from soda_service.engine.image import PixelBox
-from soda_service.errors import TileUnreadable
+from soda_service.errors import SourceUnavailable, TileUnreadable
 from soda_service.tiles.fitsfile import FitsFile, ImageHDU
 from soda_service.tiles.release import Plane
 
@@ -85,6 +85,8 @@ class TileHandle:
         """(ny, nx), pixels, of every plane."""
         self.wcs: WCS = celestial_wcs(hdus[0].header, file.hdulist)
         """Of the first plane, distortions included."""
+        self.is_sound: bool = True
+        """False once disk or server were away while it was read: it may never be again."""
         self._same_grid: weakref.WeakKeyDictionary[TileHandle, bool] = weakref.WeakKeyDictionary()
         weakref.finalize(self, file.close)
 
@@ -126,8 +128,12 @@ class TileHandle:
         """
         if box.is_empty or box.clipped(self.shape) != box:
             raise ValueError(f"{box} is not inside an image of {self.shape} pixels (ny, nx)")
-        with self._file.failures_explained():
-            return self._hdus[number].read(box)
+        try:
+            with self._file.failures_explained():
+                return self._hdus[number].read(box)
+        except SourceUnavailable:
+            self.is_sound = False
+            raise
 
 
 class TileReader:
@@ -158,7 +164,7 @@ class TileReader:
         stamp = _stamp(file.path)
         with self._lock:
             known = self._open.get(file)
-            if known and known[0] == stamp:
+            if known and known[0] == stamp and known[1].is_sound:
                 self._open.move_to_end(file)
                 return known[1]
         # Outside of the lock: unpacking a .bz2 takes seconds, and no other tile must wait for it.

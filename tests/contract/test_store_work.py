@@ -76,7 +76,7 @@ class StoreWorkContract(StoreContract):
         assert not self.lease(store, "plan")
         job = store.get("job")
         assert job.chunk_count == 3
-        assert job.progress == Progress(total=12, done=5, failed=1)
+        assert job.progress == Progress(total=12, done=5, failed=1, by_plan=6)
         assert job.notes == ("first", "second")
 
     def test_finish_waits_for_the_last_chunk(self, store: JobStore) -> None:
@@ -92,7 +92,7 @@ class StoreWorkContract(StoreContract):
     def test_empty_plan_is_ready_to_finish(self, store: JobStore) -> None:
         store.create(replace(new_toy(), phase=Phase.QUEUED))
         store.save_plan("job", Plan([], done=4))
-        assert store.get("job").progress == Progress(total=4, done=4)
+        assert store.get("job").progress == Progress(total=4, done=4, by_plan=4)
         assert self.lease(store, "finish")
 
     # Chunks

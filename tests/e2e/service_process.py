@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -102,11 +102,17 @@ class Service:
 
 
 @contextmanager
-def started(command: Sequence[str], log: Path) -> Iterator[Service]:
+def started(
+    command: Sequence[str], log: Path, *, environ: Mapping[str, str] | None = None
+) -> Iterator[Service]:
     """Start a service and wait until it is ready; stop it at the end if it still runs."""
     with log.open("a", encoding="utf-8") as stderr:
         popen = subprocess.Popen(
-            [sys.executable, *command], stdout=subprocess.PIPE, stderr=stderr, text=True
+            [sys.executable, *command],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            env=environ,
         )
     service = Service(popen, log)
     try:

@@ -133,20 +133,6 @@ def test_what_is_killed_is_started_again(tmp_path: Path, name: str, count: int) 
     assert "killed by SIGKILL; it is started again in 0.1 s" in service.log.read_text()
 
 
-def test_workers_register_with_a_queue_server_that_was_started_again(tmp_path: Path) -> None:
-    with toy(tmp_path) as service:
-        former = whole_tree(service)
-        queue = next(process for process in former if process.name == "valkey-server")
-        os.kill(queue.pid, signal.SIGKILL)
-        wait_for(
-            lambda: not any(p.is_alive for p in former if p.name.startswith("soda-worker")),
-            "end of the former workers",
-        )
-        current = whole_tree(service)
-        assert {p for p in current if p.name == "soda-web"} <= set(former)
-        assert service.stop() == 0
-
-
 def test_a_part_that_fails_is_started_again_after_growing_pauses(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "failures").write_text("no luck\nno luck again")

@@ -223,6 +223,23 @@ def test_check_config_tells_all_that_is_wrong(
     assert "secret" not in result.output
 
 
+@pytest.mark.parametrize(
+    ("waiters", "mark", "detail"),
+    [
+        ("9", "ok", "up to 9 in each web process, which has 10 threads"),
+        ("10", "WRONG", "jobs.waiters_max: 10 is not below web.threads = 10; clients in WAIT "),
+    ],
+    ids=["one left", "none left"],
+)
+def test_check_config_sees_that_waiting_clients_leave_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waiters: str, mark: str, detail: str
+) -> None:
+    monkeypatch.setenv("SODA_WEB__THREADS", "10")
+    monkeypatch.setenv("SODA_JOBS__WAITERS_MAX", waiters)
+    found = findings(run("check-config", "--data", tmp_path))["waiting clients"]
+    assert (found[0], found[1][: len(detail)]) == (mark, detail)
+
+
 def test_check_config_lists_settings_without_passwords(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

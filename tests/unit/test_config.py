@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from soda_service.config import Config, JobsConfig, is_loopback, load_config
+from soda_service.config import Config, JobsConfig, load_config
 from soda_service.errors import ConfigError
 from uws.runtime import JobLimits
 
@@ -112,22 +112,6 @@ def test_an_open_service_is_not_shown_to_other_machines_by_accident(host: str) -
     )
     allowed = {"SODA_WEB__HOST": host, "SODA_WEB__ALLOW_REMOTE_OPEN": "yes"}
     assert load_config(environ=allowed).web.host == host
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("127.0.0.1", True),
-        ("127.8.9.10", True),
-        ("::1", True),
-        ("[::1]", True),
-        ("localhost", True),
-        ("localhost.example.org", False),
-        ("", False),
-    ],
-)
-def test_loopback(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected
 
 
 def test_without_anything_all_is_default() -> None:

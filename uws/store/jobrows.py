@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from uws.errors import NotFoundError, TooManyError
 from uws.jobtype import Outcome
-from uws.models import FINISHED, MOVES, STARTABLE, ErrorSummary, Job, Parameter, Phase, Result
+from uws.models import FINISHED, MOVES, STARTABLE, ErrorSummary, Job, Load, Parameter, Phase, Result
 from uws.store.schema import (
     format_json,
     job_from_row,
@@ -38,14 +38,19 @@ __all__ = [
     "count_phases",
     "delete_job",
     "fetch_job",
+    "fetch_loads",
     "fetch_page",
     "fetch_phase",
+    "fetch_phases",
     "insert_job",
     "lock_job",
     "move_job",
     "queue_job",
     "recent_rate",
+    "remember_remains",
     "replace_parameters",
+    "set_destruction",
+    "set_quote",
     "update_job",
 ]
 
@@ -103,6 +108,12 @@ def fetch_phase(connection: Connection, job_id: str) -> Phase:
     return Phase(phase)
 
 
+def fetch_phases(connection: Connection, job_ids: Collection[str]) -> dict[str, Phase]:
+    """Read the phases of many jobs; those that are not there are left out."""
+    query = sa.select(jobs.c.id, jobs.c.phase).where(jobs.c.id.in_(job_ids))
+    return {row.id: Phase(row.phase) for row in connection.execute(query)}
+
+
 def fetch_page(
     connection: Connection,
     owner: str,
@@ -158,20 +169,35 @@ def admit_job(connection: Connection, owner: str, running_max: int) -> None:
 def recent_rate(connection: Connection, count: int) -> float | None:
     """Give the items worked per second by the largest of the jobs completed last.
 
-    Small jobs tell how long a job takes to start, not how fast its items are worked.
+    Small jobs tell how long a job takes to start, not how fast its items are worked; what
+    planning finished was not worked.
     """
+    worked = (jobs.c.items_total - jobs.c.items_by_plan).label("worked")
     query = (
-        sa.select(jobs.c.items_total, jobs.c.start_time, jobs.c.end_time)
+        sa.select(worked, jobs.c.start_time, jobs.c.end_time)
         .where(jobs.c.phase == Phase.COMPLETED.value, jobs.c.start_time.is_not(None))
         .order_by(jobs.c.creation_time.desc())
         .limit(count)
     )
     rows = connection.execute(query).all()
-    largest = max(rows, key=lambda row: row.items_total, default=None)
-    if largest is None or not largest.items_total:
+    largest = max(rows, key=lambda row: row.worked, default=None)
+    if largest is None or not largest.worked:
         return None
     seconds = (largest.end_time - largest.start_time).total_seconds()
-    return float(largest.items_total / max(seconds, 1e-3))
+    return float(largest.worked / max(seconds, 1e-3))
+
+
+def fetch_loads(connection: Connection) -> list[Load]:
+    """Read what is left to do for each job that is at work and planned."""
+    finished = jobs.c.items_done + jobs.c.items_failed
+    query = sa.select(
+        jobs.c.id.label("job_id"),
+        (jobs.c.items_total - finished).label("left"),
+        (finished - jobs.c.items_by_plan).label("worked"),
+        jobs.c.start_time,
+        jobs.c.quote,
+    ).where(jobs.c.phase.in_(AT_WORK), jobs.c.chunk_count.is_not(None))
+    return [Load(**row) for row in connection.execute(query).mappings()]
 
 
 def count_phases(connection: Connection) -> dict[str, int]:
@@ -298,5 +324,27 @@ def delete_job(connection: Connection, job_id: str, *, now: datetime) -> bool:
     """Delete a job with all rows that hang on it; its id is kept among the remains."""
     deleted = connection.execute(jobs.delete().where(jobs.c.id == job_id))
     if deleted.rowcount:
-        connection.execute(remains.insert(), {"job_id": job_id, "deleted_time": now})
+        remember_remains(connection, job_id, now=now)
     return deleted.rowcount == 1
+
+
+def remember_remains(connection: Connection, job_id: str, *, now: datetime) -> None:
+    """Keep a job's id, whose files are to be removed; one that was kept already counts anew."""
+    connection.execute(remains.delete().where(remains.c.job_id == job_id))
+    connection.execute(remains.insert(), {"job_id": job_id, "deleted_time": now})
+
+
+def set_quote(connection: Connection, job_id: str, when: datetime | None) -> None:
+    """Set when a job is expected to end, unless it has."""
+    ended = jobs.c.phase.in_(sorted(phase.value for phase in FINISHED))
+    connection.execute(jobs.update().where(jobs.c.id == job_id, ~ended).values(quote=when))
+
+
+def set_destruction(connection: Connection, job_id: str, when: datetime) -> bool:
+    """Set a job's destruction time; not that of an ARCHIVED one, which is past for good."""
+    changed = connection.execute(
+        jobs.update()
+        .where(jobs.c.id == job_id, jobs.c.phase != Phase.ARCHIVED.value)
+        .values(destruction=when)
+    )
+    return changed.rowcount == 1

@@ -9,11 +9,12 @@ Imports models, errors, notices and the store's own modules.
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from itertools import islice
 
 import sqlalchemy as sa
 
 from uws.jobtype import Outcome
-from uws.models import ErrorSummary, Job, Parameter, Phase, Result
+from uws.models import ABORTABLE, ErrorSummary, Job, Parameter, Phase, Result
 from uws.notices import InProcessNotices, Notices, Watch
 from uws.store import jobrows
 from uws.store.database import Database, open_engine
@@ -101,6 +102,15 @@ class JobStore(WorkStore, SweepStore):
         with self._database.reading() as connection:
             return jobrows.fetch_phase(connection, job_id)
 
+    def phases(self, job_ids: Collection[str]) -> dict[str, Phase]:
+        """Read the phases of many jobs at once; those that are not there are left out."""
+        found: dict[str, Phase] = {}
+        rest = iter(job_ids)
+        while some := list(islice(rest, _PAGE)):
+            with self._database.reading() as connection:
+                found |= jobrows.fetch_phases(connection, some)
+        return found
+
     def changes(self, job_id: str) -> AbstractContextManager[Watch]:
         """Watch a job's phase: whoever reads it inside misses no change from there on."""
         return self._notices.changes(job_id)
@@ -178,6 +188,26 @@ class JobStore(WorkStore, SweepStore):
             )
         return self._announced(job_id, has_changed=has_moved)
 
+    def abort(self, job_id: str, *, notes: Sequence[str] = ()) -> bool:
+        """Move an unfinished job to ABORTED, with notes of why; those who wait are not told yet.
+
+        Returns
+        -------
+        bool
+            Whether the job moved: then `announce` is to be called once its results are listed.
+        """
+        with self._database.writing() as connection:
+            has_moved = jobrows.move_job(
+                connection, job_id, Phase.ABORTED, among=ABORTABLE, now=_now()
+            )
+            if has_moved:
+                jobrows.add_notes(connection, job_id, notes)
+            return has_moved
+
+    def announce(self, job_id: str) -> None:
+        """Tell those who wait for a job that it has changed."""
+        self._notices.announce(job_id)
+
     def queue(self, job: Job, *, running_max: int | None = None) -> bool:
         """Move a job that was checked to QUEUED.
 
@@ -221,20 +251,20 @@ class JobStore(WorkStore, SweepStore):
                 jobrows.update_job(connection, job_id, run_id=run_id)
             return True
 
-    def set_destruction(self, job_id: str, when: datetime) -> None:
-        """Set when the job is to be destroyed."""
+    def set_destruction(self, job_id: str, when: datetime) -> bool:
+        """Set when the job is to be destroyed; False when it is ARCHIVED, or not there."""
         with self._database.writing() as connection:
-            jobrows.update_job(connection, job_id, destruction=when)
+            return jobrows.set_destruction(connection, job_id, when)
 
     def set_execution_duration(self, job_id: str, seconds: int) -> None:
         """Set for how long the job may execute; 0 is without limit."""
         with self._database.writing() as connection:
             jobrows.update_job(connection, job_id, execution_duration_s=seconds)
 
-    def set_quote(self, job_id: str, when: datetime) -> None:
-        """Set when the job is expected to end."""
+    def set_quote(self, job_id: str, when: datetime | None) -> None:
+        """Set when the job is expected to end, None for unknown; nothing where it has ended."""
         with self._database.working() as connection:
-            jobrows.update_job(connection, job_id, quote=when)
+            jobrows.set_quote(connection, job_id, when)
 
     def add_notes(self, job_id: str, notes: Sequence[str]) -> None:
         """Append notes to the job's."""

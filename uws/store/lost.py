@@ -1,7 +1,8 @@
-"""What a sweep looks for and marks, within an open transaction: lost work, jobs past their time.
+"""What a sweep looks for and marks, within an open transaction: lost work, overdue jobs.
 
-Work is lost when its holder's lease has ended or its holder is dead, or when it was sent and
-nobody took it for a while. Imports holder, models, the store's schema and its rows only.
+Work is lost when its holder's lease has ended or its holder is dead, when it was sent and nobody
+took it for a while, or when it failed for the moment and its pause is over: nobody has sent it
+since. Imports holder, models, the store's schema and its rows only.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,6 @@ from uws.store.schema import chunks, jobs, remains, steps
 from uws.store.work import IN_FLIGHT, step_is_due
 
 __all__ = [
-    "expired_jobs",
     "forget_remains",
     "lost_chunks",
     "lost_steps",
@@ -35,18 +35,12 @@ _IDS_AT_ONCE = 500  # values in one query; both databases take some thousand
 
 
 def _is_lost(row: Any, now: datetime, older_than_s: float) -> bool:
-    # Any: a row with the columns holder, lease_until and sent_time
+    # Any: a row with the columns holder, lease_until, retry_time and sent_time
     if row.holder is not None:
         return bool(row.lease_until <= now) or is_dead(row.holder)
+    if row.retry_time is not None:
+        return bool(row.retry_time <= now)
     return row.sent_time is None or bool(row.sent_time <= now - timedelta(seconds=older_than_s))
-
-
-def expired_jobs(connection: Connection, now: datetime) -> list[str]:
-    """Ids of the jobs whose destruction time is reached."""
-    query = sa.select(jobs.c.id).where(
-        jobs.c.destruction <= now, jobs.c.phase != Phase.ARCHIVED.value
-    )
-    return list(connection.scalars(query.order_by(jobs.c.destruction)))
 
 
 def overdue_jobs(connection: Connection, now: datetime) -> list[str]:
@@ -79,7 +73,13 @@ def overdue_jobs(connection: Connection, now: datetime) -> list[str]:
 def _due_steps(step: str) -> sa.Select[Any]:
     # Any: SQLAlchemy types no rows of mixed tables
     return (
-        sa.select(steps.c.job_id, steps.c.holder, steps.c.lease_until, steps.c.sent_time)
+        sa.select(
+            steps.c.job_id,
+            steps.c.holder,
+            steps.c.lease_until,
+            steps.c.retry_time,
+            steps.c.sent_time,
+        )
         .join(jobs, jobs.c.id == steps.c.job_id)
         .where(steps.c.step == step, step_is_due(step))
     )
@@ -106,7 +106,7 @@ def resend_step(
     connection.execute(
         steps.update()
         .where(steps.c.job_id == job_id, steps.c.step == step)
-        .values(holder=None, lease_until=None, sent_time=now)
+        .values(holder=None, lease_until=None, sent_time=now, retry_time=None)
     )
     return True
 
@@ -119,6 +119,7 @@ def _chunks_in_flight() -> sa.Select[Any]:
             chunks.c.number,
             chunks.c.holder,
             chunks.c.lease_until,
+            chunks.c.retry_time,
             chunks.c.sent_time,
         )
         .join(jobs, jobs.c.id == chunks.c.job_id)
@@ -150,11 +151,9 @@ def resend_chunk(
     row = connection.execute(query).one_or_none()
     if row is None or not _is_lost(row, now, older_than_s):
         return False
-    connection.execute(
-        chunks.update()
-        .where(this)
-        .values(state=ChunkState.SENT.value, holder=None, lease_until=None, sent_time=now)
-    )
+    sent = {"state": ChunkState.SENT.value, "sent_time": now, "retry_time": None}
+    nobody = {"holder": None, "lease_until": None}
+    connection.execute(chunks.update().where(this).values({**sent, **nobody}))
     return True
 
 

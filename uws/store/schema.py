@@ -115,6 +115,7 @@ jobs = Table(
     _count("items_total"),
     _count("items_done"),
     _count("items_failed"),
+    _count("items_by_plan"),
     _count("size_bytes"),
     # A list of jobs is read backwards along the first; the second counts an owner's jobs and
     # finds those at work; the third finds those to be destroyed.
@@ -156,8 +157,14 @@ steps = Table(
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("sent_time", UtcTime),
     Column("begun_time", UtcTime),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("retry_time", UtcTime),
 )
-"""The steps `plan` and `finish` of each job: who works on them, since when, how often tried."""
+"""The steps `plan` and `finish` of each job: who works on them, since when, how often tried.
+
+`tries` counts how often a step was taken, `failures` how often it was given back because
+something was away; `retry_time` is before when it is not to be taken again, and is set only then.
+"""
 
 chunks = Table(
     "uws_chunks",
@@ -176,6 +183,9 @@ chunks = Table(
     Column("report_failed", Integer),
     Column("report_bytes", sa.BigInteger),
     Column("report_detail", Text),
+    # As those of a step; both counts begin anew when an item of the chunk was finished.
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("retry_time", UtcTime),
     # The first finds a job's next chunks and counts those in flight, the second the lost ones.
     Index(None, "job_id", "state", "number"),
     Index(None, "state", "sent_time"),
@@ -250,6 +260,7 @@ def job_from_row(
             done=row["items_done"],
             failed=row["items_failed"],
             size_bytes=row["size_bytes"],
+            by_plan=row["items_by_plan"],
         ),
         chunk_count=row["chunk_count"],
         notes=tuple(json.loads(row["notes"])),
@@ -299,6 +310,7 @@ def chunk_from_row(row: RowMapping) -> Chunk:
         total=row["total"],
         state=ChunkState(row["state"]),
         attempts=row["attempts"],
+        failures=row["failures"],
         report=report_from_row(row) if row["report_done"] is not None else None,
     )
 

@@ -1,12 +1,14 @@
 """The part of the job store that sweeps ask: what was lost, what is past its time.
 
-Imports the store's own modules only.
+Imports models, notices and the store's own modules only.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
-from uws.store import lost
+from uws.models import Load, Phase
+from uws.notices import Notices
+from uws.store import expiry, jobrows, lost
 from uws.store.database import Database
 
 __all__ = ["SweepStore"]
@@ -16,16 +18,58 @@ class SweepStore:
     """Lost work and jobs past their time, one method a transaction."""
 
     _database: Database
+    _notices: Notices
 
     def expired(self, now: datetime) -> Sequence[str]:
-        """Ids of the jobs whose destruction time is reached."""
+        """Ids of the jobs whose destruction time is reached, but for those archived by then."""
         with self._database.reading() as connection:
-            return lost.expired_jobs(connection, now)
+            return expiry.expired_jobs(connection, now)
+
+    def outlived(self, before: datetime) -> Sequence[str]:
+        """Ids of the ARCHIVED jobs whose destruction time was before an instant."""
+        with self._database.reading() as connection:
+            return expiry.outlived_jobs(connection, before)
+
+    def delete_expired(self, job_id: str, now: datetime) -> Phase | None:
+        """Delete a job, as `JobStore.delete`, unless its destruction was put off meanwhile.
+
+        Returns
+        -------
+        Phase or None
+            The phase that it was in; None where nothing was done.
+        """
+        with self._database.writing() as connection:
+            phase = expiry.delete_expired(connection, job_id, by=now, now=datetime.now(UTC))
+        if phase is not None:
+            self._notices.announce(job_id)
+        return phase
+
+    def archive_expired(self, job_id: str, now: datetime) -> Phase | None:
+        """Move a job to ARCHIVED, unless its destruction was put off meanwhile.
+
+        Its results, work and parameters by reference go; the rest of its document stays, with
+        notes of what went. An unfinished job is aborted on the way.
+
+        Returns
+        -------
+        Phase or None
+            The phase that it was in; None where nothing was done.
+        """
+        with self._database.writing() as connection:
+            phase = expiry.archive_expired(connection, job_id, by=now, now=datetime.now(UTC))
+        if phase is not None:
+            self._notices.announce(job_id)
+        return phase
 
     def overdue(self, now: datetime) -> Sequence[str]:
         """Ids of the jobs that execute, or are planned, longer than their execution duration."""
         with self._database.reading() as connection:
             return lost.overdue_jobs(connection, now)
+
+    def loads(self) -> Sequence[Load]:
+        """Tell what is to be done for each job that is planned and at work."""
+        with self._database.reading() as connection:
+            return jobrows.fetch_loads(connection)
 
     def unplanned(self, now: datetime, older_than_s: float) -> Sequence[str]:
         """Ids of the jobs at work that are not planned, where nobody has the step.

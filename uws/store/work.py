@@ -30,6 +30,7 @@ __all__ = [
     "claim_chunk",
     "fetch_reports",
     "forget_attempts",
+    "has_given_up",
     "lease_step",
     "release_chunk",
     "release_step",
@@ -38,6 +39,7 @@ __all__ = [
     "report_chunk",
     "save_plan",
     "send_chunks",
+    "step_failures",
     "step_is_due",
 ]
 
@@ -61,7 +63,7 @@ def step_is_due(step: str) -> sa.ColumnElement[bool]:
 def lease_step(
     connection: Connection, job_id: str, step: str, *, holder: str, now: datetime, lease_s: int
 ) -> int:
-    """Give a step to a holder, if it is due and no other living one has it.
+    """Give a step to a holder, if it is due, may be tried, and no other living one has it.
 
     Returns how often it was given, this time included; 0 when it is not to be had.
     """
@@ -69,7 +71,7 @@ def lease_step(
         return 0
     this = sa.and_(steps.c.job_id == job_id, steps.c.step == step)
     query = (
-        sa.select(steps.c.holder, steps.c.lease_until, steps.c.tries)
+        sa.select(steps.c.holder, steps.c.lease_until, steps.c.tries, steps.c.retry_time)
         .join(jobs, jobs.c.id == steps.c.job_id)
         .where(this, step_is_due(step))
         .with_for_update(of=steps)
@@ -79,22 +81,44 @@ def lease_step(
         return 0
     if row.holder is not None and row.lease_until > now and not is_dead(row.holder):
         return 0
+    if row.retry_time is not None and row.retry_time > now:
+        return 0
     tries: int = row.tries + 1
     lease_until = now + timedelta(seconds=lease_s)
     lease = {"holder": holder, "lease_until": lease_until, "tries": tries, "begun_time": now}
-    connection.execute(steps.update().where(this).values(lease))
+    connection.execute(steps.update().where(this).values(lease).values(retry_time=None))
     return tries
 
 
+def step_failures(connection: Connection, job_id: str, step: str) -> int:
+    """Count how often a step was given back with a pause; 0 where there is no such job."""
+    query = sa.select(steps.c.failures).where(steps.c.job_id == job_id, steps.c.step == step)
+    return connection.scalar(query) or 0
+
+
 def release_step(
-    connection: Connection, job_id: str, step: str, *, holder: str, now: datetime
+    connection: Connection,
+    job_id: str,
+    step: str,
+    *,
+    holder: str,
+    now: datetime,
+    pause_s: float | None,
 ) -> None:
-    """Let go of a step that is to be tried again later; the time counts from now."""
+    """Let go of a step that is to be tried again; with a pause it counts as a failure."""
     connection.execute(
         steps.update()
         .where(steps.c.job_id == job_id, steps.c.step == step, steps.c.holder == holder)
         .values(holder=None, lease_until=None, sent_time=now)
+        .values(_paused(steps, now, pause_s))
     )
+
+
+def _paused(table: sa.Table, now: datetime, pause_s: float | None) -> dict[str, object]:
+    """Give the columns that say of a step or chunk that it failed, and until when it rests."""
+    if pause_s is None:
+        return {}
+    return {"failures": table.c.failures + 1, "retry_time": now + timedelta(seconds=pause_s)}
 
 
 def renew_step(
@@ -126,6 +150,7 @@ def save_plan(connection: Connection, job_id: str, plan: Plan) -> bool:
             items_total=planned + plan.done + plan.failed,
             items_done=plan.done,
             items_failed=plan.failed,
+            items_by_plan=plan.done + plan.failed,
         )
     )
     if saved.rowcount != 1:
@@ -178,35 +203,37 @@ def send_chunks(connection: Connection, job_id: str, window: int, *, now: dateti
 def forget_attempts(
     connection: Connection, job_id: str, number: int, *, holder: str, attempts: int
 ) -> bool:
-    """Count the attempts at a chunk anew, for its holder: as often as the chunk has items.
+    """Count attempts and failures of a chunk anew, for its holder: as often as it has items.
 
     Each time an item is done for good, so more often is a fault, and would have no end.
     """
     forgotten = connection.execute(
         chunks.update()
         .where(_held_chunk(job_id, number, holder), chunks.c.resets < chunks.c.total)
-        .values(attempts=attempts, resets=chunks.c.resets + 1)
+        .values(attempts=attempts, failures=0, resets=chunks.c.resets + 1)
     )
     return forgotten.rowcount == 1
 
 
 def claim_chunk(
-    connection: Connection, job_id: str, number: int, *, holder: str, lease_until: datetime
+    connection: Connection, job_id: str, number: int, *, holder: str, now: datetime, lease_s: int
 ) -> Chunk | None:
-    """Give a SENT chunk of a job at work to a holder; counts the attempt."""
+    """Give a SENT chunk of a job at work to a holder, unless it rests; counts the attempt."""
     claim = (
         chunks.update()
         .where(
             chunks.c.job_id == job_id,
             chunks.c.number == number,
             chunks.c.state == ChunkState.SENT.value,
+            sa.or_(chunks.c.retry_time.is_(None), chunks.c.retry_time <= now),
             _job_at_work(job_id),
         )
         .values(
             state=ChunkState.RUNNING.value,
             holder=holder,
-            lease_until=lease_until,
+            lease_until=now + timedelta(seconds=lease_s),
             attempts=chunks.c.attempts + 1,
+            retry_time=None,
         )
         .returning(*chunks.c)
     )
@@ -236,14 +263,35 @@ def renew_chunk(
 
 
 def release_chunk(
-    connection: Connection, job_id: str, number: int, *, holder: str, now: datetime
+    connection: Connection,
+    job_id: str,
+    number: int,
+    *,
+    holder: str,
+    now: datetime,
+    pause_s: float | None,
 ) -> None:
-    """Let go of a chunk that is to be tried again: it counts as SENT from now."""
+    """Let go of a chunk that is to be tried again; with a pause it counts as a failure.
+
+    It is SENT either way, so that it keeps its place in the job's window: where all is away,
+    a job does not go on to the next chunks.
+    """
     connection.execute(
         chunks.update()
         .where(_held_chunk(job_id, number, holder))
         .values(state=ChunkState.SENT.value, holder=None, lease_until=None, sent_time=now)
+        .values(_paused(chunks, now, pause_s))
     )
+
+
+def has_given_up(connection: Connection, job_id: str) -> bool:
+    """Tell whether a chunk of the job was given up before anything of it was done."""
+    query = sa.select(sa.literal(1)).where(
+        chunks.c.job_id == job_id,
+        chunks.c.state == ChunkState.FAILED.value,
+        chunks.c.report_done == 0,
+    )
+    return connection.scalar(query.limit(1)) is not None
 
 
 def report_chunk(

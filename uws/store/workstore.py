@@ -26,17 +26,29 @@ class WorkStore:
         -------
         int
             How often it was taken, this time included; 0 when it is done or not due, or another
-            living holder has it.
+            living holder has it, or it rests after a failure.
         """
         with self._database.working() as connection:
             return work.lease_step(
                 connection, job_id, step, holder=holder, now=datetime.now(UTC), lease_s=lease_s
             )
 
-    def release_step(self, job_id: str, step: str, *, holder: str) -> None:
-        """Let go of a step that is to be tried again later."""
+    def release_step(
+        self, job_id: str, step: str, *, holder: str, pause_s: float | None = None
+    ) -> None:
+        """Let go of a step that is to be tried again; with a pause, not before it is over.
+
+        Each release with a pause counts as a failure. Nothing happens where the step was lost.
+        """
         with self._database.working() as connection:
-            work.release_step(connection, job_id, step, holder=holder, now=datetime.now(UTC))
+            work.release_step(
+                connection, job_id, step, holder=holder, now=datetime.now(UTC), pause_s=pause_s
+            )
+
+    def step_failures(self, job_id: str, step: str) -> int:
+        """Count how often a step was released with a pause."""
+        with self._database.reading() as connection:
+            return work.step_failures(connection, job_id, step)
 
     def save_plan(self, job_id: str, plan: Plan) -> bool:
         """Store a job's chunks, counts and notes, if it is at work and not planned yet."""
@@ -63,15 +75,17 @@ class WorkStore:
         Returns
         -------
         Chunk or None
-            None when it is not to be had, or its job is not QUEUED or EXECUTING.
+            None when it is not to be had, rests after a failure, or its job is not QUEUED or
+            EXECUTING.
         """
+        now = datetime.now(UTC)
         with self._database.working() as connection:
             return work.claim_chunk(
-                connection, job_id, number, holder=holder, lease_until=_after(lease_s)
+                connection, job_id, number, holder=holder, now=now, lease_s=lease_s
             )
 
     def forget_attempts(self, job_id: str, number: int, *, holder: str, attempts: int = 1) -> bool:
-        """Count the attempts at a chunk anew, since an item of it was finished or given up.
+        """Count attempts and failures anew, since an item of a chunk was finished or given up.
 
         Returns
         -------
@@ -109,10 +123,22 @@ class WorkStore:
                 return work.renew_step(connection, job_id, step, holder=holder, lease_until=until)
         raise ValueError("renew: neither a chunk's number nor a step is given")
 
-    def release_chunk(self, job_id: str, number: int, *, holder: str) -> None:
-        """Let go of a chunk that is to be tried again: it is SENT from now."""
+    def release_chunk(
+        self, job_id: str, number: int, *, holder: str, pause_s: float | None = None
+    ) -> None:
+        """Let go of a chunk that is to be tried again: it is SENT, but rests for the pause.
+
+        Each release with a pause counts as a failure. Nothing happens where the chunk was lost.
+        """
         with self._database.working() as connection:
-            work.release_chunk(connection, job_id, number, holder=holder, now=datetime.now(UTC))
+            work.release_chunk(
+                connection, job_id, number, holder=holder, now=datetime.now(UTC), pause_s=pause_s
+            )
+
+    def has_given_up(self, job_id: str) -> bool:
+        """Tell whether a chunk of the job was given up before anything of it was done."""
+        with self._database.reading() as connection:
+            return work.has_given_up(connection, job_id)
 
     def report_chunk(
         self,

@@ -283,3 +283,14 @@ def test_an_object_of_the_default_release_is_warned_of(releases: FakeReleases) -
 
 def test_no_warning_where_only_one_release_has_objects(des: Release) -> None:
     assert warn_of_catalogue(des, ("DR1",)) == ()
+
+
+def test_parameters_that_libraries_send_everywhere_are_passed_over(releases: FakeReleases) -> None:
+    parameters = send(RA="1", DEC="2", Version="1.0", REQUEST="doQuery", maxrec="0")
+    assert parse_request(parameters, releases).warnings == (
+        "MAXREC: has no effect here",
+        "REQUEST: has no effect here",
+        "VERSION: has no effect here",
+    )
+    with pytest.raises(MultiValuedParamNotSupported, match="MAXREC: only one value"):
+        parse_request((*parameters, Parameter("MAXREC", "1")), releases)

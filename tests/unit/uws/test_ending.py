@@ -9,7 +9,7 @@ import pytest
 from typing_extensions import override
 
 from tests.toyjob import Recorder, ToyJob, new_toy, set_type
-from uws.ending import abort_job, destroy_job
+from uws.ending import abort_job, destroy_job, expire_job
 from uws.errors import TransientError
 from uws.files import JobFiles, LocalFiles
 from uws.models import FINISHED, Job, Phase, Result
@@ -45,6 +45,30 @@ def test_abort_lists_what_is_there(runtime: Runtime) -> None:
     )
 
 
+def test_waiters_are_told_of_an_abort_when_its_document_is_whole(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by the notice, so much later the queue may answer."""
+    runtime.store.create(replace(new_toy(), phase=Phase.EXECUTING))
+    runtime.files.write("job/item-000.txt", b"sky\n")
+    seen: list[Job] = []
+    announce = runtime.store.announce
+
+    def look(job_id: str) -> None:
+        seen.append(runtime.store.get(job_id))
+        announce(job_id)
+
+    monkeypatch.setattr(runtime.store, "announce", look)
+    with runtime.store.changes("job") as watch:
+        assert abort_job(runtime, "job", note="it was too long")
+        assert watch.wait(0)
+    (job,) = seen
+    assert (job.phase, job.notes) == (Phase.ABORTED, ("it was too long",))
+    assert [result.id for result in job.results] == ["item-000.txt"]
+    assert not abort_job(runtime, "job", note="again")
+    assert runtime.store.get("job").notes == ("it was too long",)
+
+
 class Broken(ToyJob):
     """Cannot tell what it left."""
 
@@ -75,6 +99,38 @@ def test_destroy(runtime: Runtime, recorder: Recorder, phase: Phase) -> None:
     assert list(runtime.files.keys("other")) == ["other/a.txt"]
     assert recorder.sent == (["cancel job"] if phase in {Phase.QUEUED, Phase.EXECUTING} else [])
     assert not destroy_job(runtime, "job")
+
+
+@pytest.mark.parametrize("archives", [False, True], ids=["destroyed", "archived"])
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.UNKNOWN])
+def test_expire(
+    runtime: Runtime,
+    recorder: Recorder,
+    caplog: pytest.LogCaptureFixture,
+    phase: Phase,
+    archives: bool,
+) -> None:
+    """Also where the queue is away."""
+    caplog.set_level(logging.INFO, "uws")
+    recorder.away = {"job"}
+    runtime = replace(runtime, limits=replace(runtime.limits, archive=archives))
+    job = replace(new_toy(), phase=phase)
+    runtime.store.create(job)
+    runtime.files.write("job/a.txt", b"a")
+    early = job.destruction - timedelta(microseconds=1)
+    assert not expire_job(runtime, "job", now=early)
+    assert not expire_job(runtime, "nobody", now=job.destruction)
+    assert list(runtime.files.keys("job")) == ["job/a.txt"]
+    ends = phase is not Phase.ARCHIVED
+    assert expire_job(runtime, "job", now=job.destruction) == ends
+    assert not expire_job(runtime, "job", now=job.destruction)
+    left = [kept.phase for kept in runtime.store.list("", phases=set(Phase))]
+    assert left == ([Phase.ARCHIVED] if archives or not ends else [])
+    assert list(runtime.files.keys("job")) == ([] if ends else ["job/a.txt"])
+    said = "job archived" if archives else "job destroyed"
+    away = "tasks were not cancelled: ServiceUnavailable: the queue is away"
+    at_work = phase in {Phase.QUEUED, Phase.EXECUTING}
+    assert caplog.messages == ([said, *([away] if at_work else [])] if ends else [])
 
 
 def test_queue_that_is_away_holds_nothing_up(

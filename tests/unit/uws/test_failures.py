@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from typing_extensions import override
 
-from tests.toyjob import ToyJob, queue_toy, run_toy, set_type
+from tests.toyjob import LIMITS, ToyJob, queue_toy, run_toy, set_type
 from uws.errors import FatalError, TransientError
 from uws.jobtype import JobContext, Plan
 from uws.models import Chunk, ChunkReport, ErrorKind, ErrorSummary, Phase, Progress
@@ -102,12 +102,14 @@ def test_chunk_is_tried_again(inline: Runtime, failure: str, chunks: str) -> Non
 
 
 def test_chunk_that_found_something_away_waits_for_the_sweep(runtime: Runtime) -> None:
+    runtime = replace(runtime, limits=LIMITS)
     queue_toy(runtime, WORD="sky", TIMES="2", CHUNKS="2", FAIL="transient")
     plan_job(runtime, "job")
     assert not run_chunk(runtime, "job", 0)
     now = datetime.now(UTC)
-    assert list(runtime.store.lost_chunks(now, 30)) == []
-    assert ("job", 0) in runtime.store.lost_chunks(now + timedelta(seconds=31), 30)
+    pause = timedelta(seconds=LIMITS.retry_pause_s)
+    assert list(runtime.store.lost_chunks(now + pause / 2, 30)) == []
+    assert list(runtime.store.lost_chunks(now + pause, 30)) == [("job", 0)]
 
 
 class Killed(BaseException):
@@ -169,7 +171,7 @@ class Stubborn(ToyJob):
 def test_chunk_that_cannot_be_accounted_for_counts_as_failed(inline: Runtime) -> None:
     job = run_toy(set_type(inline, Stubborn()), WORD="sky", TIMES="4", CHUNKS="2")
     assert (job.phase, job.progress) == (Phase.COMPLETED, Progress(4, 0, 4))
-    reason = "no worker survived it in 3 tries"
+    reason = "ServiceUnavailable: away"
     assert [report.detail for report in inline.store.reports("job")] == [{"reason": reason}] * 2
 
 

@@ -11,7 +11,7 @@ from time import monotonic
 import pytest
 
 from tests.uws_runtime import BAD, WORD, RecordingExecutor, bring_to, open_runtime
-from uws import waiting
+from uws import notices, waiting
 from uws.errors import NotFoundError, TooLargeError, UsageError, WrongPhaseError
 from uws.jobtype import Outcome, Plan
 from uws.models import Job, Parameter, Phase, Result
@@ -131,7 +131,8 @@ def test_a_wait_that_is_told_of_nothing_looks_at_the_store_by_itself(
     make: Callable[..., Job],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(waiting, "_LOOK_S", 0.2)
+    monkeypatch.setattr(waiting, "_TICK_S", 0.1)
+    monkeypatch.setattr(notices, "PATIENCE_S", 0.1)
     monkeypatch.setattr(runtime.store._notices, "announce", lambda _: None)
     job = make(Phase.PENDING)
     timer = threading.Timer(0.05, service.abort, ("vera", job.id))

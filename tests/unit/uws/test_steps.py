@@ -76,7 +76,7 @@ def test_job_without_chunks_is_finished_by_its_plan(runtime: Runtime, recorder: 
     queue_toy(runtime)
     assert plan_job(set_type(runtime, Empty()), "job")
     job = runtime.store.get("job")
-    assert (job.phase, job.progress) == (Phase.COMPLETED, Progress(4, 3, 1))
+    assert (job.phase, job.progress) == (Phase.COMPLETED, Progress(4, 3, 1, by_plan=4))
     assert job.notes == ("nothing to do", "0 reports")
     assert job.start_time is not None
     assert recorder.sent == []

@@ -259,7 +259,7 @@ def test_what_a_new_queue_has_lost_is_sent_at_once(
     assert recorder.sent == ["chunks [0, 1] job"]
     assert sweep(runtime) == SweepReport(), "they may be in the queue"
     stop = threading.Event()
-    epochs = iter(["first", "", "first", "second", "second"])
+    epochs = iter(["first", "first", "second", "second", "", "", "second", "second"])
 
     def epoch(_: Recorder) -> str:
         now = next(epochs, None)
@@ -270,4 +270,4 @@ def test_what_a_new_queue_has_lost_is_sent_at_once(
     monkeypatch.setattr(Recorder, "epoch", epoch)
     recorder.sent.clear()
     run_sweeper(runtime, every_s=0.001, stop=stop)
-    assert recorder.sent == ["chunks [0, 1] job"] * 2, "once for each new queue"
+    assert recorder.sent == ["chunks [0, 1] job"] * 3, "once for each new queue, or after an outage"

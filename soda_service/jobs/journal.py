@@ -1,0 +1,67 @@
+"""A chunk's rows on disk: as they were planned, and the journal of those that are done."""
+
+import io
+from collections.abc import Iterator
+
+from soda_service.jobs.joining import read_lines
+from soda_service.results.rows import Row, Status
+from soda_service.results.tree import lines_key, plan_key
+from uws.files import JobFiles
+from uws.models import ChunkReport
+
+__all__ = ["Journal", "planned_rows"]
+
+
+def planned_rows(files: JobFiles, job_id: str, number: int) -> Iterator[Row]:
+    """Read the rows of a chunk in the order in which they are worked."""
+    with files.open(plan_key(job_id, number)) as stream:
+        for line in stream:
+            yield Row.from_line(line)
+
+
+class Journal:
+    """The rows of a chunk that are done, on disk as they are done.
+
+    A worker that is killed loses the row it was at; the next one goes on from there.
+    """
+
+    def __init__(self, files: JobFiles, job_id: str, number: int) -> None:
+        self._files = files
+        self._key = lines_key(job_id, number)
+        self._statuses: dict[int, Status] = {}
+        self._sizes: dict[str, int] = {}
+        try:
+            with files.open(self._key) as stream:
+                data = stream.read()
+        except FileNotFoundError:
+            return
+        for row, _ in read_lines(io.BytesIO(data)):
+            self._count(row)
+        if data and not data.endswith(b"\n"):
+            files.append(self._key, b"\n")
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._statuses
+
+    def add(self, row: Row) -> None:
+        """Note a row as done; where that fails it is not."""
+        self._files.append(self._key, row.to_line())
+        self._count(row)
+
+    def _count(self, row: Row) -> None:
+        if row.outcome is None:
+            return
+        self._statuses[row.planned.number] = row.outcome.status
+        self._sizes |= {entry.path: entry.size_bytes for entry in row.outcome.files}
+
+    @property
+    def count(self) -> int:
+        """Rows that are done."""
+        return len(self._statuses)
+
+    def report(self, *, away: str = "") -> ChunkReport:
+        """Sum up; `away` says what could not be reached for the rows given up."""
+        failed = sum(status == Status.FAILED for status in self._statuses.values())
+        size_bytes = sum(self._sizes.values())
+        detail = {"away": away} if away else {}
+        return ChunkReport(self.count - failed, failed, size_bytes, detail)

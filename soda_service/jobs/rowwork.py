@@ -1,0 +1,100 @@
+"""The rows of a chunk, cut one after the other and noted, or given up.
+
+What is away keeps back only the rows that need it. They are tried again with the chunk, and when
+that was done long enough they are cut for the last time, with the files that can be made.
+"""
+
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from soda_service.errors import SourceUnavailable
+from soda_service.jobs.cutting import Cutter
+from soda_service.jobs.journal import Journal, planned_rows
+from soda_service.results.rows import Outcome, PlannedRow, Row, Status
+from uws.jobtype import JobContext
+from uws.models import Chunk, ChunkReport
+
+__all__ = ["cut_for_the_last_time", "cut_rows", "give_up_row"]
+
+_AWAY_MAX = 3
+"""Things found away before the rest of a chunk is left: each may cost the time-out of a server."""
+
+
+def cut_rows(context: JobContext, chunk: Chunk, cutter: Cutter) -> ChunkReport:
+    """Cut the rows that are not cut yet; each is noted as soon as it is done.
+
+    Raises
+    ------
+    SourceUnavailable
+        When data of some rows are away; all others, or those before too much was away, are done.
+    """
+    journal = Journal(context.files, context.job.id, chunk.number)
+    away: dict[object, str] = {}
+    for row in _left(context, chunk, journal):
+        source = _source_of(row.planned)
+        if source in away:
+            continue
+        try:
+            outcome = cutter.cut(row.planned)
+        except SourceUnavailable as error:
+            away[source] = str(error)
+            if len(away) == _AWAY_MAX:
+                break
+            continue
+        journal.add(row.with_outcome(outcome))
+        context.progress()
+    if away:
+        raise SourceUnavailable("; ".join(dict.fromkeys(away.values())))
+    return journal.report()
+
+
+def cut_for_the_last_time(context: JobContext, chunk: Chunk, cutter: Cutter) -> ChunkReport:
+    """Cut the rows that are left; what is away now fails the files that need it.
+
+    Parameters
+    ----------
+    cutter
+        One that makes the files that can be made.
+    """
+    journal = Journal(context.files, context.job.id, chunk.number)
+    away: dict[object, str] = {}
+    for row in _left(context, chunk, journal):
+        source = _source_of(row.planned)
+        try:
+            outcome = _failed(away[source]) if source in away else cutter.cut(row.planned)
+        except SourceUnavailable as error:
+            away[source] = str(error)
+            outcome = _failed(away[source])
+        journal.add(row.with_outcome(outcome))
+    return journal.report(away=next(iter(away.values()), ""))
+
+
+def give_up_row(context: JobContext, chunk: Chunk, reason: str) -> ChunkReport | None:
+    """Note the first row that is left as failed; None when others are left then.
+
+    Rows are worked in order and noted one by one, so unless data were away it is the one that a
+    bug or a kill happened at.
+    """
+    journal = Journal(context.files, context.job.id, chunk.number)
+    for row in itertools.islice(_left(context, chunk, journal), 1):
+        journal.add(row.with_outcome(_failed(reason)))
+    return journal.report() if journal.count >= chunk.total else None
+
+
+def _left(context: JobContext, chunk: Chunk, journal: Journal) -> Iterator[Row]:
+    for row in planned_rows(context.files, context.job.id, chunk.number):
+        context.heartbeat()
+        if row.planned.number not in journal:
+            yield row
+
+
+def _source_of(row: PlannedRow) -> object:
+    """Give what is equal for rows that need the same files of the release."""
+    options = row.options
+    return row.tile, options.colors_fits, options.rgb_stiff_colors, options.rgb_lupton_colors
+
+
+def _failed(reason: str) -> Outcome:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Outcome(Status.FAILED, reason, time=now)

@@ -1,0 +1,84 @@
+"""A state machine that does the same to a job store and to its model, and compares.
+
+Clients act through `JobService`, workers and sweeps as `uws.steps` and `uws.sweep` do. Time
+passes only where a rule says so. The rules are few and each does several things: Hypothesis
+leaves out rules at random, and a job comes to its end by many small events.
+"""
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from tests.contract.phase_trail import PhaseTrail
+from tests.contract.store_clients import Clients
+from tests.contract.store_inputs import PAUSES_S
+from tests.contract.store_pair import Clock, StorePair
+from tests.contract.store_rows import differences, rows_of, rows_of_model
+from tests.contract.store_workers import Workers
+from uws.files import LocalFiles
+from uws.store import JobStore
+from uws.store.schema import METADATA
+
+__all__ = ["StoreMachine"]
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Calls store and model alike.
+
+    Parameters
+    ----------
+    store
+        Migrated, and for one machine at a time, which empties it first.
+    files
+        Where the jobs' files would be; none are made.
+    clock
+        Of which the modules of `uws` are told.
+    trail
+        Of the store.
+    """
+
+    def __init__(
+        self, store: JobStore, files: LocalFiles, *, clock: Clock, trail: PhaseTrail
+    ) -> None:
+        super().__init__()
+        self.store, self.files, self.clock, self.trail = store, files, clock, trail
+
+    @initialize(archive=st.booleans(), data=st.data())
+    def begin(self, archive: bool, data: st.DataObject) -> None:
+        with self.store._database.writing() as connection:
+            for table in reversed(METADATA.sorted_tables):
+                connection.execute(table.delete())
+        self.trail.clear()
+        self.pair = StorePair.of(self.store, self.files, self.clock, archive=archive)
+        self.clients, self.workers = Clients(self.pair), Workers(self.pair)
+        for _ in range(3):
+            self.clients.create(data)
+
+    @rule(data=st.data(), events=st.lists(st.sampled_from(Clients.EVENTS), max_size=4))
+    def clients_call(self, data: st.DataObject, events: list[str]) -> None:
+        for event in events:
+            getattr(self.clients, event)(data)
+
+    @rule(data=st.data(), events=st.lists(st.sampled_from(Workers.EVENTS), min_size=3, max_size=20))
+    def workers_work(self, data: st.DataObject, events: list[str]) -> None:
+        for event in events:
+            getattr(self.workers, event)(data)
+
+    @rule(data=st.data(), pause_s=PAUSES_S)
+    def time_passes(self, data: st.DataObject, pause_s: int) -> None:
+        self.pair.wait(pause_s)
+        if data.draw(st.booleans()):
+            self.workers.sweep(data)
+
+    @invariant()
+    def phases_move_by_law(self) -> None:
+        assert [step for step in self.trail.steps() if not step.is_legal] == []
+
+    @invariant()
+    def the_queue_has_what_was_sent(self) -> None:
+        assert sorted(self.pair.sent) == sorted(self.pair.model.sent)
+        self.pair.sent.clear()
+        self.pair.model.sent.clear()
+
+    @invariant()
+    def the_rows_are_those_of_the_model(self) -> None:
+        assert differences(rows_of(self.store), rows_of_model(self.pair.model)) == []

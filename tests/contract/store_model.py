@@ -1,0 +1,357 @@
+"""What `JobStore` and `JobService` are to do, over plain values: the machine's other side.
+
+`now` is set from outside and stands still during a call. An error tells its kind only.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from tests.contract.job_model import ChunkModel, JobModel, WorkModel
+from tests.toyjob import ToyJob
+from uws.errors import (
+    AuthorizationError,
+    NotFoundError,
+    TooManyError,
+    UsageError,
+    WrongPhaseError,
+)
+from uws.files import LocalFiles
+from uws.jobtype import Outcome, Plan
+from uws.models import (
+    ABORTABLE,
+    FINISHED,
+    MOVES,
+    STARTABLE,
+    ChunkReport,
+    ChunkState,
+    ErrorSummary,
+    Job,
+    Parameter,
+    Phase,
+)
+from uws.runtime import JobLimits
+from uws.sweep import SweepReport
+
+__all__ = ["StoreModel"]
+
+REMOVED = "ARCHIVED: the results were removed when the destruction time was reached"
+
+
+class StoreModel:
+    """All jobs, what is done with them, and what was sent to the queue."""
+
+    def __init__(self, limits: JobLimits, files: LocalFiles, now: datetime) -> None:
+        self.limits = limits
+        self.now = now
+        self.jobs: dict[str, JobModel] = {}
+        self.remains: dict[str, datetime] = {}
+        self.dead: set[str] = set()
+        self.sent: list[str] = []
+        self._files = files
+
+    # What clients do
+
+    def create(self, job: Job, *, run: bool) -> Job:
+        if run:
+            job = replace(job, phase=Phase.QUEUED, notes=self._check(job))
+            self._admit(job.owner)
+        model = self.jobs[job.id] = JobModel(job)
+        if run:
+            model.steps["plan"].send(self.now)
+            self.sent.append(f"plan {job.id}")
+        return job
+
+    def get(self, owner: str, job_id: str) -> Job:
+        if job_id not in self.jobs:
+            raise NotFoundError
+        if self.jobs[job_id].known.owner not in {"", owner}:
+            raise AuthorizationError
+        return self.jobs[job_id].job
+
+    def list(
+        self,
+        owner: str,
+        *,
+        phases: Collection[Phase],
+        after: datetime | None,
+        last: int | None,
+    ) -> list[Job]:
+        wanted = phases or set(Phase) - {Phase.ARCHIVED}
+        found = [model.job for model in self.jobs.values()]
+        found = [job for job in found if job.owner == owner and job.phase in wanted]
+        found = [job for job in found if after is None or job.creation_time > after]
+        found.sort(key=lambda job: (job.creation_time, job.id), reverse=True)
+        return [replace(job, parameters=(), results=()) for job in found[:last]]
+
+    def start(self, owner: str, job_id: str) -> Job:
+        if self.get(owner, job_id).phase not in STARTABLE:
+            raise WrongPhaseError
+        model = self.jobs[job_id]
+        try:
+            notes = self._check(model.known)
+        except UsageError as error:
+            self.move(job_id, Phase.ERROR, among=STARTABLE, error=ErrorSummary.of(error))
+            return model.job
+        self._admit(model.known.owner)
+        self.move(job_id, Phase.QUEUED, among=STARTABLE)
+        self.sent.append(f"plan {job_id}")
+        model.note([note for note in notes if note not in model.known.notes])
+        return model.job
+
+    def abort(self, owner: str, job_id: str) -> Job:
+        self.get(owner, job_id)
+        if self.move(job_id, Phase.ABORTED, among=ABORTABLE):
+            self.sent.append(f"cancel {job_id}")
+        if self.jobs[job_id].phase is not Phase.ABORTED:
+            raise WrongPhaseError
+        return self.jobs[job_id].job
+
+    def delete(self, owner: str, job_id: str) -> None:
+        self.get(owner, job_id)
+        self._clear(job_id)
+        del self.jobs[job_id]
+
+    def _clear(self, job_id: str) -> None:
+        if self.jobs[job_id].is_at_work:
+            self.sent.append(f"cancel {job_id}")
+        self.remains[job_id] = self.now
+
+    def set_parameters(self, owner: str, job_id: str, values: Sequence[Parameter]) -> Job:
+        if self.get(owner, job_id).phase is not Phase.PENDING:
+            raise WrongPhaseError
+        model = self.jobs[job_id]
+        of_name = {value.name: [v for v in values if v.name == value.name] for value in values}
+        named, merged = set(of_name), list[Parameter]()
+        for old in model.known.parameters:
+            merged += of_name.pop(old.name, []) if old.name in named else [old]
+        merged += [value for rest in of_name.values() for value in rest]
+        model.known = replace(model.known, parameters=tuple(merged))
+        return model.job
+
+    def set_destruction(self, owner: str, job_id: str, when: datetime) -> Job:
+        if self.get(owner, job_id).phase is Phase.ARCHIVED:
+            raise WrongPhaseError
+        model = self.jobs[job_id]
+        model.known = replace(model.known, destruction=when)
+        return model.job
+
+    def set_execution_duration(self, owner: str, job_id: str, seconds: int) -> Job:
+        if self.get(owner, job_id).phase in FINISHED:
+            raise WrongPhaseError
+        model = self.jobs[job_id]
+        model.known = replace(model.known, execution_duration_s=seconds)
+        return model.job
+
+    def _check(self, job: Job) -> tuple[str, ...]:
+        return ToyJob().check(job.parameters, self._files)
+
+    def _admit(self, owner: str) -> None:
+        at_work = [m for m in self.jobs.values() if m.is_at_work and m.known.owner == owner]
+        if len(at_work) >= self.limits.running_jobs_max:
+            raise TooManyError
+
+    # What workers do
+
+    def move(
+        self,
+        job_id: str,
+        to: Phase,
+        *,
+        among: Collection[Phase],
+        error: ErrorSummary | None = None,
+    ) -> bool:
+        model = self.jobs.get(job_id)
+        if model is None or model.phase not in among or to not in MOVES[model.phase]:
+            return False
+        known = replace(model.known, phase=to, error=error or model.known.error)
+        if to is Phase.EXECUTING:
+            known = replace(known, start_time=known.start_time or self.now)
+        if to in FINISHED:
+            known = replace(known, end_time=known.end_time or self.now)
+        model.known = known
+        if to is Phase.QUEUED:
+            model.steps["plan"].sent_time = self.now
+        return True
+
+    def lease_step(self, job_id: str, step: str, *, holder: str, lease_s: int) -> int:
+        model = self.jobs.get(job_id)
+        if model is None or not model.is_due(step):
+            return 0
+        this = model.steps[step]
+        if this.is_resting(self.now) or (this.holder and not self._has_let_go(this)):
+            return 0
+        this.take(holder, now=self.now, lease_s=lease_s)
+        this.begun_time = self.now
+        this.tries += 1
+        return this.tries
+
+    def _has_let_go(self, work: WorkModel) -> bool:
+        assert work.lease_until is not None
+        return work.lease_until <= self.now or work.holder in self.dead
+
+    def save_plan(self, job_id: str, plan: Plan) -> bool:
+        model = self.jobs.get(job_id)
+        if model is None or not model.is_due("plan"):
+            return False
+        model.plan = plan
+        model.chunks = [ChunkModel(total=chunk.total) for chunk in plan.chunks]
+        model.note(plan.notes)
+        return True
+
+    def next_chunks(self, job_id: str, window: int) -> Sequence[int]:
+        model = self.jobs.get(job_id)
+        if model is None or not model.is_at_work:
+            return []
+        room = max(0, window - sum(chunk.is_in_flight for chunk in model.chunks))
+        waiting = [n for n, c in enumerate(model.chunks) if c.state is ChunkState.WAITING][:room]
+        for number in waiting:
+            model.chunks[number].state = ChunkState.SENT
+            model.chunks[number].sent_time = self.now
+        return waiting
+
+    def claim_chunk(self, job_id: str, number: int, *, holder: str, lease_s: int) -> int:
+        """Take a chunk; gives the number of the attempt, 0 where it is not to be had."""
+        model = self.jobs.get(job_id)
+        if model is None or not model.is_at_work or number >= len(model.chunks):
+            return 0
+        chunk = model.chunks[number]
+        if chunk.state is not ChunkState.SENT or chunk.is_resting(self.now):
+            return 0
+        chunk.take(holder, now=self.now, lease_s=lease_s)
+        chunk.state = ChunkState.RUNNING
+        chunk.attempts += 1
+        return chunk.attempts
+
+    def renew(self, job_id: str, work: WorkModel | None, *, lease_s: int) -> bool:
+        if work is None or not self.jobs[job_id].is_at_work:
+            return False
+        work.lease_until = self.now + timedelta(seconds=lease_s)
+        return True
+
+    def forget_attempts(self, chunk: ChunkModel | None, attempts: int) -> bool:
+        if chunk is None or chunk.resets >= chunk.total:
+            return False
+        chunk.attempts, chunk.failures, chunk.resets = attempts, 0, chunk.resets + 1
+        return True
+
+    def report_chunk(
+        self, job_id: str, chunk: ChunkModel | None, report: ChunkReport, state: ChunkState
+    ) -> int | None:
+        if chunk is None or not self.jobs[job_id].is_at_work:
+            return None
+        chunk.state, chunk.report, chunk.holder, chunk.lease_until = state, report, None, None
+        return self.jobs[job_id].left
+
+    def complete(self, job_id: str, outcome: Outcome) -> bool:
+        to = Phase.ERROR if outcome.error else Phase.COMPLETED
+        if not self.move(job_id, to, among={Phase.EXECUTING}, error=outcome.error):
+            return False
+        model = self.jobs[job_id]
+        model.known = replace(model.known, results=outcome.results)
+        model.note(outcome.notes)
+        return True
+
+    # What sweeps do
+
+    def sweep(self, *, is_queue_new: bool) -> SweepReport:
+        patience_s = 0 if is_queue_new else self.limits.lease_s
+        old = self.now - timedelta(seconds=2 * self.limits.lease_s)
+        expiring = "archived" if self.limits.archive else "destroyed"
+        counts = Counter({expiring: self._each(self._is_expired, self._expire)})
+        counts["destroyed"] += self._each(self._is_outlived, self._destroy)
+        report = SweepReport(
+            destroyed=counts["destroyed"],
+            archived=counts["archived"],
+            aborted=self._each(self._is_overdue, self._abort_overdue),
+            planned=self._resend_steps("plan", patience_s),
+            chunks=self._resend_chunks(patience_s) + self._send_waiting(),
+            finished=self._resend_steps("finish", patience_s),
+            cleared=sum(when < old for when in self.remains.values()),
+        )
+        self.remains = {name: when for name, when in self.remains.items() if when >= old}
+        return report
+
+    def _each(self, is_wanted: Callable[[JobModel], bool], act: Callable[[str], object]) -> int:
+        wanted = [job_id for job_id, model in self.jobs.items() if is_wanted(model)]
+        for job_id in wanted:
+            act(job_id)
+        return len(wanted)
+
+    def _is_expired(self, model: JobModel) -> bool:
+        return model.known.destruction <= self.now and model.phase is not Phase.ARCHIVED
+
+    def _is_outlived(self, model: JobModel) -> bool:
+        end = model.known.destruction + timedelta(days=self.limits.archive_days)
+        return model.phase is Phase.ARCHIVED and end <= self.now
+
+    def _destroy(self, job_id: str) -> None:
+        self.delete(self.jobs[job_id].known.owner, job_id)
+
+    def _expire(self, job_id: str) -> None:
+        if not self.limits.archive:
+            self._destroy(job_id)
+            return
+        self._clear(job_id)
+        self.move(job_id, Phase.ABORTED, among=ABORTABLE)
+        self.move(job_id, Phase.ARCHIVED, among=FINISHED)
+        self.jobs[job_id].archive()
+        self.jobs[job_id].note([REMOVED])
+
+    def _is_overdue(self, model: JobModel) -> bool:
+        begun = model.known.start_time
+        if model.phase is Phase.QUEUED and model.plan is None:
+            plan = model.steps["plan"]
+            is_planned_now = plan.lease_until is not None and plan.lease_until > self.now
+            begun = plan.begun_time if is_planned_now else None
+        elif model.phase is not Phase.EXECUTING:
+            return False
+        limit = timedelta(seconds=model.known.execution_duration_s)
+        return bool(limit) and begun is not None and begun + limit <= self.now
+
+    def _abort_overdue(self, job_id: str) -> None:
+        self.abort(self.jobs[job_id].known.owner, job_id)
+        self.jobs[job_id].note(["aborted: the execution duration was exceeded"])
+
+    def _is_lost(self, work: WorkModel, patience_s: float) -> bool:
+        if work.holder is not None:
+            return self._has_let_go(work)
+        if work.retry_time is not None:
+            return work.retry_time <= self.now
+        patience = timedelta(seconds=patience_s)
+        return work.sent_time is None or work.sent_time <= self.now - patience
+
+    def _resend_steps(self, step: str, patience_s: float) -> int:
+        def is_lost(model: JobModel) -> bool:
+            return model.is_due(step) and self._is_lost(model.steps[step], patience_s)
+
+        def resend(job_id: str) -> None:
+            self.jobs[job_id].steps[step].send(self.now)
+            self.sent.append(f"{step} {job_id}")
+
+        return self._each(is_lost, resend)
+
+    def _resend_chunks(self, patience_s: float) -> int:
+        count = 0
+        for job_id, model in self.jobs.items():
+            lost = [
+                number
+                for number, chunk in enumerate(model.chunks)
+                if model.is_at_work and chunk.is_in_flight and self._is_lost(chunk, patience_s)
+            ]
+            for number in lost:
+                model.chunks[number].send(self.now)
+            if lost:
+                self.sent.append(f"chunks {lost} {job_id}")
+            count += len(lost)
+        return count
+
+    def _send_waiting(self) -> int:
+        count = 0
+        for job_id in self.jobs:
+            numbers = self.next_chunks(job_id, self.limits.window)
+            if numbers:
+                self.sent.append(f"chunks {numbers} {job_id}")
+            count += len(numbers)
+        return count

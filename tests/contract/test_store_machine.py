@@ -1,0 +1,82 @@
+"""Job store and service beside a model: clients, workers and sweeps in any order.
+
+The examples are the same in each run. `FUZZ_EXAMPLES=1000` looks at so many others, and deeper.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from typing_extensions import override
+
+import uws.sweep
+from tests.contract.phase_trail import PhaseTrail
+from tests.contract.store_machine import StoreMachine
+from tests.contract.store_pair import Clock
+from tests.contract.stores import StoreContract
+from uws.files import LocalFiles
+from uws.holder import is_dead
+from uws.store import JobStore
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
+SETTINGS = settings(
+    max_examples=EXAMPLES or 25,
+    stateful_step_count=80 if EXAMPLES else 40,
+    phases=(Phase.explicit, Phase.generate),
+    derandomize=not EXAMPLES,
+    database=None,
+    deadline=None,
+    print_blob=False,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def modules_with(name: str, value: object) -> Sequence[ModuleType]:
+    """Give the modules of the server that have imported something under its name."""
+    found = [module for key, module in sys.modules.items() if key.startswith("uws.")]
+    return [module for module in found if vars(module).get(name) is value]
+
+
+class StoreMachineContract(StoreContract):
+    """The store against the model, one call at a time."""
+
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> Clock:
+        clock = Clock()
+        for module in modules_with("datetime", datetime):
+            monkeypatch.setattr(module, "datetime", clock.as_datetime())
+        for module in modules_with("is_dead", is_dead):
+            monkeypatch.setattr(module, "is_dead", clock.is_dead)
+        # Quotes follow from how fast jobs are; their own tests have clocks that run.
+        monkeypatch.setattr(uws.sweep, "quote_jobs", lambda _runtime, _now: None)
+        return clock
+
+    def test_the_store_does_what_the_model_does(
+        self, store: JobStore, clock: Clock, tmp_path: Path
+    ) -> None:
+        files, trail = LocalFiles(tmp_path / "files"), PhaseTrail(store)
+        machine = partial(StoreMachine, store, files, clock=clock, trail=trail)
+        run_state_machine_as_test(machine, settings=SETTINGS)
+
+
+class TestSqlite(StoreMachineContract):
+    @pytest.fixture
+    @override
+    def url(self, sqlite_url: str) -> str:
+        return sqlite_url
+
+
+class TestPostgres(StoreMachineContract):
+    pytestmark = pytest.mark.xdist_group("postgres")
+
+    @pytest.fixture
+    @override
+    def url(self, postgres_url: str) -> str:
+        return postgres_url

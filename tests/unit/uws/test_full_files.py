@@ -1,0 +1,150 @@
+"""Job files where the system refuses: nothing in part, nothing left behind, all of it told."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from uws.errors import TransientError, storage_error
+from uws.files import LocalFiles
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from typing import Self
+from uws.files import LocalFiles
+
+files = LocalFiles(Path(sys.argv[1]))
+files.append("job/lines", b"first\\n")
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
+refused = []
+for attempt in (
+    lambda: files.append("job/lines", b"x" * 20_000 + b"\\n"),
+    lambda: files.write("job/file", b"x" * 20_000),
+    lambda: files.append("job/new", b"x" * 10_001),
+):
+    try:
+        attempt()
+    except OSError as error:
+        refused.append(error.errno)
+files.append("job/lines", b"second\\n")
+print(*refused)
+"""
+"""Writes until it meets a limit, which takes a part of what is written and then refuses, as a disk
+that gets full does."""
+
+
+def test_what_does_not_fit_leaves_no_trace(tmp_path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path)], check=True, capture_output=True, text=True
+    ).stdout
+    assert told.split() == [str(errno.EFBIG)] * 3
+    files = LocalFiles(tmp_path)
+    with files.open("job/lines") as stream:
+        assert stream.read() == b"first\nsecond\n"
+    assert (tmp_path / "job" / "new").read_bytes() == b""
+    assert [path.name for path in (tmp_path / "job").rglob(".part-*")] == []
+    assert list(files.keys("job")) == ["job/lines", "job/new"]
+
+
+def test_what_another_appended_meanwhile_is_not_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = LocalFiles(tmp_path)
+    files.append("job/lines", b"first\n")
+    real = Path.open
+
+    class Refusing:
+        def __init__(self, stream: object) -> None:
+            self._stream = stream
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self._stream.close()  # type: ignore[attr-defined]  # a real file
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._stream, name)
+
+        def write(self, data: bytes) -> int:
+            if data == b"half and half\n":
+                return int(self._stream.write(data[:4]))  # type: ignore[attr-defined]  # as above
+            with real(tmp_path / "job" / "lines", "ab") as other:
+                other.write(b"\nanother's\n")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "open", lambda *given, **more: Refusing(real(*given, **more)))
+    with pytest.raises(OSError, match="No space left"):
+        files.append("job/lines", b"half and half\n")
+    monkeypatch.undo()
+    assert (tmp_path / "job" / "lines").read_bytes() == b"first\nhalf\nanother's\n"
+
+
+def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = LocalFiles(tmp_path)
+    files.write("job/deep/a", b"1")
+    scandir = os.scandir
+
+    def refuse(folder: object) -> object:
+        if str(folder).endswith("deep"):
+            raise OSError(errno.EIO, "Input/output error")
+        return scandir(folder)  # type: ignore[call-overload]  # passed on as it came
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(OSError, match="Input/output error"):
+        list(files.keys("job"))
+
+
+def test_parts_that_were_left_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    files = LocalFiles(tmp_path)
+    for key in ("job/a", "job/deep/b", "other/c"):
+        files.write(key, b"1")
+    with files.writer("job/d") as stream:
+        stream.write(b"half")
+        stream.flush()
+        (part,) = (tmp_path / "job").rglob(".part-*")
+        left = part.with_name(".part-left")
+        left.write_bytes(part.read_bytes())
+        kept = tmp_path / "other" / ".parts" / ".part-kept"
+        kept.write_bytes(b"")
+    assert list(files.keys("job")) == ["job/a", "job/d", "job/deep/b"]
+    files.discard_parts("job")
+    files.discard_parts("nobody")
+    assert not left.exists()
+    assert kept.exists()
+    assert list(files.keys("job")) == ["job/a", "job/d", "job/deep/b"]
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (errno.ENOSPC, "No space left on device"),
+        (errno.EDQUOT, "Disk quota exceeded"),
+        (errno.EROFS, "Read-only file system"),
+        (errno.EACCES, "Permission denied"),
+        (errno.EIO, "Input/output error"),
+        (errno.ESTALE, "Stale file handle"),
+    ],
+    ids=errno.errorcode.get,
+)
+def test_trouble_with_storage_is_the_moments(code: int, text: str) -> None:
+    found = storage_error(OSError(code, "whatever", "/srv/secret/file"))
+    assert isinstance(found, TransientError)
+    expected = f"ServiceUnavailable: files cannot be read or written now: {text}"
+    assert (str(found), found.status) == (expected, 503)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [FileNotFoundError(errno.ENOENT, ""), ConnectionResetError(errno.ECONNRESET, "")],
+    ids=repr,
+)
+def test_other_errors_are_not(error: OSError) -> None:
+    assert storage_error(error) is None

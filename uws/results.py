@@ -1,0 +1,45 @@
+"""The results of a job as its client sees them, also before its end (UWS-29).
+
+Imports runtime, models, errors and reading only.
+"""
+
+import logging
+
+from uws.errors import NotFoundError, TransientError
+from uws.models import Job, Phase, Result
+from uws.reading import shown
+from uws.runtime import Runtime
+
+__all__ = ["current_results", "find_result"]
+
+_log = logging.getLogger(__name__)
+
+_IN_MIDST = frozenset({Phase.EXECUTING, Phase.SUSPENDED})
+"""Phases in which there are results that the store knows nothing of yet."""
+
+
+def current_results(runtime: Runtime, job: Job) -> tuple[Result, ...]:
+    """Give a job's results; in the midst of its work those that the job type tells of."""
+    if job.phase not in _IN_MIDST:
+        return job.results
+    try:
+        return tuple(runtime.job_types[job.job_type].results_so_far(job, runtime.files))
+    except (OSError, TransientError) as error:
+        _log.warning("results so far not listed: %s", error, extra={"job_id": job.id})
+        return ()
+
+
+def find_result(runtime: Runtime, job: Job, path: str) -> Result:
+    """Find a result of the list, or one that the job type knows beyond it.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such result.
+    """
+    found = next((result for result in job.results if result.id == path), None)
+    if found is None:
+        found = runtime.job_types[job.job_type].find_result(job, path, runtime.files)
+    if found is None:
+        raise NotFoundError(f"job {job.id} has no result {shown(path)}")
+    return found
