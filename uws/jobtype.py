@@ -81,7 +81,12 @@ class JobContext(Protocol):
 
 
 class JobType(Protocol):
-    """A kind of job. `name` is stored with each job."""
+    """A kind of job. `name` is stored with each job.
+
+    Where `plan`, `run_chunk`, `give_up_chunk` or `finish` find something away for the moment, be it
+    data or room for results, they raise `TransientError`, or let pass the `OSError` of a disk or a
+    file server: they are called again, after pauses that grow.
+    """
 
     name: str
 

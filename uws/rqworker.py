@@ -13,7 +13,7 @@ import redis
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 from rq import Queue, Worker
-from rq.exceptions import DeserializationError
+from rq.exceptions import DeserializationError, InvalidJobOperation
 from rq.job import Job as Task
 from rq.serializers import JSONSerializer
 from typing_extensions import override
@@ -120,6 +120,20 @@ class _ForkingWorker(Worker):
         super().handle_job_failure(job, queue, started_job_registry, exc_string, execution)
         if self.connection.lpos(queue.key, job.id) is None:  # not sent again meanwhile
             job.delete(remove_from_queue=False)
+
+    @override
+    def handle_job_success(
+        self,
+        job: Task,
+        queue: Queue,
+        started_job_registry: "StartedJobRegistry",
+        execution: "Execution",
+    ) -> None:
+        """Tidy up after a task that is done, unless the queue was flushed while it ran."""
+        try:
+            super().handle_job_success(job, queue, started_job_registry, execution)
+        except InvalidJobOperation:
+            self.connection.delete(job.key)  # what its last heartbeat left there makes no task
 
     def _register_if_forgotten(self) -> None:
         """Register in a queue that was flushed, or started again without its data."""

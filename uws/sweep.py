@@ -72,7 +72,7 @@ def sweep(
     is_thorough: bool = True,
     is_queue_new: bool = False,
 ) -> SweepReport:
-    """Look once for lost work and for jobs past their time, and put it right.
+    """Look once for lost work and for jobs past their time, put it right, and foretell ends anew.
 
     Parameters
     ----------
@@ -243,6 +243,8 @@ def _remove(runtime: Runtime, name: str) -> int:
 
 
 def _clear(runtime: Runtime, job_id: str) -> int:
+    """Remove what was written or sent for a job while it was deleted, or its worker killed."""
     runtime.files.delete(job_id)
+    runtime.executor.cancel(job_id)
     runtime.store.forget(job_id)
     return 1

@@ -278,10 +278,12 @@ class CutoutJob:
 
         While a job executes its list is made for each who asks: only that of few rows.
         """
+        most = self._settings.results_listed_max
         if job.phase is not Phase.ABORTED:
             has_few = job.progress.total <= _ROWS_LISTED_EARLY
-            return files_so_far(files, job.id, most=_FILES_LISTED_EARLY) if has_few else ()
-        results = files_so_far(files, job.id, most=self._settings.results_listed_max)
+            early = min(most, _FILES_LISTED_EARLY)
+            return files_so_far(files, job.id, most=early) if has_few else ()
+        results = files_so_far(files, job.id, most=most)
         archive = Result("archive", "archive", "application/gzip")
         return [*results, archive] if results else []
 

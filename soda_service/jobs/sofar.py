@@ -1,5 +1,6 @@
 """What a job that is not done has made so far: the files that its journals tell of."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -22,17 +23,14 @@ def files_so_far(files: JobFiles, job_id: str, *, most: int) -> list[Result]:
     most
         Of more files than this the first that are found.
     """
-    found: list[tuple[int, FileEntry]] = []
-    for entry in _entries(files, job_id):
-        if len(found) >= most:
-            break
-        found.append(entry)
+    found = list(itertools.islice(_entries(files, job_id), most))
     found.sort(key=lambda entry: entry[0])  # rows come by chunks: those of one tile together
-    # Equal rows share their files, which stand at the first of them.
-    entries = {entry.name: entry for _, entry in reversed(found)}
+    entries: dict[str, FileEntry] = {}
+    for _, entry in found:
+        entries.setdefault(entry.name, entry)  # equal rows share files, which are the first one's
     return [
         Result(name, f"{job_id}/{entry.path}", entry.media_type, entry.size_bytes)
-        for name, entry in reversed(entries.items())
+        for name, entry in entries.items()
     ]
 
 

@@ -1,9 +1,11 @@
 """What the state machine of the job store puts in: jobs, plans, reports, times.
 
-All small, so that rare meetings are frequent.
+All small, so that rare meetings are frequent; drawn by a generator whose seed Hypothesis chooses.
 """
 
-from hypothesis import strategies as st
+from collections.abc import Collection
+from random import Random
+from typing import Any
 
 from tests.toyjob import toy_parameters
 from uws.jobtype import ChunkPlan, Outcome, Plan
@@ -11,88 +13,91 @@ from uws.models import AT_WORK, ChunkReport, ChunkState, ErrorSummary, Parameter
 from uws.runtime import JobLimits
 
 __all__ = [
-    "CHANGES",
+    "ERROR",
     "JOBS_MAX",
     "LEASES_S",
     "LIMITS",
-    "LISTS",
-    "MOVES_TO",
     "OUTCOMES",
     "OWNERS",
     "PARAMETERS",
     "PAUSES_S",
-    "PLANS",
-    "REPORTS",
     "RESTS_S",
+    "any_change",
+    "any_filters",
+    "any_move",
+    "any_plan",
+    "any_report",
 ]
 
-DAY_S = 86400
+_DAY_S = 86400
+
 LIMITS = JobLimits(
     execution_max_s=0,
-    lifetime_default_s=2 * DAY_S,
-    lifetime_max_s=1000 * DAY_S,
+    lifetime_default_s=_DAY_S,
+    lifetime_max_s=1000 * _DAY_S,
     running_jobs_max=2,
     window=2,
     lease_s=30,
     archive_days=1,
 )
 JOBS_MAX = 6
-ERROR = ErrorSummary("Error: it broke")
-
-PAUSES_S = st.sampled_from([31, 5, 1, 4, 26, 30, 31, 31, 61, 61, 700, DAY_S])
+PAUSES_S = (*(1, 4, 5, 26, 30, 31) * 3, 61, 61, 700, _DAY_S)
 """Around the lengths of leases, rests and durations."""
 
-LEASES_S = st.sampled_from([5, 30, 30])
-RESTS_S = st.sampled_from([None, 5.0, 60.0])
-OWNERS = st.sampled_from(["", "ann"])
-PARAMETERS = st.sampled_from(
-    [
-        toy_parameters(WORD="sky"),
-        toy_parameters(WORD="sky"),
-        (*toy_parameters(TIMES="3"), Parameter("WORD", "sea")),
-        toy_parameters(WORD="s" * 21),
-        toy_parameters(WORLD="sky"),
-        (),
-    ]
+LEASES_S = (5, 30, 30)
+RESTS_S = (None, 5.0, 60.0)
+OWNERS = ("", "ann", "bob")
+ERROR = ErrorSummary("Error: it broke")
+PARAMETERS: tuple[tuple[Parameter, ...], ...] = (
+    *(toy_parameters(WORD="sky"),) * 4,
+    (*toy_parameters(TIMES="3"), Parameter("WORD", "sea")),
+    toy_parameters(WORD="s" * 21),
+    toy_parameters(WORLD="sky"),
+    (),
 )
-CHANGES = st.one_of(
-    st.tuples(st.just("set_parameters"), PARAMETERS),
-    st.tuples(st.just("set_destruction"), st.integers(1, 3 * DAY_S)),
-    st.tuples(st.just("set_execution_duration"), st.sampled_from([0, 20, 1000])),
+OUTCOMES = (
+    Outcome(),
+    Outcome((Result("a", "job/a", "text/plain", 3), Result("b", "job/b", "text/plain"))),
+    Outcome(error=ERROR, notes=("at the end",)),
 )
-"""Verbs of the service and their values; a destruction in seconds from now."""
 
-LISTS = st.tuples(
-    OWNERS,
-    st.sets(st.sampled_from(list(Phase)), max_size=3),
-    st.none() | st.integers(0, 100),
-    st.none() | st.integers(0, 4),
-)
-"""Owner, phases, age in seconds, how many."""
 
-PLANS = st.builds(
-    lambda totals, done, failed, notes: Plan(
-        [ChunkPlan({"n": n}, total) for n, total in enumerate(totals)], done, failed, notes
-    ),
-    st.lists(st.integers(1, 3), max_size=3),
-    st.integers(0, 2),
-    st.integers(0, 2),
-    st.sampled_from([(), ("of the plan",)]),
-)
-REPORTS = st.tuples(
-    st.builds(ChunkReport, st.integers(0, 3), st.integers(0, 3), st.integers(0, 10**12)),
-    st.sampled_from([ChunkState.DONE, ChunkState.DONE, ChunkState.FAILED]),
-)
-OUTCOMES = st.sampled_from(
-    [
-        Outcome(),
-        Outcome((Result("a", "job/a", "text/plain", 3), Result("b", "job/b", "text/plain"))),
-        Outcome(error=ERROR, notes=("at the end",)),
-    ]
-)
-MOVES_TO = st.tuples(
-    st.sampled_from([Phase.EXECUTING, *sorted(set(Phase) - {Phase.QUEUED})]),
-    st.just(AT_WORK) | st.sets(st.sampled_from(list(Phase)), max_size=3),
-    st.none() | st.just(ERROR),
-)
-"""To where, from where, and why; never to QUEUED, which asks for admission."""
+def any_plan(random: Random) -> Plan:
+    """Make a plan of no chunk to three."""
+    totals = [random.randint(1, 3) for _ in range(random.randint(0, 3))]
+    chunks = [ChunkPlan({"n": number}, total) for number, total in enumerate(totals)]
+    notes = random.choice([(), ("of the plan",)])
+    return Plan(chunks, random.randint(0, 2), random.randint(0, 2), notes)
+
+
+def any_report(random: Random) -> tuple[ChunkReport, ChunkState]:
+    """Make a report, and say whether its chunk was worked or given up."""
+    report = ChunkReport(random.randint(0, 3), random.randint(0, 3), random.randint(0, 10**12))
+    return report, random.choice([ChunkState.DONE, ChunkState.DONE, ChunkState.FAILED])
+
+
+def any_change(random: Random) -> tuple[str, Any]:
+    """Give a verb of the service and its value; a destruction in seconds from now."""
+    return random.choice(
+        [
+            ("set_parameters", random.choice(PARAMETERS)),
+            (
+                "set_destruction",
+                random.choice([random.randint(1, 99), random.randint(1, 3 * _DAY_S)]),
+            ),
+            ("set_execution_duration", random.choice([0, 20, 1000])),
+        ]
+    )
+
+
+def any_filters(random: Random) -> tuple[Collection[Phase], int | None, int | None]:
+    """Give filters of a list: phases, age in seconds, how many."""
+    phases = set(random.sample(list(Phase), random.randint(0, 3)))
+    ago_s = random.choice([None, random.randint(0, 100)])
+    return phases, ago_s, random.choice([None, random.randint(0, 4)])
+
+
+def any_move(random: Random) -> tuple[Phase, Collection[Phase]]:
+    """Give a phase and those from which to go there; not QUEUED, which asks for admission."""
+    to = random.choice([Phase.EXECUTING, *sorted(set(Phase) - {Phase.QUEUED})])
+    return to, random.choice([AT_WORK, set(random.sample(list(Phase), 3))])

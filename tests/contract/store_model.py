@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from tests.contract.job_model import ChunkModel, JobModel, WorkModel
 from tests.toyjob import ToyJob
@@ -24,6 +25,7 @@ from uws.models import (
     FINISHED,
     MOVES,
     STARTABLE,
+    Chunk,
     ChunkReport,
     ChunkState,
     ErrorSummary,
@@ -211,34 +213,64 @@ class StoreModel:
             model.chunks[number].sent_time = self.now
         return waiting
 
-    def claim_chunk(self, job_id: str, number: int, *, holder: str, lease_s: int) -> int:
-        """Take a chunk; gives the number of the attempt, 0 where it is not to be had."""
+    def claim_chunk(self, job_id: str, number: int, *, holder: str, lease_s: int) -> Chunk | None:
         model = self.jobs.get(job_id)
         if model is None or not model.is_at_work or number >= len(model.chunks):
-            return 0
+            return None
         chunk = model.chunks[number]
         if chunk.state is not ChunkState.SENT or chunk.is_resting(self.now):
-            return 0
+            return None
         chunk.take(holder, now=self.now, lease_s=lease_s)
         chunk.state = ChunkState.RUNNING
         chunk.attempts += 1
-        return chunk.attempts
+        told = {"attempts": chunk.attempts, "failures": chunk.failures}
+        return Chunk(job_id, number, {"n": number}, chunk.total, chunk.state, **told)
 
-    def renew(self, job_id: str, work: WorkModel | None, *, lease_s: int) -> bool:
-        if work is None or not self.jobs[job_id].is_at_work:
+    def _held_chunk(self, job_id: str, number: int, holder: str) -> ChunkModel | None:
+        model = self.jobs.get(job_id)
+        chunk = model.chunks[number] if model and model.chunks else None
+        return chunk if chunk and chunk.holder == holder else None
+
+    def held(self, job_id: str, holder: str, *, number: int | None, step: str | None) -> Any:
+        """Give the step or chunk that somebody holds; None where it was lost."""
+        if number is not None:
+            return self._held_chunk(job_id, number, holder)
+        model = self.jobs.get(job_id)
+        this = model.steps.get(step or "") if model else None
+        return this if this and this.holder == holder else None
+
+    def renew(
+        self, job_id: str, *, holder: str, lease_s: int, number: int | None, step: str | None
+    ) -> bool:
+        held = self.held(job_id, holder, number=number, step=step)
+        if held is None or not self.jobs[job_id].is_at_work:
             return False
-        work.lease_until = self.now + timedelta(seconds=lease_s)
+        held.lease_until = self.now + timedelta(seconds=lease_s)
         return True
 
-    def forget_attempts(self, chunk: ChunkModel | None, attempts: int) -> bool:
+    def release_step(self, job_id: str, step: str, *, holder: str, pause_s: float | None) -> None:
+        held = self.held(job_id, holder, number=None, step=step)
+        if held:
+            held.give_back(now=self.now, pause_s=pause_s)
+
+    def release_chunk(
+        self, job_id: str, number: int, *, holder: str, pause_s: float | None
+    ) -> None:
+        held = self._held_chunk(job_id, number, holder)
+        if held:
+            held.give_back(now=self.now, pause_s=pause_s)
+
+    def forget_attempts(self, job_id: str, number: int, *, holder: str, attempts: int) -> bool:
+        chunk = self._held_chunk(job_id, number, holder)
         if chunk is None or chunk.resets >= chunk.total:
             return False
         chunk.attempts, chunk.failures, chunk.resets = attempts, 0, chunk.resets + 1
         return True
 
     def report_chunk(
-        self, job_id: str, chunk: ChunkModel | None, report: ChunkReport, state: ChunkState
+        self, job_id: str, number: int, report: ChunkReport, *, holder: str, state: ChunkState
     ) -> int | None:
+        chunk = self._held_chunk(job_id, number, holder)
         if chunk is None or not self.jobs[job_id].is_at_work:
             return None
         chunk.state, chunk.report, chunk.holder, chunk.lease_until = state, report, None, None
@@ -257,27 +289,32 @@ class StoreModel:
 
     def sweep(self, *, is_queue_new: bool) -> SweepReport:
         patience_s = 0 if is_queue_new else self.limits.lease_s
-        old = self.now - timedelta(seconds=2 * self.limits.lease_s)
         expiring = "archived" if self.limits.archive else "destroyed"
         counts = Counter({expiring: self._each(self._is_expired, self._expire)})
         counts["destroyed"] += self._each(self._is_outlived, self._destroy)
-        report = SweepReport(
+        return SweepReport(
             destroyed=counts["destroyed"],
             archived=counts["archived"],
             aborted=self._each(self._is_overdue, self._abort_overdue),
             planned=self._resend_steps("plan", patience_s),
             chunks=self._resend_chunks(patience_s) + self._send_waiting(),
             finished=self._resend_steps("finish", patience_s),
-            cleared=sum(when < old for when in self.remains.values()),
+            cleared=self._clear_remains(),
         )
-        self.remains = {name: when for name, when in self.remains.items() if when >= old}
-        return report
 
     def _each(self, is_wanted: Callable[[JobModel], bool], act: Callable[[str], object]) -> int:
         wanted = [job_id for job_id, model in self.jobs.items() if is_wanted(model)]
         for job_id in wanted:
             act(job_id)
         return len(wanted)
+
+    def _clear_remains(self) -> int:
+        old = self.now - timedelta(seconds=2 * self.limits.lease_s)
+        cleared = [job_id for job_id, when in self.remains.items() if when < old]
+        for job_id in cleared:
+            del self.remains[job_id]
+            self.sent.append(f"cancel {job_id}")
+        return len(cleared)
 
     def _is_expired(self, model: JobModel) -> bool:
         return model.known.destruction <= self.now and model.phase is not Phase.ARCHIVED

@@ -1,14 +1,14 @@
 """A job store and its model side by side: both are told the same, and must answer the same."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any, Self
 
-from hypothesis import strategies as st
+from hypothesis import note
 from typing_extensions import override
 
-from tests.contract.job_model import WorkModel
 from tests.contract.store_inputs import LIMITS
 from tests.contract.store_model import StoreModel
 from tests.toyjob import Recorder, ToyJob
@@ -52,9 +52,9 @@ class Lease:
 
     job_id: str
     holder: str
-    step: str = ""
+    step: str | None = None
     number: int | None = None
-    """Of the chunk; None for a step."""
+    """Of the chunk, where it is no step."""
 
 
 @dataclass
@@ -96,41 +96,54 @@ class StorePair:
         self.clock.now += timedelta(seconds=seconds)
         self.model.now = self.clock.now
 
-    def both(self, real: Callable[[], Any], model: Callable[[], Any]) -> Any:
-        """Call the store and the model; give the answer, which must be the same."""
+    def both(self, verb: str, *arguments: object, **named: object) -> Any:  # Any: an answer
+        """Call a verb of the store or the service, and of the model; the answer is the same."""
+        real = self.service if hasattr(self.service, verb) else self.store
+        return self.same(
+            f"{verb} {arguments} {named}",
+            lambda: getattr(real, verb)(*arguments, **named),
+            lambda: getattr(self.model, verb)(*arguments, **named),
+        )
+
+    def same(self, what: str, real: Callable[[], Any], model: Callable[[], Any]) -> Any:
+        """Do something with the store and with the model; the answer must be the same."""
         expected = _answer_of(model)
-        assert _answer_of(real) == expected
+        note(f"{what} -> {expected}")
+        answer = _answer_of(real)
+        assert answer == expected, f"{what}: answered {answer}, expected {expected}"
         return expected
 
     def new_name(self) -> str:
+        """Make an id, or the name of a holder."""
         self.made += 1
         return f"{self.made:032x}"
 
-    def some_job(self, data: st.DataObject, among: Collection[Phase] = ()) -> str:
-        """Draw a job, of some phases if there is one; rarely one that is not there."""
+    def some_job(self, random: Random, among: Collection[Phase] = ()) -> str:
+        """Choose a job, of some phases if there is one; rarely one that is not there."""
         names = list(self.model.jobs)
         wanted = [name for name in names if self.model.jobs[name].phase in among]
-        return data.draw(st.sampled_from([*(wanted or names) * 5, *self.gone[-1:], "f" * 32]))
+        return random.choice([*(wanted or names) * 9, *self.gone[-1:], "f" * 32])
 
-    def some_lease(self, data: st.DataObject, *, of_chunk: bool = False) -> Lease | None:
-        """Draw a lease that is held, or rather not, one that was lost; None if there is none."""
+    def some_lease(self, random: Random, *, of_chunk: bool = False) -> Lease | None:
+        """Choose a lease that is held, or one that another has by now, or one long lost."""
         leases = [item for item in self.leases if not of_chunk or item.number is not None]
-        held = [item for item in leases if self.held(item)]
-        return data.draw(st.sampled_from([*held * 3, *leases[-3:]])) if leases else None
+        held = [item for item in leases if self.is_held(item)]
+        taken = {(item.job_id, item.step, item.number) for item in held}
+        lost = [item for item in leases if item not in held]
+        others = [item for item in lost if (item.job_id, item.step, item.number) in taken]
+        kinds = [kind for kind in (held, held, others, leases[-3:]) if kind]
+        return random.choice(random.choice(kinds)) if kinds else None
 
-    def held(self, lease: Lease) -> WorkModel | None:
-        """Give what a lease stands for, if it is still held by it."""
-        model = self.model.jobs.get(lease.job_id)
-        if model is None or not model.steps:
-            return None
-        work: WorkModel
-        work = model.steps[lease.step] if lease.number is None else model.chunks[lease.number]
-        return work if work.holder == lease.holder else None
+    def is_held(self, lease: Lease) -> bool:
+        """Tell whether nobody else has taken what a lease stands for."""
+        held = self.model.held(lease.job_id, lease.holder, number=lease.number, step=lease.step)
+        return held is not None
 
 
 def _answer_of(call: Callable[[], Any]) -> Any:
     """Give what a verb answers, or the kind of its error."""
     try:
-        return call()
+        answer = call()
     except UWSError as error:
         return type(error)
+    return [*answer] if isinstance(answer, Iterator) else answer

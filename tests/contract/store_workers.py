@@ -1,24 +1,23 @@
 """What workers and sweeps do with a job store and its model, in any order, late and twice.
 
-Each event draws its own arguments.
+Each event chooses its own arguments.
 """
 
 from collections.abc import Collection
-
-from hypothesis import strategies as st
+from random import Random
 
 from tests.contract.job_model import JobModel
 from tests.contract.store_inputs import (
+    ERROR,
     LEASES_S,
     LIMITS,
-    MOVES_TO,
     OUTCOMES,
-    PLANS,
-    REPORTS,
     RESTS_S,
+    any_move,
+    any_plan,
+    any_report,
 )
 from tests.contract.store_pair import Lease, StorePair
-from uws.jobtype import Outcome
 from uws.models import AT_WORK, ChunkState, ErrorSummary, Phase
 from uws.sweep import sweep
 
@@ -29,161 +28,73 @@ class Workers:
     """Workers, and the sweeper."""
 
     EVENTS = (
-        *("go_on",) * 16,
-        *("report",) * 2,
-        *("release",) * 2,
-        *("renew", "forget_attempts", "finish", "claim", "take_step", "save_plan"),
+        *("go_on",) * 12,
+        *("report", "release", "take_over") * 2,
+        *("try_again", "renew", "forget_attempts", "finish", "claim", "take_step", "save_plan"),
         *("next_chunks", "move", "die"),
     )
 
     def __init__(self, pair: StorePair) -> None:
         self.pair = pair
 
-    def go_on(self, data: st.DataObject) -> None:
-        """Do what comes next for a job, as client and worker in turn, so that many get far."""
-        job_id = self.pair.some_job(data, AT_WORK)
+    def go_on(self, random: Random) -> None:
+        """Do what comes next for a job, as `uws.steps` would, so that many jobs get far."""
+        job_id = self.pair.some_job(random, AT_WORK)
         model = self.pair.model.jobs.get(job_id)
         if model is None or not model.is_at_work:
             return
         if model.plan is None:
-            if self.lease_step(job_id, "plan", data):
-                self.save_plan_of(job_id, data)
+            if self._lease_step(job_id, "plan", random):
+                self.pair.both("save_plan", job_id, any_plan(random))
         elif model.left == 0:
-            if self.lease_step(job_id, "finish", data) and data.draw(st.booleans()):
-                self.complete(job_id, data.draw(OUTCOMES))
+            if self._lease_step(job_id, "finish", random) and random.random() < 0.7:
+                self._complete(job_id, random)
         else:
-            self.go_on_with_chunks(job_id, model, data)
+            self._go_on_with_chunks(job_id, model, random)
 
-    def go_on_with_chunks(self, job_id: str, model: JobModel, data: st.DataObject) -> None:
+    def _go_on_with_chunks(self, job_id: str, model: JobModel, random: Random) -> None:
         states = [chunk.state for chunk in model.chunks]
-        held = [lease for lease in self.pair.leases if self.pair.held(lease)]
+        held = [lease for lease in self.pair.leases if self.pair.is_held(lease)]
         running = [lease for lease in held if lease.job_id == job_id and lease.number is not None]
         if ChunkState.SENT in states:
-            self.claim_chunk(job_id, states.index(ChunkState.SENT), data)
-            self.move_job(job_id, Phase.EXECUTING, {Phase.QUEUED})
-        elif running and data.draw(st.booleans()):
-            self.report_of(running[-1], data)
+            self._claim_chunk(job_id, states.index(ChunkState.SENT), random)
+            self._move(job_id, Phase.EXECUTING, {Phase.QUEUED})
+        elif running and random.random() < 0.7:
+            self._report(running[-1], random)
         else:
-            self.next_chunks_of(job_id, LIMITS.window)
+            self.pair.both("next_chunks", job_id, LIMITS.window)
 
-    def take_step(self, data: st.DataObject) -> None:
-        self.lease_step(
-            self.pair.some_job(data), data.draw(st.sampled_from(["plan", "finish"])), data
-        )
+    # Steps
 
-    def lease_step(self, job_id: str, step: str, data: st.DataObject) -> Lease | None:
-        lease, lease_s = Lease(job_id, self.pair.new_name(), step=step), data.draw(LEASES_S)
-        tries = self.pair.both(
-            lambda: self.pair.store.lease_step(job_id, step, holder=lease.holder, lease_s=lease_s),
-            lambda: self.pair.model.lease_step(job_id, step, holder=lease.holder, lease_s=lease_s),
-        )
-        if not tries:
-            return None
+    def take_step(self, random: Random) -> None:
+        self._lease_step(self.pair.some_job(random), random.choice(["plan", "finish"]), random)
+
+    def _lease_step(self, job_id: str, step: str, random: Random) -> bool:
+        lease = Lease(job_id, self.pair.new_name(), step=step)
+        lease_s = random.choice(LEASES_S)
+        if not self.pair.both("lease_step", job_id, step, holder=lease.holder, lease_s=lease_s):
+            return False
         self.pair.leases.append(lease)
-        return lease
+        return True
 
-    def save_plan(self, data: st.DataObject) -> None:
-        self.save_plan_of(self.pair.some_job(data), data)
+    def save_plan(self, random: Random) -> None:
+        self.pair.both("save_plan", self.pair.some_job(random), any_plan(random))
 
-    def save_plan_of(self, job_id: str, data: st.DataObject) -> None:
-        plan = data.draw(PLANS)
-        self.pair.both(
-            lambda: self.pair.store.save_plan(job_id, plan),
-            lambda: self.pair.model.save_plan(job_id, plan),
-        )
-
-    def next_chunks(self, data: st.DataObject) -> None:
-        self.next_chunks_of(self.pair.some_job(data), data.draw(st.integers(0, 4)))
-
-    def next_chunks_of(self, job_id: str, window: int) -> None:
-        self.pair.both(
-            lambda: self.pair.store.next_chunks(job_id, window),
-            lambda: self.pair.model.next_chunks(job_id, window),
-        )
-
-    def claim(self, data: st.DataObject) -> None:
-        self.claim_chunk(self.pair.some_job(data), data.draw(st.integers(0, 5)), data)
-
-    def claim_chunk(self, job_id: str, number: int, data: st.DataObject) -> None:
-        lease, lease_s = Lease(job_id, self.pair.new_name(), number=number), data.draw(LEASES_S)
-        attempts = self.pair.model.claim_chunk(job_id, number, holder=lease.holder, lease_s=lease_s)
-        chunk = self.pair.store.claim_chunk(job_id, number, holder=lease.holder, lease_s=lease_s)
-        assert (chunk.attempts if chunk else 0) == attempts
-        if chunk:
-            self.pair.leases.append(lease)
-
-    def renew(self, data: st.DataObject) -> None:
-        lease, lease_s = self.pair.some_lease(data), data.draw(LEASES_S)
-        if lease is None:
-            return
-        self.pair.both(
-            lambda: self.pair.store.renew(
-                lease.job_id,
-                holder=lease.holder,
-                lease_s=lease_s,
-                number=lease.number,
-                step=lease.step or None,
-            ),
-            lambda: self.pair.model.renew(lease.job_id, self.pair.held(lease), lease_s=lease_s),
-        )
-
-    def release(self, data: st.DataObject) -> None:
-        lease, pause_s = self.pair.some_lease(data), data.draw(RESTS_S)
-        if lease is None:
-            return
-        job_id, holder, held = lease.job_id, lease.holder, self.pair.held(lease)
-        if lease.number is None:
-            self.pair.store.release_step(job_id, lease.step, holder=holder, pause_s=pause_s)
-        else:
-            self.pair.store.release_chunk(job_id, lease.number, holder=holder, pause_s=pause_s)
-        if held:
-            held.give_back(now=self.pair.clock.now, pause_s=pause_s)
-
-    def forget_attempts(self, data: st.DataObject) -> None:
-        lease, attempts = self.pair.some_lease(data, of_chunk=True), data.draw(st.integers(0, 1))
-        if lease is None:
-            return
-        self.pair.both(
-            lambda: self.pair.store.forget_attempts(
-                lease.job_id, lease.number, holder=lease.holder, attempts=attempts
-            ),
-            lambda: self.pair.model.forget_attempts(self.pair.held(lease), attempts),
-        )
-
-    def report(self, data: st.DataObject) -> None:
-        lease = self.pair.some_lease(data, of_chunk=True)
-        if lease:
-            self.report_of(lease, data)
-
-    def report_of(self, lease: Lease, data: st.DataObject) -> None:
-        report, state = data.draw(REPORTS)
-        self.pair.both(
-            lambda: self.pair.store.report_chunk(
-                lease.job_id, lease.number, report, holder=lease.holder, state=state
-            ),
-            lambda: self.pair.model.report_chunk(
-                lease.job_id, self.pair.held(lease), report, state
-            ),
-        )
-
-    def finish(self, data: st.DataObject) -> None:
-        """End a job as one does who has, or had, the lease of its finish."""
+    def finish(self, random: Random) -> None:
+        """End a job as one does who has the lease of its finish, or had it."""
         leases = [lease for lease in self.pair.leases if lease.step == "finish"]
         if leases:
-            self.complete(data.draw(st.sampled_from(leases)).job_id, data.draw(OUTCOMES))
+            self._complete(random.choice(leases).job_id, random)
 
-    def complete(self, job_id: str, outcome: Outcome) -> None:
-        self.move_job(job_id, Phase.EXECUTING, {Phase.QUEUED})
-        self.pair.both(
-            lambda: self.pair.store.complete(job_id, outcome),
-            lambda: self.pair.model.complete(job_id, outcome),
-        )
+    def _complete(self, job_id: str, random: Random) -> None:
+        self._move(job_id, Phase.EXECUTING, {Phase.QUEUED})
+        self.pair.both("complete", job_id, random.choice(OUTCOMES))
 
-    def move(self, data: st.DataObject) -> None:
-        job_id, (to, among, error) = self.pair.some_job(data), data.draw(MOVES_TO)
-        self.move_job(job_id, to, among, error=error)
+    def move(self, random: Random) -> None:
+        to, among = any_move(random)
+        self._move(self.pair.some_job(random), to, among, error=random.choice([None, ERROR]))
 
-    def move_job(
+    def _move(
         self,
         job_id: str,
         to: Phase,
@@ -191,19 +102,91 @@ class Workers:
         *,
         error: ErrorSummary | None = None,
     ) -> None:
-        self.pair.both(
-            lambda: self.pair.store.move(job_id, to, among=among, error=error),
-            lambda: self.pair.model.move(job_id, to, among=among, error=error),
-        )
+        self.pair.both("move", job_id, to, among=among, error=error)
 
-    def die(self, data: st.DataObject) -> None:
-        lease = self.pair.some_lease(data)
+    # Chunks
+
+    def next_chunks(self, random: Random) -> None:
+        self.pair.both("next_chunks", self.pair.some_job(random), random.randint(0, 4))
+
+    def claim(self, random: Random) -> None:
+        self._claim_chunk(self.pair.some_job(random), random.randint(0, 3), random)
+
+    def _claim_chunk(self, job_id: str, number: int, random: Random) -> None:
+        lease = Lease(job_id, self.pair.new_name(), number=number)
+        lease_s = random.choice(LEASES_S)
+        if self.pair.both("claim_chunk", job_id, number, holder=lease.holder, lease_s=lease_s):
+            self.pair.leases.append(lease)
+
+    def forget_attempts(self, random: Random) -> None:
+        """Finish items one by one, now and then more than a chunk has."""
+        lease = self.pair.some_lease(random, of_chunk=True)
+        if lease:
+            attempts, holder = random.randint(0, 1), lease.holder
+            for _ in range(random.randint(1, 4)):
+                self.pair.both(
+                    "forget_attempts", lease.job_id, lease.number, holder=holder, attempts=attempts
+                )
+
+    def report(self, random: Random) -> None:
+        lease = self.pair.some_lease(random, of_chunk=True)
+        if lease:
+            self._report(lease, random)
+
+    def _report(self, lease: Lease, random: Random) -> None:
+        (report, state), holder = any_report(random), lease.holder
+        verb = "report_chunk"
+        self.pair.both(verb, lease.job_id, lease.number, report, holder=holder, state=state)
+
+    # Either
+
+    def renew(self, random: Random) -> None:
+        lease = self.pair.some_lease(random)
+        if lease:
+            self.pair.both(
+                "renew",
+                lease.job_id,
+                holder=lease.holder,
+                lease_s=random.choice(LEASES_S),
+                number=lease.number,
+                step=lease.step,
+            )
+
+    def release(self, random: Random) -> None:
+        lease = self.pair.some_lease(random)
+        if lease:
+            self._release(lease, pause_s=random.choice(RESTS_S))
+
+    def _release(self, lease: Lease, *, pause_s: float | None) -> None:
+        verb, what = "release_step" if lease.step else "release_chunk", lease.step or lease.number
+        self.pair.both(verb, lease.job_id, what, holder=lease.holder, pause_s=pause_s)
+
+    def take_over(self, random: Random) -> None:
+        """Have a worker die, and another go on with its chunk; the dead one may be heard yet."""
+        lease = self.pair.some_lease(random, of_chunk=True)
+        if lease and lease.number is not None:
+            self.pair.model.dead.add(lease.holder)
+            self.sweep(is_queue_new=False)
+            self._claim_chunk(lease.job_id, lease.number, random)
+
+    def try_again(self, random: Random) -> None:
+        """Have a chunk fail for the moment, and take it as soon as that is allowed."""
+        lease = self.pair.some_lease(random, of_chunk=True)
+        if lease and lease.number is not None:
+            self._release(lease, pause_s=5.0)
+            self.pair.wait(random.choice([4, 5]))
+            self._claim_chunk(lease.job_id, lease.number, random)
+
+    def die(self, random: Random) -> None:
+        lease = self.pair.some_lease(random)
         if lease:
             self.pair.model.dead.add(lease.holder)
 
-    def sweep(self, data: st.DataObject) -> None:
-        is_queue_new = data.draw(st.booleans())
-        self.pair.both(
+    # The sweeper
+
+    def sweep(self, *, is_queue_new: bool) -> None:
+        self.pair.same(
+            f"sweep {is_queue_new=}",
             lambda: sweep(self.pair.runtime, is_thorough=False, is_queue_new=is_queue_new),
             lambda: self.pair.model.sweep(is_queue_new=is_queue_new),
         )

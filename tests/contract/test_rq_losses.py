@@ -170,6 +170,20 @@ def test_job_goes_on_soon_after_the_queue_lost_its_tasks(
     assert worker.poll() is None, "it was not started again"
 
 
+def test_task_that_ends_after_a_flush_leaves_nothing(
+    bench: Bench, capfd: pytest.CaptureFixture[str]
+) -> None:
+    worker = bench.start_worker()
+    bench.queue(WORD="sky", TIMES="1", SLEEP="0.5")
+    wait_until(bench.chunk_holder)
+    bench.redis.flushall()
+    wait_until(bench.phase_is(Phase.COMPLETED))
+    worker.terminate()
+    assert worker.wait(30) == 0
+    assert bench.redis.keys("rq:job:*") == []
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_task_that_runs_outlives_its_queue(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -15,7 +15,6 @@ from soda_service.engine.image import PixelBox
 from soda_service.errors import SourceUnavailable, TileUnreadable
 from soda_service.jobs.cutout import CutoutJob
 from soda_service.jobs.sky import Sky
-from soda_service.tiles import fitsfile
 from soda_service.tiles.catalogue import ObjectCatalogue
 from soda_service.tiles.reader import TileFile, TileReader
 from soda_service.tiles.release import Plane
@@ -282,7 +281,7 @@ def test_a_tile_is_opened_anew_after_its_disk_was_away(
         return preadv(descriptor, *arguments)
 
     assert reader.open(file) is handle
-    monkeypatch.setattr(fitsfile.os, "preadv", read_or_fail)
+    monkeypatch.setattr(os, "preadv", read_or_fail)
     with pytest.raises(SourceUnavailable, match="Stale file handle"):
         handle.read(0, BOX)
     again = reader.open(file)

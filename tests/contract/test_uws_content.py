@@ -1,4 +1,4 @@
-"""What goes into jobs and comes out over HTTP: parameters, uploads, results, pages."""
+"""What goes into jobs and comes out, beyond the rules of UWS (`rules/`)."""
 
 import io
 from pathlib import Path
@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.toyjob import ToyJob
 from tests.uws_runtime import bring_to
 from tests.uws_web import BASE_URL, UWS, Web, assert_text_error, open_web
+from uws.errors import TransientError
 from uws.models import Phase
 
 FORM = "application/x-www-form-urlencoded"
-BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
-XLINK = "{http://www.w3.org/1999/xlink}"
 
 
 @pytest.fixture
@@ -96,23 +96,6 @@ def test_uws_39_a_refused_body_leaves_neither_job_nor_files(
     assert web.kept() == []
 
 
-def test_dali_1_3_names_in_any_case_are_one_parameter_and_repeats_are_repeated(web: Web) -> None:
-    path = _create(
-        web,
-        query_string="Circle=1+2+3",
-        data={"circle": ["4 5 6", "7 8 9"], "ID": "ivo://x?a&b"},
-    )
-    assert _parameters(web, path) == [
-        ("CIRCLE", None, "1 2 3"),
-        ("CIRCLE", None, "4 5 6"),
-        ("CIRCLE", None, "7 8 9"),
-        ("ID", None, "ivo://x?a&b"),
-    ]
-    assert web.client.get(f"{path}/parameters/circle").text == "1 2 3"
-    assert web.client.get(f"{path}/parameters/CIRCLE.3").text == "7 8 9"
-    assert web.client.get(f"{path}/parameters/CIRCLE.4").status_code == 404
-
-
 def test_uws_27_a_10_mb_form_value_is_kept_by_reference(web: Web) -> None:
     table = "RA,DEC\r\n" + "12.5,-3.25\r\n" * 900_000
     path = _create(web, data={"POSITIONS": table})
@@ -149,40 +132,28 @@ def test_uws_50_uploads_are_served_back_with_their_type(web: Web) -> None:
     assert (second.data, second.content_type) == (b"", "application/octet-stream")
 
 
-def test_uws_49_posted_parameters_replace_those_of_the_name(web: Web) -> None:
-    path = _create(web, data={"WORD": ["a", "b"], "TIMES": "2", "OLD": "x" * 5000})
-    answer = web.client.post(
-        f"{path}/parameters", data={"word": "sky", "old": "short", "runId": "label"}
-    )
-    assert (answer.status_code, answer.headers["Location"]) == (303, f"{BASE_URL}{path}")
-    assert sorted(_parameters(web, path)) == [
-        ("OLD", None, "short"),
-        ("TIMES", None, "2"),
-        ("WORD", None, "sky"),
-    ]
-    assert web.document(path).findtext(f"{UWS}runId") == "label"
+def test_a_value_that_is_replaced_leaves_no_file(web: Web) -> None:
+    path = _create(web, data={"OLD": "x" * 5000})
+    assert len(web.kept()) == 1
+    assert web.client.post(f"{path}/parameters", data={"old": "short"}).status_code == 303
     assert web.kept() == []
 
 
 @pytest.mark.parametrize(
-    ("body", "content_type", "text", "media_type"),
+    ("content_type", "media_type"),
     [
-        (b"a=b&c", "application/x-www-form-urlencoded", "a=b&c", "text/plain; charset=utf-8"),
-        (b"sky", "text/plain", "sky", "text/plain; charset=utf-8"),
-        (b"", None, "", "text/plain; charset=utf-8"),
-        (b"RA,DEC\n", "text/csv", "RA,DEC\n", "text/csv; charset=utf-8"),
-        (b"x" * 5000, None, "x" * 5000, "text/plain; charset=utf-8"),
+        ("application/x-www-form-urlencoded", "text/plain; charset=utf-8"),
+        ("text/plain", "text/plain; charset=utf-8"),
+        (None, "text/plain; charset=utf-8"),
+        ("text/csv", "text/csv; charset=utf-8"),
     ],
 )
-def test_uws_49_put_sets_a_parameter_to_the_bare_body(
-    web: Web, body: bytes, content_type: str | None, text: str, media_type: str
+def test_uws_49_a_value_that_was_put_has_the_type_that_was_said(
+    web: Web, content_type: str | None, media_type: str
 ) -> None:
-    path = _create(web, data={"WORD": ["a", "b"]})
-    answer = web.client.put(f"{path}/parameters/Word", data=body, content_type=content_type)
-    assert (answer.status_code, answer.headers["Location"]) == (303, f"{BASE_URL}{path}")
-    assert len(_parameters(web, path)) == 1
-    found = web.client.get(f"{path}/parameters/WORD")
-    assert (found.text, found.content_type) == (text, media_type)
+    path = _create(web)
+    web.client.put(f"{path}/parameters/A", data=b"a=b", content_type=content_type)
+    assert web.client.get(f"{path}/parameters/A").content_type == media_type
 
 
 @pytest.mark.parametrize(
@@ -203,62 +174,7 @@ def test_control_parameters_are_refused_among_parameters(
     assert web.kept() == []
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_dali_9_parameters_change_only_while_pending(web: Web, method: str) -> None:
-    path = _create(web, data={"WORD": "sky", "PHASE": "RUN"})
-    target = f"{path}/parameters" + ("/WORD" if method == "PUT" else "")
-    answer = web.client.open(target, method=method, data={"WORD": "sea"})
-    job_id = path.rpartition("/")[2]
-    assert_text_error(
-        answer,
-        403,
-        f"UsageError: job {job_id} is COMPLETED; parameters can only be changed while PENDING",
-    )
-    assert _parameters(web, path) == [("WORD", None, "sky")]
-
-
 # ---------------------------------------------------------------------- results
-
-
-def test_uws_28_every_result_is_there_under_its_link(web: Web) -> None:
-    path = _create(web, data={"WORD": "sky", "TIMES": "2", "PHASE": "RUN"})
-    found = {}
-    for child in web.document(f"{path}/results"):
-        answer = web.client.get(child.get(f"{XLINK}href").removeprefix(BASE_URL))
-        assert answer.content_length == int(child.get("size"))
-        assert answer.content_type == f"{child.get('mime-type')}; charset=utf-8"
-        found[child.get("id")] = answer.text
-    assert found == {
-        "item-000.txt": "sky 0\n",
-        "item-001.txt": "sky 1\n",
-        "result": "sky 0\nsky 1\n",
-    }
-
-
-def test_dali_10_25_a_result_has_size_age_tag_and_ranges(web: Web) -> None:
-    path = _create(web, data={"WORD": "sky", "PHASE": "RUN"})
-    url = f"{path}/results/result"
-    whole = web.client.get(url)
-    assert whole.headers["X-Content-Type-Options"] == "nosniff"
-    assert whole.headers["Accept-Ranges"] == "bytes"
-    assert "Last-Modified" in whole.headers
-    assert whole.headers["Content-Disposition"] == "inline; filename=result.txt"
-    part = web.client.get(url, headers={"Range": "bytes=1-2"})
-    assert (part.status_code, part.data) == (206, b"ky")
-    assert part.headers["Content-Range"] == "bytes 1-2/6"
-    same = web.client.get(url, headers={"If-None-Match": whole.headers["ETag"]})
-    assert (same.status_code, same.data) == (304, b"")
-    head = web.client.head(url)
-    assert (head.status_code, head.data, head.content_length) == (200, b"", 6)
-
-
-def test_files_that_are_not_local_are_sent_just_so(
-    web: Web, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = _create(web, data={"WORD": "sky", "PHASE": "RUN"})
-    monkeypatch.setattr(type(web.runtime.files), "path", lambda *_: None)
-    test_dali_10_25_a_result_has_size_age_tag_and_ranges(web)
-    assert web.client.get(f"{path}/results/result").data == b"sky 0\n"
 
 
 def test_uws_29_results_are_there_while_executing(web: Web) -> None:
@@ -269,14 +185,42 @@ def test_uws_29_results_are_there_while_executing(web: Web) -> None:
         assert (answer.status_code, answer.data) == (200, b"sky 0\n")
 
 
-@pytest.mark.parametrize(
-    "name", ["nothing", "item-000.txt/x", "..", "%2e%2e/%2e%2e/jobs.db", "a%00b", ".uws"]
-)
-def test_dali_10_an_unknown_result_is_404(web: Web, name: str) -> None:
-    path = _create(web, data={"WORD": "sky", "T": "x" * 5000})
-    answer = web.client.get(f"{path}/results/{name}")
-    assert answer.status_code == 404
-    assert answer.text.startswith("UsageError: ")
+@pytest.mark.parametrize("phase", [Phase.EXECUTING, Phase.SUSPENDED])
+def test_uws_29_what_is_finished_is_listed_in_the_midst_of_the_work(web: Web, phase: Phase) -> None:
+    job_id = bring_to(web.service, phase, "")
+    web.runtime.files.write(f"{job_id}/item-000.txt", b"sky 0\n")
+    for path in (f"/async/{job_id}", f"/async/{job_id}/results"):
+        (found,) = web.document(path).iter(f"{UWS}result")
+        assert (found.get("id"), found.get("size")) == ("item-000.txt", "6")
+    page = web.client.get(f"/async/{job_id}", headers={"Accept": "text/html"})
+    assert f"{BASE_URL}/async/{job_id}/results/item-000.txt" in page.text
+
+
+@pytest.mark.parametrize("error", [OSError(5, "I/O error"), TransientError("away")])
+def test_a_document_is_given_also_while_files_are_away(
+    web: Web, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise error
+
+    job_id = bring_to(web.service, Phase.EXECUTING, "")
+    monkeypatch.setattr(ToyJob, "results_so_far", broken)
+    assert len(web.document(f"/async/{job_id}/results")) == 0
+    assert web.document(f"/async/{job_id}").findtext(f"{UWS}phase") == "EXECUTING"
+
+
+def test_a_result_made_on_demand_has_a_tag_once_the_job_is_done(web: Web) -> None:
+    path = _create(web, data={"WORD": "sky", "PHASE": "RUN"})
+    whole = web.client.get(f"{path}/results/stream")
+    part = web.client.get(f"{path}/results/stream", headers={"Range": "bytes=2-3"})
+    assert (part.status_code, part.data) == (206, b"cd")
+    assert part.headers["Content-Range"] == "bytes 2-3/6"
+    same = web.client.get(
+        f"{path}/results/stream", headers={"If-None-Match": whole.headers["ETag"]}
+    )
+    assert (same.status_code, same.data) == (304, b"")
+    endless = web.client.get(f"{path}/results/endless", headers={"Range": "bytes=2-3"})
+    assert (endless.status_code, endless.data, "ETag" in endless.headers) == (200, b"abcdef", False)
 
 
 def test_a_listed_result_whose_file_is_gone_is_404(web: Web) -> None:

@@ -47,11 +47,6 @@ def test_a_document_format_at_creation_is_no_job_parameter(web: Web) -> None:
     ]
 
 
-def test_dali_t3_text_xml_asked_for_is_answered(web: Web) -> None:
-    answer = web.client.get("/async?RESPONSEFORMAT=text/xml")
-    assert answer.content_type == "text/xml; charset=utf-8"
-
-
 def test_a_browser_gets_pages_without_scripts_and_inline_style(web: Web) -> None:
     path = web.create(WORD="sky", RUNID="<b>night</b>", PHASE="RUN")
     failed = web.create(WORD="<i>&", FAIL="x" * 5000)

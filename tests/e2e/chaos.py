@@ -35,6 +35,9 @@ __all__ = ["KINDS", "Report", "run_chaos"]
 
 _CLIENTS = 3
 _PAUSE_MAX_S = 0.7
+_UNDISTURBED_S = 5.0
+"""Time of the undisturbed jobs on an idle machine; on a busy one pauses are as much longer."""
+
 _VICTIM_LIMIT_S = 5.0
 _END_LIMIT_S = 240.0
 
@@ -147,15 +150,24 @@ def run_chaos(data: Path, *, kills: int, seed: int, tell: Callable[[str], None])
         When an accepted job is not completed, a file differs, or anything is left behind.
     """
     begun_s = time.monotonic()
+    dice, counts = random.Random(seed), Counter[str]()
     make_survey(data)
     life = _Life(data, f"{os.getpid()}-{seed}")
     life.start()
     with closing(life):
+        served_s = time.monotonic()
         expected = _undisturbed(life, data)
+        busy = (time.monotonic() - served_s) / _UNDISTURBED_S
+        pause_max_s = _PAUSE_MAX_S * min(2.0, max(1.0, busy))
         tell(f"undisturbed: {sum(len(a.digests) for a in expected.values())} files")
         ledger = Ledger(data / "jobs")
         with _clients(life, kills) as client:
-            counts = _kill_all(life, ledger, kills, random.Random(seed), tell)
+            for number, kind in enumerate(_plan(kills, dice), start=1):
+                threading.Event().wait(dice.uniform(0, pause_max_s))
+                ledger.note()
+                assert life.kill(kind), f"no {kind} to kill within {_VICTIM_LIMIT_S} s"
+                counts[kind] += 1
+                tell(f"{number:4} {kind}, {len(ledger)} cutouts finished so far")
         tell(f"{len(client.accepted)} jobs accepted; waiting for the end of all")
         _check_jobs(life, data, client, expected)
         remade = ledger.made_again()
@@ -191,21 +203,12 @@ def _clients(life: _Life, kills: int) -> Iterator[Client]:
             one.result()
 
 
-def _kill_all(
-    life: _Life, ledger: Ledger, kills: int, dice: random.Random, tell: Callable[[str], None]
-) -> Counter[str]:
-    """Kill as often as asked for, in a random order, at random moments."""
-    plan = [kind for kind, share in _KINDS.items() for _ in range(share)]
-    plan = list(itertools.islice(itertools.cycle(plan), kills))
+def _plan(kills: int, dice: random.Random) -> list[str]:
+    """Give the kinds of processes to kill, in a random order."""
+    shares = [kind for kind, share in _KINDS.items() for _ in range(share)]
+    plan = list(itertools.islice(itertools.cycle(shares), kills))
     dice.shuffle(plan)
-    counts: Counter[str] = Counter()
-    for number, kind in enumerate(plan, start=1):
-        threading.Event().wait(dice.uniform(0, _PAUSE_MAX_S))
-        ledger.note()
-        assert life.kill(kind), f"no {kind} to kill within {_VICTIM_LIMIT_S} s"
-        counts[kind] += 1
-        tell(f"{number:4} {kind}, {len(ledger)} cutouts finished so far")
-    return counts
+    return plan
 
 
 def _wait_for_all(life: _Life) -> None:

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -92,7 +92,7 @@ def start(runtime: Runtime) -> str:
 
 
 def cutouts(root: Path, job_id: str) -> dict[str, str]:
-    """Give the hash of each cutout that summary.json names, having compared it with what is there."""
+    """Give the hash of each cutout of a job all of whose rows were cut."""
     summary = json.loads((root / job_id / "summary.json").read_bytes())
     rows = summary["cutouts"]
     assert [row["STATUS"] for row in rows] == ["ok"] * ROWS, [row["MESSAGE"] for row in rows]
@@ -101,7 +101,7 @@ def cutouts(root: Path, job_id: str) -> dict[str, str]:
         for path in (root / job_id).rglob("*.fits")
     }
     assert len(there) == ROWS
-    assert [path for path in (root / job_id).rglob(".part-*")] == []
+    assert list((root / job_id).rglob(".part-*")) == []
     return there
 
 
@@ -241,13 +241,13 @@ def test_the_service_on_a_full_disk(
         before = post(base, TABLE)
         assert before.status_code == 303, before.text
         disk.fill()
-        folders = set(os.listdir(disk.root / "jobs"))
+        folders = set((disk.root / "jobs").iterdir())
         refused = post(base, TABLE + f"{RA_DEG},{DEC_DEG}\n" * 20_000)
         assert refused.status_code == 503, refused.text
         assert refused.text.startswith("ServiceUnavailable: ")
         assert "No space left on device" in refused.text
         assert int(refused.headers["Retry-After"]) > 0
-        assert set(os.listdir(disk.root / "jobs")) == folders, "nothing is half created"
+        assert set((disk.root / "jobs").iterdir()) == folders, "nothing is half created"
         listed = requests.get(f"{base}/async", timeout=60).text
         assert listed.count("<uws:jobref ") == 1
         disk.free()
@@ -255,7 +255,7 @@ def test_the_service_on_a_full_disk(
         assert after.status_code == 303, after.text
         for answer in (before, after):
             url = answer.headers["Location"]
-            wait_for(lambda url=url: is_done(url), "end of the job", 120)
+            wait_for(partial(is_done, url), "end of the job", 120)
             assert cutouts(disk.root / "jobs", url.rpartition("/")[2]) == undisturbed
         assert service.stop() == 0
 

@@ -1,14 +1,15 @@
 """The queue server is frozen, or gone: requests do not wait for it, and no job is lost."""
 
+import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
+import redis
 import requests
 
 from tests.e2e.service_process import Service, started, wait_for
@@ -26,12 +27,14 @@ SOON_S = 20.0
 """Less than the lease of 30 s, after which all that was sent and not begun is sent again."""
 
 
-@pytest.fixture
-def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    make_survey(tmp_path)
-    monkeypatch.setenv("SODA_SWEEP__EVERY_S", "0.5")
-    command = ["-m", "soda_service.cli", "serve", "--data", str(tmp_path), "--port", "0"]
-    with started([*command, "--workers", "1"], tmp_path / "log") as service:
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Give a service with one worker; its log is in its data directory."""
+    data = tmp_path_factory.mktemp("data")
+    make_survey(data)
+    environ = os.environ | {"SODA_SWEEP__EVERY_S": "0.5"}
+    command = ["-m", "soda_service.cli", "serve", "--data", str(data), "--port", "0"]
+    with started([*command, "--workers", "1"], data / "log", environ=environ) as service:
         yield service
         assert service.stop() == 0
         assert "Traceback" not in service.log.read_text(encoding="utf-8")
@@ -120,10 +123,6 @@ def test_queue_that_is_gone_for_a_while(service: Service) -> None:
 
 def test_flushed_queue(service: Service) -> None:
     """The workers go on and are counted again; nothing waits for a lease."""
-    import json
-
-    import redis
-
     base = f"http://{service.address}"
     workers = [process.pid for process in service.named("soda-worker-1")]
     note = json.loads((service.log.parent / ".serve.lock").read_text(encoding="utf-8"))

@@ -96,7 +96,7 @@ def test_uws_22_expired_job_is_archived_in_the_midst_of_its_work(place: Place) -
     job_id = url.rpartition("/")[2]
 
     def phase() -> str:
-        return document_of(f"{url}?WAIT=5").findtext("uws:phase", "", UWS)
+        return str(document_of(f"{url}?WAIT=5").findtext("uws:phase", "", UWS))
 
     wait_for(lambda: phase() == "ARCHIVED", "archived", 60)
     # What a worker wrote before it knew is removed once more after two leases.

@@ -28,7 +28,8 @@ _log = logging.getLogger(__name__)
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 _BUSY_TIMEOUT_S = 15.0
-"""How long a SQLite writer waits for another; a write transaction takes milliseconds."""
+"""How long a SQLite writer waits for another, where the URL does not say `?timeout=`; a write
+transaction takes milliseconds."""
 
 _WAL_RETRY_S = 0.01
 
@@ -69,9 +70,10 @@ def open_engine(url: str) -> Engine:
 
 
 def _open_sqlite(url: URL) -> Engine:
+    timeout_s = {} if "timeout" in url.query else {"timeout": _BUSY_TIMEOUT_S}
     engine = sa.create_engine(
         url,
-        connect_args={"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False},
+        connect_args={**timeout_s, "check_same_thread": False},
         pool_size=5,
         max_overflow=20,
     )

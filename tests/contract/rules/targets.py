@@ -59,7 +59,8 @@ class JobAt:
 
     def text(self, name: str) -> str | None:
         """Get the text of a child of the job's document."""
-        return self.document().findtext(f"{UWS}{name}")
+        text: str | None = self.document().findtext(f"{UWS}{name}")
+        return text
 
     def moment(self, name: str) -> datetime:
         """Get an instant of the job's document."""
@@ -231,6 +232,8 @@ def cutout_target(base: str, check_xml: Callable[[bytes], None]) -> Target:
         good={"RA": f"{RA_DEG}", "DEC": f"{DEC_DEG}"},
         lasting={
             "POSITIONS": f"RA,DEC\n{rows}",
+            "XSIZE": "1.5",
+            "YSIZE": "1.5",
             "COLORS_FITS": "grizy",
             "MAKE_RGB_STIFF": "true",
             "RGB_STIFF_COLORS": triplets,

@@ -147,6 +147,7 @@ def test_uws_27_parameters_are_listed_as_sent(target: Target) -> None:
     assert job.get("/parameters/BIG").text == "x" * 5000
     assert job.get("/parameters/NUL").body == b"\0"
     assert job.get("/parameters/CIRCLE.2").text == "4 5 6"
+    assert job.get("/parameters/CIRCLE.3").status == 404
     assert all("isPost" not in entry.attrib for entry in job.document("/parameters"))
 
 

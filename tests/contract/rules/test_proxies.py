@@ -12,7 +12,7 @@ from tests.contract.rules.targets import HREF, Target
 from tests.contract.rules.wire import Answer, ask, form_body
 from tests.e2e.service_process import started
 
-pytestmark = pytest.mark.xdist_group("rules")
+_alone = pytest.mark.xdist_group("rules")
 
 HOP = {
     "X-Forwarded-For": "192.0.2.7",
@@ -68,6 +68,7 @@ def _assert_addresses(base: str, headers: dict[str, str], expected: str) -> None
     assert (deleted.status, deleted.location) == (303, f"{expected}/async")
 
 
+@_alone
 @pytest.mark.parametrize("headers", [HOP, SPOOFED], ids=["hop", "spoofed"])
 def test_uws_t2_one_proxy_is_believed_where_there_is_one(
     behind: str, headers: dict[str, str]
@@ -75,10 +76,12 @@ def test_uws_t2_one_proxy_is_believed_where_there_is_one(
     _assert_addresses(behind, headers, "https://sky.example/vo")
 
 
+@_alone
 def test_uws_t2_a_proxy_that_says_nothing_changes_nothing(behind: str) -> None:
     _assert_addresses(behind, {}, behind)
 
 
+@_alone
 def test_uws_t2_a_configured_address_stands_whatever_a_client_says(tmp_path: Path) -> None:
     fixed = "https://sky.example/cutouts"
     with _served(tmp_path, base_url=fixed) as base:
@@ -86,6 +89,7 @@ def test_uws_t2_a_configured_address_stands_whatever_a_client_says(tmp_path: Pat
         _assert_addresses(base, {"Host": "evil.example"}, fixed)
 
 
+@_alone
 def test_uws_t2_t4_a_path_prefix_is_part_of_every_address(tmp_path: Path) -> None:
     with _served(tmp_path, proxy_hops=1, path_prefix="/cutouts") as base:
         headers = {**HOP, "X-Forwarded-Prefix": "/evil"}

@@ -3,6 +3,7 @@
 import gzip
 import io
 import tarfile
+from time import sleep
 
 import pytest
 
@@ -128,6 +129,7 @@ def test_the_archive_of_an_aborted_job_may_still_grow_and_has_no_tag(cutout: Tar
     job = cutout.executing()
     while not job.results():
         assert job.phase == "EXECUTING"
+        sleep(0.05)
     assert "archive" not in job.results()
     assert job.post("/phase", PHASE="ABORT").status == 303
     url, whole = _result(job, "archive")

@@ -45,6 +45,9 @@ def test_uws_3_atoms_are_plain_text_without_a_newline(target: Target) -> None:
         answer = job.get(f"/{name}")
         assert answer.content_type == "text/plain; charset=utf-8"
         assert answer.text == answer.text.strip()
+        head = ask("HEAD", f"{job.url}/{name}")
+        assert (head.status, head.body, head.content_type) == (200, b"", answer.content_type)
+        assert head.headers["Content-Length"] == str(len(answer.body))
     for place in DOCUMENTS:
         assert job.get(place).media_type == "application/xml"
 

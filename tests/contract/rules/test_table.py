@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def _servers_of(function: ast.FunctionDef) -> set[str]:
     return set(SERVERS) if "target" in fixtures else fixtures & set(SERVERS)
 
 
+@cache
 def _observed() -> dict[str, set[str]]:
     """Give the servers on which the tests of this folder observe each rule."""
     found: dict[str, set[str]] = defaultdict(set)

@@ -33,7 +33,7 @@ LIMITS = JobLimits(
     execution_max_s=3600,
     lifetime_default_s=86400,
     lifetime_max_s=10 * 86400,
-    wait_max_s=6,
+    wait_max_s=8,
     running_jobs_max=20,
     lease_s=600,  # jobs put into a phase by hand have no worker, and are to stay there
 )

@@ -9,13 +9,15 @@ from typing import Self
 
 import pytest
 
+from tests.toyjob import queue_toy
 from uws.errors import TransientError, storage_error
 from uws.files import LocalFiles
+from uws.models import Phase
+from uws.runtime import Runtime
 
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from typing import Self
 from uws.files import LocalFiles
 
 files = LocalFiles(Path(sys.argv[1]))
@@ -148,3 +150,16 @@ def test_trouble_with_storage_is_the_moments(code: int, text: str) -> None:
 )
 def test_other_errors_are_not(error: OSError) -> None:
     assert storage_error(error) is None
+
+
+@pytest.mark.parametrize("chunks", ["1", "2"])
+def test_a_finished_job_has_no_unfinished_files(inline: Runtime, chunks: str) -> None:
+    """As they are left by workers that are killed while they write."""
+    queue_toy(inline, WORD="sky", TIMES="2", CHUNKS=chunks)
+    inline.files.write("job/other", b"1")
+    path = inline.files.path("job/.parts/.part-left")
+    assert path is not None
+    path.write_bytes(b"half of a file")
+    inline.executor.send_plan("job")
+    assert inline.store.phase("job") is Phase.COMPLETED
+    assert not path.exists()

@@ -193,3 +193,48 @@ def test_silent_work_outlives_a_store_that_is_away(
     runtime.executor.send_plan("job")
     assert runtime.store.get("job").progress.done == 2
     runtime.store.close()
+
+
+@pytest.mark.parametrize("end", [abort_job, destroy_job])
+def test_an_ended_job_is_noticed_long_before_its_lease_is_renewed(
+    tmp_path: Path, end: Callable[[Runtime, str], bool]
+) -> None:
+    runtime = toy_runtime(tmp_path, limits=replace(LIMITS, lease_s=60))
+
+    class Ended(Beating):
+        @override
+        def run_chunk(self, context: JobContext, chunk: Chunk) -> ChunkReport:
+            assert end(runtime, "job")
+            return super().run_chunk(context, chunk)
+
+    ended = Ended()
+    queue_toy(set_type(runtime, ended), WORD="sky")
+    runtime.executor.send_plan("job")
+    assert 0.5 < ended.beats_s[-1] < 5
+    runtime.store.close()
+
+
+def test_a_store_that_cannot_be_looked_at_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = toy_runtime(tmp_path, limits=replace(LIMITS, lease_s=60))
+    looks: list[str] = []
+
+    class Watched(ToyJob):
+        @override
+        def run_chunk(self, context: JobContext, chunk: Chunk) -> ChunkReport:
+            with monkeypatch.context() as patch:
+                patch.setattr(runtime.store, "phase", look_in_vain)
+                deadline = time.monotonic() + 30
+                while not looks and time.monotonic() < deadline:
+                    threading.Event().wait(0.01)
+            context.heartbeat()
+            return super().run_chunk(context, chunk)
+
+    def look_in_vain(job_id: str) -> Phase:
+        looks.append(job_id)
+        raise TransientError("away")
+
+    assert run_toy(set_type(runtime, Watched()), WORD="sky").phase is Phase.COMPLETED
+    assert looks == ["job"]
+    runtime.store.close()

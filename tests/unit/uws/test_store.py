@@ -1,6 +1,7 @@
 """The job store on SQLite: what is its own, beside the contract of every store."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -77,6 +78,14 @@ def test_locked_store(
     other.close()
     store.create(new_toy())
     hasty._database._engine.dispose()
+
+
+def test_the_url_says_how_long_a_writer_waits(path: Path, store: JobStore) -> None:
+    hasty = open_store(f"sqlite:///{path}?timeout=0.01")
+    started = time.monotonic()
+    with store._database.writing(), pytest.raises(TransientError):
+        hasty.create(new_toy())
+    assert time.monotonic() - started < 10, "as long as without"
 
 
 def test_times_without_zone_are_refused(store: JobStore) -> None:
