@@ -248,7 +248,7 @@ class JobResources:
         runtime = self.service.runtime
         pieces = runtime.job_types[job.job_type].stream_result(job, result, runtime.files)
         if pieces is not None:
-            # Its tag holds for this job's content alone, as every tag does for its address.
+            # Only what is done stays the same: before that a part could be of other content.
             made = job.end_time if job.phase == Phase.COMPLETED else None
             return responses.send_stream(
                 pieces, result.media_type, result.size_bytes, name=job.id, made=made

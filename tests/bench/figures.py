@@ -64,7 +64,9 @@ def with_tables(page: str, tables: dict[str, str]) -> str:
     """
     for name, text in tables.items():
         place = re.compile(rf"(<!-- bench {name} -->\n).*?(<!-- /bench -->)", re.DOTALL)
-        page, count = place.subn(lambda match, text=text: f"{match[1]}\n{text}\n\n{match[2]}", page)
-        if not count:
+        found = place.search(page)
+        if found is None:
             raise ValueError(f"the page has no place for {name}")
+        new = f"{found[1]}\n{text}\n\n{found[2]}"
+        page = f"{page[: found.start()]}{new}{page[found.end() :]}"
     return page

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from typing_extensions import override
+
 from uws.files import JobFiles
 from uws.jobtype import JobContext
 from uws.models import Job, Phase
@@ -18,16 +20,20 @@ class _Context(JobContext):
     its_files: JobFiles
 
     @property
+    @override
     def job(self) -> Job:
         return self.its_job
 
     @property
+    @override
     def files(self) -> JobFiles:
         return self.its_files
 
+    @override
     def heartbeat(self) -> None:
         """Nobody takes the job away."""
 
+    @override
     def progress(self) -> None:
         """Nobody counts."""
 

@@ -3,13 +3,13 @@
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from tests.e2e.service_process import Process, Service, started
+from tests.e2e.service_process import Process, Service, descendants, started
 from tests.synthetic import DEC_DEG, RA_DEG, make_survey
 
 __all__ = ["POSITION", "Answer", "Client", "Running", "cpu_s", "private_mb", "running"]
@@ -97,6 +97,10 @@ class Running:
         parents = {process.parent for process in found}
         return [process for process in found if process.pid not in parents]
 
+    def all(self) -> list[Process]:
+        """Give all processes of the service but the supervisor."""
+        return descendants(self.service.popen.pid)
+
 
 @contextmanager
 def running(settings: str = "", *, workers: int = 2) -> Iterator[Running]:
@@ -112,12 +116,12 @@ def running(settings: str = "", *, workers: int = 2) -> Iterator[Running]:
 
 
 def cpu_s(processes: Sequence[Process]) -> float:
-    """Give the CPU time that processes have taken so far."""
+    """Give the CPU time that processes, and those of their children that ended, have taken."""
     total = 0
     for process in processes:
-        text = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
-        fields = text.rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
+        with suppress(FileNotFoundError, ProcessLookupError):
+            text = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
+            total += sum(map(int, text.rpartition(")")[2].split()[11:15]))
     return total / _TICKS_PER_S
 
 
@@ -125,7 +129,8 @@ def private_mb(processes: Sequence[Process]) -> float:
     """Give the memory that processes share with no other, MB."""
     total = 0
     for process in processes:
-        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="utf-8")
-        lines = (line.split() for line in text.splitlines())
-        total += sum(int(line[1]) for line in lines if line[0].startswith("Private_"))
+        with suppress(FileNotFoundError, ProcessLookupError):
+            text = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="utf-8")
+            lines = (line.split() for line in text.splitlines())
+            total += sum(int(line[1]) for line in lines if line[0].startswith("Private_"))
     return total * 1024 / 1e6

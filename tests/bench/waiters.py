@@ -12,6 +12,7 @@ from itertools import cycle
 
 from tests.bench.figures import Figure, milliseconds
 from tests.bench.running import POSITION, Running, cpu_s, private_mb, running
+from tests.e2e.service_process import Process
 
 __all__ = ["measure"]
 
@@ -87,7 +88,7 @@ def _blocked(service: Running, count: int, bar: str) -> list[Figure]:
         job = client.create(POSITION)
     before_mb = private_mb(web)
     with closing(_Crowd(service.address, job, count)) as crowd:
-        time.sleep(3)
+        _settle(web)
         assert not crowd.answered(0), "some were answered at once"
         grown_mb = private_mb(web) - before_mb
         idle_s = cpu_s(web)
@@ -119,6 +120,17 @@ def _blocked(service: Running, count: int, bar: str) -> list[Figure]:
     return figures
 
 
+def _settle(web: list[Process]) -> None:
+    """Wait until all who came have found their place."""
+    used_s, idle = cpu_s(web), 0
+    for _ in range(60):
+        time.sleep(0.5)
+        before_s, used_s = used_s, cpu_s(web)
+        idle = idle + 1 if used_s - before_s < 0.03 else 0
+        if idle == 2:
+            return
+
+
 def _others(service: Running, waiting: str, bar: str) -> Figure:
     """Have four clients ask for this and that, back to back."""
     with service.client() as client:
@@ -127,7 +139,7 @@ def _others(service: Running, waiting: str, bar: str) -> Figure:
     end = time.monotonic() + _SECONDS
 
     def work(_: int) -> list[float]:
-        took = []
+        took: list[float] = []
         with service.client() as client:
             for method, path, fields in cycle(_requests(job)):
                 if time.monotonic() > end:

@@ -11,6 +11,10 @@ from tests.contract.rules.targets import HREF, JobAt, Target
 from tests.contract.rules.wire import Answer, ask
 
 PRECONDITION = b"UsageError: the content is not that which If-Match or If-Unmodified-Since names\n"
+UNUSABLE = [
+    *("bytes=0-1,3-4", "bytes=0-1,", "bytes=", "bytes=-", "bytes=x-y", "bytes=5-2", "bytes"),
+    *("rows=0-1", "0-1", "bytes=1-2-3", "bytes=+1-2", f"bytes=0-{'9' * 30}", "bytes=\xb2-"),
+]
 OLD = "Thu, 01 Jan 2015 00:00:00 GMT"
 
 
@@ -59,26 +63,21 @@ def test_parts_of_a_result(target: Target, name: str) -> None:
         assert part.headers["ETag"] == whole.headers["ETag"]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("bytes=0-1,3-4", "bytes=0-1,", "bytes=", "bytes=-", "bytes=x-y", "bytes=5-2", "bytes"),
-        *("rows=0-1", "0-1", "bytes=1-2-3", "bytes=+1-2", f"bytes=0-{'9' * 30}", "bytes=\xb2-"),
-    ],
-)
-def test_a_range_that_cannot_be_used_is_passed_over(target: Target, text: str) -> None:
+def test_a_range_that_cannot_be_used_is_passed_over(target: Target) -> None:
     url, whole = _result(target.run())
-    answer = ask("GET", url, headers={"Range": text})
-    assert (answer.status, answer.body) == (200, whole.body)
-    assert "Content-Range" not in answer.headers
+    for text in UNUSABLE:
+        answer = ask("GET", url, headers={"Range": text})
+        assert (answer.status, answer.body) == (200, whole.body), text
+        assert "Content-Range" not in answer.headers
 
 
-@pytest.mark.parametrize("text", ["bytes={size}-", "bytes={size}-{size}", "bytes=-0"])
-def test_a_range_outside_the_file_is_416(target: Target, text: str) -> None:
+def test_a_range_outside_the_file_is_416(target: Target) -> None:
     url, whole = _result(target.run())
-    answer = ask("GET", url, headers={"Range": text.format(size=len(whole.body))})
-    assert (answer.status, answer.content_type) == (416, "text/plain; charset=utf-8")
-    assert answer.headers["Content-Range"] == f"bytes */{len(whole.body)}"
+    size = len(whole.body)
+    for text in (f"bytes={size}-", f"bytes={size}-{size}", "bytes=-0"):
+        answer = ask("GET", url, headers={"Range": text})
+        assert (answer.status, answer.content_type) == (416, "text/plain; charset=utf-8"), text
+        assert answer.headers["Content-Range"] == f"bytes */{size}"
 
 
 @pytest.mark.parametrize("name", ["result", "archive"])
