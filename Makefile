@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test lint bench serve clean
+.PHONY: install demo test lint bench chaos serve clean
 
 install: $(STAMP)
 
@@ -26,6 +26,11 @@ lint: install
 
 bench: install
 	$(BIN)/python tests/bench/planning.py
+
+# Longer than what `make test` does: real jobs while processes are killed, and a store that is away.
+chaos: install
+	$(BIN)/python -m tests.e2e.chaos --kills 300
+	CHAOS_OUTAGE_S=40 $(BIN)/python -m pytest tests/e2e/test_outage_store.py
 
 serve: install
 	$(BIN)/soda-service serve --data data

@@ -79,7 +79,8 @@ class CommandGroup(click.Group):
         except expected_errors() as error:
             if ctx.ensure_object(Shared).debug:
                 raise
-            lines = (" ".join(line.split()) for line in str(error).splitlines())
+            text = str(error).removeprefix("Error: ")  # click says it too
+            lines = (" ".join(line.split()) for line in text.splitlines())
             raise _Failure("\n".join(lines)) from error
 
 

@@ -134,6 +134,8 @@ class _TaskCall:
     id: str
     function: str
     arguments: tuple[str | int, ...]
+    is_urgent: bool = False
+    """Whether it goes before all that waits."""
 
 
 class RQExecutor(Executor):
@@ -174,7 +176,8 @@ class RQExecutor(Executor):
 
     @override
     def send_finish(self, job_id: str) -> None:
-        self._send(_TaskCall(f"{job_id}-finish", _FINISH, (job_id,)))
+        # A job whose rows are all cut must not stand behind the chunks of others.
+        self._send(_TaskCall(f"{job_id}-finish", _FINISH, (job_id,), is_urgent=True))
 
     def _send(self, *calls: _TaskCall) -> None:
         """Put tasks into the queue, except those that wait there already."""
@@ -193,6 +196,7 @@ class RQExecutor(Executor):
                     timeout=_NO_TIMEOUT,
                     result_ttl=0,
                     failure_ttl=_FAILURE_TTL_S,
+                    at_front=call.is_urgent,
                     pipeline=pipeline,
                 )
             pipeline.execute()

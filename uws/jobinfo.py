@@ -19,7 +19,7 @@ class JobInfo:
     """Progress and remarks of a job."""
 
     total: int
-    """Items of the job; 0 until it is planned."""
+    """Items of the job; while it is planned, those found so far."""
 
     done: int
     failed: int
@@ -37,10 +37,10 @@ class JobInfo:
 
 
 def job_info(job: Job, now: datetime) -> JobInfo | None:
-    """Sum up a job, or None while there is nothing to tell (not planned, no notes)."""
-    if job.chunk_count is None and not job.notes:
-        return None
+    """Sum up a job, or None while there is nothing to tell: no items, no notes."""
     progress = job.progress
+    if job.chunk_count is None and not job.notes and not progress.total:
+        return None
     return JobInfo(
         total=progress.total,
         done=progress.done,

@@ -54,6 +54,9 @@ class LeaseContext(JobContext):
     has_progressed: bool = False
     """Whether an item was finished, so that the tries of this chunk are counted anew."""
 
+    items_found: int = 0
+    """While planning."""
+
     is_lost: threading.Event = field(default_factory=threading.Event)
     is_over: threading.Event = field(default_factory=threading.Event)
 
@@ -73,6 +76,10 @@ class LeaseContext(JobContext):
             raise JobStopped(f"job {self.its_job.id}: the work was ended or given to another")
 
     @override
+    def found(self, items: int) -> None:
+        self.items_found = items
+
+    @override
     def progress(self) -> None:
         holding = self.holding
         if holding.number is None or self.has_progressed:
@@ -88,11 +95,14 @@ class LeaseContext(JobContext):
         another worker took the work.
         """
         pause_s = self.runtime.limits.lease_s / 3
-        due_s = time.monotonic() + pause_s
+        due_s, told = time.monotonic() + pause_s, 0
         while not self.is_over.wait(min(_LOOK_S, max(0.0, due_s - time.monotonic()))):
             is_due = time.monotonic() >= due_s
             try:
                 kept = self._renew() if is_due else self._is_wanted()
+                if self.items_found > told:
+                    told = self.items_found
+                    self.runtime.store.set_found(self.its_job.id, told)
             except TransientError as error:
                 kept = True
                 if is_due:

@@ -142,10 +142,10 @@ class CutoutJob:
         self._settings = settings
 
     def _request(
-        self, parameters: Sequence[Parameter], files: JobFiles
+        self, parameters: Sequence[Parameter], files: JobFiles, *, catalogues: Collection[str] = ()
     ) -> tuple[CutoutRequest, Release]:
+        """Read the parameters; warnings of object ids need the names of all `catalogues`."""
         releases = self._sky.releases
-        catalogues = self._sky.catalogue.releases()
         request = parse_request(
             parameters, releases, catalogues=catalogues, open_content=files.open
         )
@@ -154,7 +154,8 @@ class CutoutJob:
     def check(self, parameters: Sequence[Parameter], files: JobFiles) -> tuple[str, ...]:
         """Check parameters and, up to a number of rows, the table; longer ones when planned."""
         with told_by_uws():
-            request, release = self._request(parameters, files)
+            catalogues = self._sky.catalogue.releases()
+            request, release = self._request(parameters, files, catalogues=catalogues)
             table = table_of(parameters)
             if table is None:
                 return (*_without_effect(request), *request.warnings)

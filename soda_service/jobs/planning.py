@@ -58,9 +58,11 @@ def plan_cutouts(
     with tempfile.TemporaryFile() as file, context.files.writer(lines_key(job_id, None)) as done:
         spool = _Spool(file)
         matcher = Matcher(release, sky)
-        unmatched = 0
+        read = unmatched = 0
         for batch in _checked_batches(rows, rows_max=rows_max):
             context.heartbeat()
+            read += len(batch)
+            context.found(read)
             for planned, reason in matcher.match(batch):
                 if not reason:
                     spool.add(planned, matcher.tile_number(planned))

@@ -34,6 +34,10 @@ class _Context(JobContext):
         """Nobody takes the job away."""
 
     @override
+    def found(self, items: int) -> None:
+        """Nobody looks."""
+
+    @override
     def progress(self) -> None:
         """Nobody counts."""
 

@@ -16,7 +16,7 @@ from tests.toyjob import Recorder, ToyJob, toy_parameters
 from uws.errors import NotFoundError, TooManyError, WrongPhaseError
 from uws.files import LocalFiles
 from uws.jobtype import Plan
-from uws.models import ABORTABLE, AT_WORK, ChunkReport, ChunkState, Job, Phase
+from uws.models import ABORTABLE, AT_WORK, ChunkReport, Job, Phase
 from uws.runtime import JobLimits, Runtime
 from uws.service import JobService
 from uws.store import open_store
@@ -68,7 +68,7 @@ def work_all_off(url: str, folder: Path) -> Deeds:
 
 
 class _Member:
-    EVENTS = (*("create", "start") * 2, "abort", "delete", "change", *("work",) * 8, "sweep")
+    EVENTS = (*("create", "start") * 2, "abort", "delete", "change", *("go_on",) * 8, "sweep")
 
     def __init__(self, url: str, folder: Path, seed: int) -> None:
         self.random = Random(seed)
@@ -80,26 +80,27 @@ class _Member:
         self.store, self.service = self.runtime.store, JobService(self.runtime)
 
     def do_something(self) -> None:
-        match self.random.choice(self.EVENTS):
-            case "create":
-                self.create()
-            case "sweep":
-                self.sweep()
-            case "work":
-                for job in self.some(AT_WORK):
-                    self.work(job)
-            case "start":
-                for job in self.some({Phase.PENDING}):
-                    self.service.start(job.owner, job.id)
-            case "abort":
-                for job in self.some(ABORTABLE):
-                    self.service.abort(job.owner, job.id)
-            case "delete":
-                for job in self.some(set(Phase)):
-                    self.service.delete(job.owner, job.id)
-            case _:
-                for job in self.some({Phase.PENDING}):
-                    self.service.set_parameters(job.owner, job.id, toy_parameters(WORD="sea"))
+        getattr(self, self.random.choice(self.EVENTS))()
+
+    def start(self) -> None:
+        for job in self.some({Phase.PENDING}):
+            self.service.start(job.owner, job.id)
+
+    def change(self) -> None:
+        for job in self.some({Phase.PENDING}):
+            self.service.set_parameters(job.owner, job.id, toy_parameters(WORD="sea"))
+
+    def abort(self) -> None:
+        for job in self.some(ABORTABLE):
+            self.service.abort(job.owner, job.id)
+
+    def delete(self) -> None:
+        for job in self.some(set(Phase)):
+            self.service.delete(job.owner, job.id)
+
+    def go_on(self) -> None:
+        for job in self.some(AT_WORK):
+            self.work(job)
 
     def jobs(self, phases: Collection[Phase]) -> list[Job]:
         return [job for owner in OWNERS for job in self.store.list(owner, phases=phases)]

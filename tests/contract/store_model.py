@@ -223,8 +223,15 @@ class StoreModel:
         chunk.take(holder, now=self.now, lease_s=lease_s)
         chunk.state = ChunkState.RUNNING
         chunk.attempts += 1
-        told = {"attempts": chunk.attempts, "failures": chunk.failures}
-        return Chunk(job_id, number, {"n": number}, chunk.total, chunk.state, **told)
+        return Chunk(
+            job_id=job_id,
+            number=number,
+            spec={"n": number},
+            total=chunk.total,
+            state=chunk.state,
+            attempts=chunk.attempts,
+            failures=chunk.failures,
+        )
 
     def _held_chunk(self, job_id: str, number: int, holder: str) -> ChunkModel | None:
         model = self.jobs.get(job_id)

@@ -93,7 +93,8 @@ def test_tasks_have_names_and_are_sent_once(bench: Bench) -> None:
         bench.executor.send_plan("a")
         bench.executor.send_chunks("a", [7, 12345])
         bench.executor.send_finish("a")
-    assert bench.queued() == ["a-plan", "a-chunk-0007", "a-chunk-12345", "a-finish"]
+    # The finish goes first: its job has nothing else to wait for.
+    assert bench.queued() == ["a-finish", "a-plan", "a-chunk-0007", "a-chunk-12345"]
     assert bench.executor.status() == {"workers": 0, "waiting": 4, "running": 0}
 
 

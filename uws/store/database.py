@@ -16,10 +16,12 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
-from uws.errors import TransientError
+from uws.errors import FatalError, TransientError
 
 __all__ = ["Database", "migrate_schema", "open_engine"]
 
@@ -148,6 +150,12 @@ class Database:
             yield connection
 
     @contextmanager
+    def trying(self) -> Iterator[Connection]:
+        """Open a write transaction that is taken back at its end."""
+        with _away_is_transient(), self._engines["work"].connect() as connection:
+            yield connection
+
+    @contextmanager
     def _transaction(self, kind: str) -> Iterator[Connection]:
         with _away_is_transient(), self._engines[kind].begin() as connection:
             yield connection
@@ -167,13 +175,30 @@ class Database:
 
 
 def migrate_schema(connection: Connection) -> None:
-    """Run the migrations that are missing, inside the connection's write transaction."""
+    """Run the migrations that are missing, inside the connection's write transaction.
+
+    Raises
+    ------
+    FatalError
+        When the schema was made by a later version of the program.
+    """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
+    _refuse_newer(connection, ScriptDirectory.from_config(config))
     command.upgrade(config, "head")
+
+
+def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:
+    found = MigrationContext.configure(connection).get_current_revision()
+    known = [script.revision for script in scripts.walk_revisions()]
+    if found is not None and found not in known:
+        raise FatalError(
+            f"job store: found schema {found}, this program knows {known[0]} and older ones;"
+            " use the version of the program that made it, or a later one"
+        )
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from uws.models import ABORTABLE, ErrorSummary, Job, Parameter, Phase, Result
 from uws.notices import InProcessNotices, Notices, Watch
 from uws.store import jobrows
 from uws.store.database import Database, open_engine
+from uws.store.rehearsal import rehearse
 from uws.store.sweepstore import SweepStore
 from uws.store.workstore import WorkStore
 
@@ -70,6 +71,11 @@ class JobStore(WorkStore, SweepStore):
     def dispose(self) -> None:
         """Forget connections inherited by a fork; new ones are opened when needed."""
         self._database.dispose()
+
+    def rehearse(self) -> None:
+        """Work a made-up job and take it back: what is slow the first time is done then."""
+        with self._database.trying() as connection:
+            rehearse(connection)
 
     # Jobs
 

@@ -39,6 +39,7 @@ __all__ = [
     "report_chunk",
     "save_plan",
     "send_chunks",
+    "set_found",
     "step_failures",
     "step_is_due",
 ]
@@ -136,6 +137,13 @@ def renew_step(
         .values(lease_until=lease_until)
     )
     return renewed.rowcount == 1
+
+
+def set_found(connection: Connection, job_id: str, items: int) -> None:
+    """Set how many items a job has as far as is known, unless it is planned already."""
+    connection.execute(
+        jobs.update().where(jobs.c.id == job_id, step_is_due("plan")).values(items_total=items)
+    )
 
 
 def save_plan(connection: Connection, job_id: str, plan: Plan) -> bool:

@@ -50,6 +50,11 @@ class WorkStore:
         with self._database.reading() as connection:
             return work.step_failures(connection, job_id, step)
 
+    def set_found(self, job_id: str, items: int) -> None:
+        """Set how many items a job has so far that is being planned."""
+        with self._database.working() as connection:
+            work.set_found(connection, job_id, items)
+
     def save_plan(self, job_id: str, plan: Plan) -> bool:
         """Store a job's chunks, counts and notes, if it is at work and not planned yet."""
         with self._database.working() as connection:

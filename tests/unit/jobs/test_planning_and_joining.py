@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from soda_service.errors import Fault, OptionsError
+from soda_service.jobs import planning
 from soda_service.jobs.joining import join_results
 from soda_service.jobs.planning import plan_cutouts
 from soda_service.jobs.sky import Sky
@@ -34,6 +35,7 @@ class Context:
 
     files: JobFiles
     total: int = 0
+    items: list[int] = field(default_factory=list)
 
     @property
     def job(self) -> Job:
@@ -41,6 +43,9 @@ class Context:
 
     def heartbeat(self) -> None:
         """Nobody takes the job away."""
+
+    def found(self, items: int) -> None:
+        self.items.append(items)
 
 
 @pytest.fixture
@@ -86,6 +91,14 @@ def test_small_jobs_are_spread_and_tiny_ones_are_not(
 ) -> None:
     made = plan(context, sky, [row(n) for n in range(1, count + 1)])
     assert [chunk.total for chunk in made.chunks] == totals
+
+
+def test_rows_read_so_far_are_told(
+    context: Context, sky: Sky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "_BATCH", 2)
+    plan(context, sky, [row(1), row(2, 90), row(3)])
+    assert context.items == [2, 3]
 
 
 def test_unmatched_rows_need_no_chunk(context: Context, sky: Sky) -> None:

@@ -13,6 +13,7 @@ from typing_extensions import override
 from tests.toyjob import LIMITS, ToyJob, queue_toy, run_toy, set_type, toy_runtime
 from uws.ending import abort_job, destroy_job
 from uws.errors import TransientError
+from uws.jobinfo import JobInfo, job_info
 from uws.jobtype import JobContext, Outcome, Plan
 from uws.models import Chunk, ChunkReport, Phase
 from uws.runtime import Runtime
@@ -238,3 +239,23 @@ def test_a_store_that_cannot_be_looked_at_ends_nothing(
     assert run_toy(set_type(runtime, Watched()), WORD="sky").phase is Phase.COMPLETED
     assert looks == ["job"]
     runtime.store.close()
+
+
+def test_what_planning_has_found_is_told_while_it_lasts(inline: Runtime) -> None:
+    seen: list[tuple[Phase, JobInfo | None]] = []
+
+    class Slow(ToyJob):
+        @override
+        def plan(self, context: JobContext) -> Plan:
+            context.found(7)
+            deadline = time.monotonic() + 30
+            while (job := inline.store.get("job")).progress.total != 7:
+                assert time.monotonic() < deadline, "nobody was told"
+                threading.Event().wait(0.02)
+            seen.append((job.phase, job_info(job, datetime.now(UTC))))
+            return super().plan(context)
+
+    set_type(inline, Slow())
+    job = run_toy(inline, WORD="sky", TIMES="2")
+    assert seen == [(Phase.QUEUED, JobInfo(7, 0, 0, 0, None, None, ()))]
+    assert (job.phase, job.progress.total) == (Phase.COMPLETED, 2)
