@@ -13,18 +13,24 @@ application that does its jobs by itself, without workers::
     from uws.service import JobService
     from uws.store import open_store
 
+
     class Shout(JobType):
         name = "shout"
+
         def check(self, parameters, files):
             return ()
+
         def plan(self, context):
             return Plan([ChunkPlan({}, total=1)])
+
         def run_chunk(self, context, chunk):
             text = " ".join(item.value for item in context.job.parameters).upper()
             context.files.write(f"{context.job.id}/shout.txt", text.encode())
             return ChunkReport(done=1)
+
         def finish(self, context, reports):
             return Outcome((Result("result", f"{context.job.id}/shout.txt", "text/plain"),))
+
 
     store = open_store("sqlite:///jobs.db")
     store.migrate()

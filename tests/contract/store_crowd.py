@@ -4,10 +4,12 @@ Each has a store, and so connections, of its own; what it does follows from its 
 what it finds. Leases are taken from the living too: its sweeps look from a minute ahead.
 """
 
+import time
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from random import Random
 
@@ -22,11 +24,12 @@ from uws.service import JobService
 from uws.store import open_store
 from uws.sweep import sweep
 
-__all__ = ["LIMITS", "Deeds", "act", "work_all_off"]
+__all__ = ["LIMITS", "Deeds", "act", "set_start", "work_all_off"]
 
 LIMITS = JobLimits(running_jobs_max=3, window=2, lease_s=30)
-JOBS_MAX = 12
+JOBS_MAX = 8
 AHEAD = timedelta(seconds=61)
+_starts: list[Barrier] = []
 _EXPECTED = (NotFoundError, WrongPhaseError, TooManyError)
 """What a client is told when another was faster."""
 
@@ -43,9 +46,29 @@ class Deeds:
     completed: list[str] = field(default_factory=list)
 
 
-def act(url: str, folder: Path, seed: int, *, rounds: int) -> Deeds:
-    """Do things at random, for some rounds; any error but those of the phase goes up."""
+def set_start(start: Barrier) -> None:
+    """Say in a process of the crowd for whom its members wait."""
+    _starts.append(start)
+
+
+def act(url: str, folder: Path, seed: int, *, rounds: int, start: Barrier | None = None) -> Deeds:
+    """Do things at random, for some rounds, once all are there.
+
+    Any error goes up, but for those that tell a client that another was faster.
+
+    Parameters
+    ----------
+    url, folder
+        Of the store, and of the jobs' files.
+    seed
+        One for each member.
+    rounds
+        How many things are done.
+    start
+        For whom to wait; by default that of `set_start`.
+    """
     member = _Member(url, folder, seed)
+    (start or _starts[0]).wait(120)
     for _ in range(rounds):
         with suppress(*_EXPECTED):
             member.do_something()
@@ -68,7 +91,14 @@ def work_all_off(url: str, folder: Path) -> Deeds:
 
 
 class _Member:
-    EVENTS = (*("create", "start") * 2, "abort", "delete", "change", *("go_on",) * 8, "sweep")
+    EVENTS = (
+        *("create", "start") * 2,
+        "abort",
+        "delete",
+        "change",
+        *("go_on",) * 10,
+        *("sweep",) * 2,
+    )
 
     def __init__(self, url: str, folder: Path, seed: int) -> None:
         self.random = Random(seed)
@@ -106,8 +136,8 @@ class _Member:
         return [job for owner in OWNERS for job in self.store.list(owner, phases=phases)]
 
     def some(self, phases: Collection[Phase]) -> list[Job]:
-        """Choose a job of these phases; no job where there is none."""
-        jobs = self.jobs(phases)
+        """Choose one of a few jobs of these phases, as others do; none where there is none."""
+        jobs = self.jobs(phases)[:3]
         return self.random.sample(jobs, min(1, len(jobs)))
 
     def create(self) -> None:
@@ -159,6 +189,7 @@ class _Member:
         self._begin(job_id)
         self.store.renew(job_id, holder=holder, lease_s=lease_s, number=number)
         self.store.forget_attempts(job_id, number, holder=holder)
+        time.sleep(self.random.choice([0, 0, 0.002, 0.02]))  # others may take it meanwhile
         if self._leaves():
             return
         if self._leaves():

@@ -17,7 +17,7 @@ from tests.contract.stores import StoreContract
 from uws.models import AT_WORK, Progress
 from uws.store import JobStore
 
-THREADS, PROCESSES, ROUNDS = 3, 2, 40
+THREADS, PROCESSES, ROUNDS = 3, 2, 60
 
 
 class StoreCrowdContract(StoreContract):
@@ -26,15 +26,14 @@ class StoreCrowdContract(StoreContract):
     def test_a_crowd_cannot_bring_it_out_of_order(
         self, store: JobStore, url: str, tmp_path: Path
     ) -> None:
-        trail = PhaseTrail(store)
+        trail, context = PhaseTrail(store), get_context("spawn")
+        start = context.Barrier(THREADS + PROCESSES)
         crowd = partial(act, url, tmp_path / "files", rounds=ROUNDS)
+        pool = partial(ProcessPoolExecutor, PROCESSES, context, set_start, (start,))
         seeds = range(1, 1 + THREADS + PROCESSES)
-        with (
-            ProcessPoolExecutor(PROCESSES, get_context("spawn")) as processes,
-            ThreadPoolExecutor(THREADS) as threads,
-        ):
+        with pool() as processes, ThreadPoolExecutor(THREADS) as threads:
             futures = [processes.submit(crowd, seed) for seed in seeds[:PROCESSES]]
-            futures += [threads.submit(crowd, seed) for seed in seeds[PROCESSES:]]
+            futures += [threads.submit(crowd, seed, start=start) for seed in seeds[PROCESSES:]]
             deeds = [future.result() for future in futures]
         deeds.append(work_all_off(url, tmp_path / "files"))
         steps, rows = trail.steps(), rows_of(store)

@@ -7,9 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -25,17 +25,21 @@ from uws.files import LocalFiles
 from uws.holder import is_dead
 from uws.store import JobStore, jobstore
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
-SETTINGS = settings(
-    max_examples=EXAMPLES or 25,
-    stateful_step_count=80 if EXAMPLES else 40,
-    phases=(Phase.explicit, Phase.generate),
-    derandomize=not EXAMPLES,
-    database=None,
-    deadline=None,
-    print_blob=False,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
+
+
+def settings_for(examples: int) -> settings:
+    """Say how long to look: always at the same few examples, or at many others."""
+    return settings(
+        max_examples=FUZZ_EXAMPLES or examples,
+        stateful_step_count=80 if FUZZ_EXAMPLES else 40,
+        derandomize=not FUZZ_EXAMPLES,
+        # A failure is told as it was found: to make it smaller takes minutes.
+        phases=(Phase.explicit, Phase.generate),
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 def modules_with(name: str, value: object) -> Sequence[ModuleType]:
@@ -46,6 +50,8 @@ def modules_with(name: str, value: object) -> Sequence[ModuleType]:
 
 class StoreMachineContract(StoreContract):
     """The store against the model, one call at a time."""
+
+    EXAMPLES: ClassVar[int]
 
     @pytest.fixture
     def clock(self, monkeypatch: pytest.MonkeyPatch) -> Clock:
@@ -63,11 +69,19 @@ class StoreMachineContract(StoreContract):
         self, store: JobStore, clock: Clock, tmp_path: Path
     ) -> None:
         files, trail = LocalFiles(tmp_path / "files"), PhaseTrail(store)
-        machine = partial(StoreMachine, store, files, clock=clock, trail=trail)
-        run_state_machine_as_test(machine, settings=SETTINGS)
+
+        def machine() -> StoreMachine:
+            return StoreMachine(store, files, clock=clock, trail=trail)
+
+        run_state_machine_as_test(
+            machine,  # type: ignore[arg-type] # whatever makes a machine is taken
+            settings=settings_for(self.EXAMPLES),
+        )
 
 
 class TestSqlite(StoreMachineContract):
+    EXAMPLES = 50
+
     @pytest.fixture
     @override
     def url(self, sqlite_url: str) -> str:
@@ -75,6 +89,7 @@ class TestSqlite(StoreMachineContract):
 
 
 class TestPostgres(StoreMachineContract):
+    EXAMPLES = 20  # each call goes to and fro between two processes
     pytestmark = pytest.mark.xdist_group("postgres")
 
     @pytest.fixture
