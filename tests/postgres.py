@@ -18,10 +18,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+
+from soda_service.embedded.lifetime import die_with_parent
 
 __all__ = ["PostgresServer", "empty_database", "started_postgres"]
 
@@ -69,11 +72,10 @@ def started_postgres() -> Iterator[PostgresServer]:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
         data = folder / "data"
-        settings = [f"--set={key}={value}" for key, value in _OPTIONS.items()]
         access = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]
-        initdb = [f"{programs}/initdb", f"--pgdata={data}", "--no-sync", *access, *settings]
-        _run_as(user, initdb, folder)
-        command = [f"{programs}/postgres", "-D", str(data), "-k", name]
+        _run_as(user, [f"{programs}/initdb", f"--pgdata={data}", "--no-sync", *access], folder)
+        options = [word for key, value in _OPTIONS.items() for word in ("-c", f"{key}={value}")]
+        command = [f"{programs}/postgres", "-D", str(data), "-k", name, *options]
         with _started(user, command, folder) as server:
             _wait_until_it_answers(server, folder)
             yield PostgresServer(folder)
@@ -132,7 +134,7 @@ def _started(
     user: pwd.struct_passwd, command: Sequence[str], folder: Path
 ) -> "Iterator[subprocess.Popen[bytes]]":
     """Start a program as a user, with its words in a log in `folder`."""
-    is_other = os.geteuid() != user.pw_uid
+    is_other, parent = os.geteuid() != user.pw_uid, os.getpid()
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             command,
@@ -142,6 +144,8 @@ def _started(
             user=user.pw_uid if is_other else None,
             group=user.pw_gid if is_other else None,
             extra_groups=() if is_other else None,
+            # No server is left by tests that are killed.
+            preexec_fn=partial(die_with_parent, parent) if sys.platform == "linux" else None,  # noqa: PLW1509 - one system call, no locks
         )
     try:
         yield process

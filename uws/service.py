@@ -342,7 +342,8 @@ class JobService:
         if job.phase in FINISHED:
             raise WrongPhaseError(_wrong_phase(job, "given another execution duration", ACTIVE))
         duration_s, notes = bounded_duration(seconds, self._limits)
-        self._store.set_execution_duration(job_id, duration_s)
+        if not self._store.set_execution_duration(job_id, duration_s):
+            return self.set_execution_duration(owner, job_id, seconds)  # finished meanwhile
         return self._noted(job, notes)
 
     def find_result(self, owner: str, job_id: str, path: str) -> tuple[Job, Result]:

@@ -1,6 +1,6 @@
 """Requests that block until a job's phase has changed. Imports store, notices, errors, models.
 
-A waiter is a thread that sleeps: 45 kB, and no work until its job changes. What is done for all
+A waiter is a thread that sleeps: 60 kB, and no work until its job changes. What is done for all
 of them together is done once: one look at the store for those whose notice may have been lost,
 and one reading of a job for all whom the same notice woke.
 """

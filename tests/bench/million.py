@@ -29,7 +29,7 @@ def measure() -> list[Figure]:
             headers = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
             job = client.send("POST", "/async", body, headers).path
             posted_s = time.perf_counter() - begun
-            planned_s = _until(client, job, total=_ROWS)
+            read_s = _until(client, job, total=_ROWS)
             first_s = _until(client, job, done=1)
             aborted_s = _timed(client, "POST", f"{job}/phase", {"PHASE": "ABORT"})
             deleted_s = _timed(client, "DELETE", job)
@@ -40,8 +40,8 @@ def measure() -> list[Figure]:
         Figure(
             f"table of {_ROWS:,} rows, {len(body) / 1e6:.0f} MB: POST answered", f"{posted_s:.1f} s"
         ),
-        Figure("... planned", f"{planned_s:.0f} s"),
-        Figure("... first rows cut", f"{first_s:.0f} s"),
+        Figure("... rows read and matched to tiles", f"{read_s:.0f} s"),
+        Figure("... then chunks written, first rows cut", f"{first_s:.0f} s"),
         Figure("... CPU time of all workers until then", f"{worker_cpu_s:.0f} s"),
         Figure("... ABORT; DELETE", f"{aborted_s:.1f} s; {deleted_s:.1f} s"),
         Figure(

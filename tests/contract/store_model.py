@@ -256,15 +256,13 @@ class StoreModel:
         return True
 
     def release_step(self, job_id: str, step: str, *, holder: str, pause_s: float | None) -> None:
-        held = self.held(job_id, holder, number=None, step=step)
-        if held:
+        if held := self.held(job_id, holder, number=None, step=step):
             held.give_back(now=self.now, pause_s=pause_s)
 
     def release_chunk(
         self, job_id: str, number: int, *, holder: str, pause_s: float | None
     ) -> None:
-        held = self._held_chunk(job_id, number, holder)
-        if held:
+        if held := self._held_chunk(job_id, number, holder):
             held.give_back(now=self.now, pause_s=pause_s)
 
     def forget_attempts(self, job_id: str, number: int, *, holder: str, attempts: int) -> bool:

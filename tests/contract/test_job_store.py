@@ -28,6 +28,7 @@ from tests.toyjob import new_toy
 from uws.errors import NotFoundError
 from uws.jobtype import Outcome
 from uws.models import (
+    FINISHED,
     MOVES,
     ErrorKind,
     ErrorSummary,
@@ -35,6 +36,7 @@ from uws.models import (
     Phase,
 )
 from uws.store import JobStore, jobstore, open_store
+from uws.store.jobrows import fetch_job
 from uws.store.schema import METADATA
 
 
@@ -201,7 +203,7 @@ class JobStoreContract(StoreContract):
         store.create(new_toy())
         job = store.get("job")
         store.set_destruction("job", NOON)
-        store.set_execution_duration("job", 0)
+        assert store.set_execution_duration("job", 0)
         store.set_quote("job", NOON + timedelta(seconds=1))
         store.add_notes("job", ["one"])
         store.add_notes("job", ["two", "three"])
@@ -212,6 +214,27 @@ class JobStoreContract(StoreContract):
             quote=NOON + timedelta(seconds=1),
             notes=("one", "two", "three"),
         )
+
+    def test_a_reader_sees_one_state(self, url: str, store: JobStore) -> None:
+        store.create(new_toy(WORD="sky"))
+        other = open_store(url)
+        with store._database.reading() as connection:
+            job = fetch_job(connection, "job")
+            assert other.delete("job")
+            assert fetch_job(connection, "job") == job
+        with pytest.raises(NotFoundError):
+            store.get("job")
+        other.close()
+
+    @pytest.mark.parametrize("phase", sorted(FINISHED), ids=str)
+    def test_a_finished_job_keeps_its_execution_duration(
+        self, store: JobStore, phase: Phase
+    ) -> None:
+        job = replace(new_toy(), phase=phase)
+        store.create(job)
+        assert not store.set_execution_duration("job", 1)
+        assert not store.set_execution_duration("nobody", 1)
+        assert store.get("job") == job
 
     def test_delete_leaves_nothing_but_the_remains(self, store: JobStore) -> None:
         planned(store, 3)

@@ -1,5 +1,9 @@
-"""Threads and processes at the same jobs at once: every move is legal, every count is right."""
+"""Threads and processes at the same jobs at once: every move is legal, every count is right.
 
+`FUZZ_EXAMPLES=1000` has each of them do so many things.
+"""
+
+import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -11,13 +15,14 @@ import pytest
 from typing_extensions import override
 
 from tests.contract.phase_trail import PhaseTrail, Step
-from tests.contract.store_crowd import LIMITS, Deeds, act, work_all_off
+from tests.contract.store_crowd import LIMITS, Deeds, act, set_start, work_all_off
 from tests.contract.store_rows import StoreRows, rows_of
 from tests.contract.stores import StoreContract
 from uws.models import AT_WORK, Progress
 from uws.store import JobStore
 
-THREADS, PROCESSES, ROUNDS = 3, 2, 60
+THREADS, PROCESSES = 3, 2
+ROUNDS = int(os.environ.get("FUZZ_EXAMPLES", "150"))
 
 
 class StoreCrowdContract(StoreContract):

@@ -46,6 +46,8 @@ _SQLITE_BEGIN = {
     "durable": ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE"),
 }
 
+_POSTGRES_READ = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
 
 def open_engine(url: str) -> Engine:
     """Make the engine of a database URL; nothing is connected yet.
@@ -130,6 +132,9 @@ class Database:
         self._engines = {
             kind: engine.execution_options(**{_BEGIN_OPTION: kind}) for kind in _SQLITE_BEGIN
         }
+        if engine.dialect.name == "postgresql":
+            # By default each statement would see a state of its own; SQLite's do not.
+            self._engines["read"] = engine.execution_options(**_POSTGRES_READ)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

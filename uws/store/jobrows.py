@@ -50,6 +50,7 @@ __all__ = [
     "remember_remains",
     "replace_parameters",
     "set_destruction",
+    "set_execution_duration",
     "set_quote",
     "update_job",
 ]
@@ -338,6 +339,15 @@ def set_quote(connection: Connection, job_id: str, when: datetime | None) -> Non
     """Set when a job is expected to end, unless it has."""
     ended = jobs.c.phase.in_(sorted(phase.value for phase in FINISHED))
     connection.execute(jobs.update().where(jobs.c.id == job_id, ~ended).values(quote=when))
+
+
+def set_execution_duration(connection: Connection, job_id: str, seconds: int) -> bool:
+    """Set for how long a job may execute, unless it has ended."""
+    ended = jobs.c.phase.in_(sorted(phase.value for phase in FINISHED))
+    changed = connection.execute(
+        jobs.update().where(jobs.c.id == job_id, ~ended).values(execution_duration_s=seconds)
+    )
+    return changed.rowcount == 1
 
 
 def set_destruction(connection: Connection, job_id: str, when: datetime) -> bool:

@@ -262,10 +262,10 @@ class JobStore(WorkStore, SweepStore):
         with self._database.writing() as connection:
             return jobrows.set_destruction(connection, job_id, when)
 
-    def set_execution_duration(self, job_id: str, seconds: int) -> None:
-        """Set for how long the job may execute; 0 is without limit."""
+    def set_execution_duration(self, job_id: str, seconds: int) -> bool:
+        """Set for how long the job may execute, 0 is without limit; False when it has ended."""
         with self._database.writing() as connection:
-            jobrows.update_job(connection, job_id, execution_duration_s=seconds)
+            return jobrows.set_execution_duration(connection, job_id, seconds)
 
     def set_quote(self, job_id: str, when: datetime | None) -> None:
         """Set when the job is expected to end, None for unknown; nothing where it has ended."""
