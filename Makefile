@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test lint bench chaos serve clean
+.PHONY: install demo test lint bench chaos fuzz serve clean
 
 install: $(STAMP)
 
@@ -25,12 +25,16 @@ lint: install
 	$(BIN)/lint-imports --no-cache
 
 bench: install
-	$(BIN)/python tests/bench/planning.py
+	$(BIN)/python -m tests.bench --write
 
 # Longer than what `make test` does: real jobs while processes are killed, and a store that is away.
 chaos: install
 	$(BIN)/python -m tests.e2e.chaos --kills 300
 	CHAOS_OUTAGE_S=40 $(BIN)/python -m pytest tests/e2e/test_outage_store.py
+
+# More of the random calls and events that `make test` tries on the job store; eleven minutes.
+fuzz: install
+	FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/contract/test_store_machine.py tests/contract/test_store_crowd.py
 
 serve: install
 	$(BIN)/soda-service serve --data data
