@@ -80,8 +80,9 @@ def expire_job(runtime: Runtime, job_id: str, *, now: datetime) -> bool:
 def destroy_job(runtime: Runtime, job_id: str) -> bool:
     """Remove a job in any phase: its rows, its tasks, its files.
 
-    Files that a worker writes in the same moment, or that could not be removed now, are removed
-    by a later sweep: the store remembers the job's id for it.
+    The files are set aside, which takes as long for one as for a million, and removed by the next
+    sweep. What a worker writes in the same moment, or could not be set aside now, is cleared by a
+    later one: the store remembers the job's id for it.
 
     Returns
     -------
@@ -100,11 +101,11 @@ def destroy_job(runtime: Runtime, job_id: str) -> bool:
 
 
 def _clear(runtime: Runtime, job_id: str, phase: Phase) -> None:
-    """Remove tasks and files of a job that was in a phase when the store let go of it."""
+    """Remove the tasks, and set aside the files, of a job; `phase` is the one it was last in."""
     if phase in AT_WORK:
         _cancel(runtime, job_id)
     try:
-        runtime.files.delete(job_id)
+        runtime.files.set_aside(job_id)
     except (OSError, TransientError):
         _log.warning("files of a destroyed job remain", exc_info=True, extra={"job_id": job_id})
 

@@ -30,6 +30,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 __all__ = [
+    "AWAY",
     "AuthenticationError",
     "AuthorizationError",
     "FatalError",
@@ -130,17 +131,20 @@ class JobStopped(BaseException):
     """The job was aborted, ended or deleted: the worker lets go of it at once."""
 
 
-_STORAGE_AWAY = frozenset(
+AWAY = frozenset(
     {
-        # no room: disk, quota, file size; handles or memory of this host
-        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
-        # not to be written or entered, or not what it should be: until an operator mends it
-        *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR),
+        # no room: disk, quota; handles or memory of this host
+        *(errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
         # disk or file server away
         *(errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT),
         *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH),
     }
 )
+"""What the system says, of files that are read or written, when it is the moment's."""
+
+_STORAGE_AWAY = AWAY | {errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+"""Of files of jobs also: too big for the disk's limit, or not to be written, until an operator
+mends it. Not EEXIST and ENOTDIR: a file where a folder is to be is a bug, or not the moment's."""
 
 
 def storage_error(error: OSError) -> TransientError | None:

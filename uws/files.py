@@ -6,9 +6,12 @@ system tells it. Imports the standard library only.
 """
 
 import errno
+import fcntl
 import os
+import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -88,6 +91,34 @@ class JobFiles(Protocol):
         """
         ...
 
+    def set_aside(self, folder: str) -> None:
+        """Take a job's folder away at once, however much is in it; nothing there is no error.
+
+        It lies among `aside` until somebody removes it. Who writes there finds it gone.
+        """
+        ...
+
+    def aside(self) -> Iterator[str]:
+        """List the folders that were set aside and are not removed yet, as `remove` wants them."""
+        ...
+
+    def remove(self, folder: str, *, until_s: float) -> bool:
+        """Remove a folder piece by piece, until an instant of `time.monotonic`.
+
+        Any number may remove the same one at once, and each goes on where another was stopped.
+
+        Returns
+        -------
+        bool
+            Whether nothing of it is left.
+
+        Raises
+        ------
+        OSError
+            When something could not be removed.
+        """
+        ...
+
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP})
 """What the system says of names under which there is no file, and can be none."""
@@ -98,6 +129,13 @@ that were killed have left, however many files there are."""
 
 _PART = ".part-"
 _DELETE_TRIES = 100
+
+_ASIDE = ".gone"
+"""Folder, beside those of jobs, of what was set aside: on the same file system, so that a folder
+goes there in one step, and one place to look."""
+
+_LOCK_S = 10.0
+"""For so long an append waits for another's, which takes microseconds unless it was stopped."""
 
 
 @contextmanager
@@ -177,6 +215,7 @@ class LocalFiles:
         target = self._at(key)
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("ab", buffering=0) as stream:
+            _lock(stream)
             written = 0
             try:
                 while written < len(data):  # on a disk that is all but full, a part goes in
@@ -240,6 +279,71 @@ class LocalFiles:
                     if not (is_gone or error.errno == errno.ENOTEMPTY) or tries == _DELETE_TRIES:
                         raise
             target.unlink(missing_ok=True)
+
+    def set_aside(self, folder: str) -> None:
+        """Take a job's folder away at once."""
+        source = self._at(folder)
+        with suppress(FileNotFoundError), _absent_is_missing(folder):
+            source.stat()
+            place = self._root / _ASIDE
+            place.mkdir(exist_ok=True)
+            # The same id may come twice: with what a late worker wrote.
+            source.rename(place / f"{source.name}.{secrets.token_hex(8)}")
+
+    def aside(self) -> Iterator[str]:
+        """List the folders that were set aside and are not removed yet."""
+        with suppress(FileNotFoundError), os.scandir(self._root / _ASIDE) as entries:
+            for entry in entries:
+                yield f"{_ASIDE}/{entry.name}"
+
+    def remove(self, folder: str, *, until_s: float) -> bool:
+        """Remove a folder piece by piece, until an instant of `time.monotonic`."""
+        top = self._at(folder)
+        for place, folders, names in os.walk(top, topdown=False, onerror=_refuse_unlisted):
+            # The folders in it are gone by now, but for links to some.
+            for name in (*names, *folders):
+                if time.monotonic() >= until_s:
+                    return False
+                with suppress(FileNotFoundError, IsADirectoryError):
+                    Path(place, name).unlink()
+            _remove_folder(Path(place))
+        return not top.exists()
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove a folder, unless it has kept something: NFS does keep files that somebody reads."""
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+
+
+def _lock(stream: FileIO) -> None:
+    """Have an append, with the end that it may take back, to ourselves until the file is closed.
+
+    Two append to one file where a worker that lost its lease wakes: between the look at the end
+    and the cut the other's line could come, and be cut off. It takes 2 microseconds.
+
+    Raises
+    ------
+    TimeoutError
+        When another process has stopped in the midst of an append.
+    """
+    until_s = time.monotonic() + _LOCK_S
+    while True:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until_s:
+                raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)) from None
+            time.sleep(0.001)
+        except OSError:
+            return  # a file system without locks: then the look at the end has to do
+        else:
+            return
 
 
 def _take_back(stream: FileIO, written: int) -> None:

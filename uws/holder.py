@@ -1,4 +1,4 @@
-"""Who holds a lease: a string that names one attempt of one process, and whether that is dead.
+"""Who holds a lease: a string that names one attempt of one process, and whether that lives.
 
 A holder reads `host/boot/namespace/pid/start/token`: the kernel's boot id, the inode of the PID
 namespace, the process id and its start time in clock ticks after boot, and a random token that
@@ -11,7 +11,7 @@ import socket
 from functools import cache
 from pathlib import Path
 
-__all__ = ["is_dead", "this_holder"]
+__all__ = ["is_alive", "is_dead", "this_holder"]
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _NAMESPACE = Path("/proc/self/ns/pid")
@@ -32,14 +32,24 @@ def is_dead(holder: str) -> bool:
     Only a process of the same boot and PID namespace can be judged; of every other one, and
     where there is no procfs, the answer is False and the lease time decides.
     """
+    return _lives(holder) is False
+
+
+def is_alive(holder: str) -> bool:
+    """Tell whether the holder's process lives for sure; False too where it cannot be judged."""
+    return _lives(holder) is True
+
+
+def _lives(holder: str) -> bool | None:
+    """Tell whether a process lives; None where that cannot be known from here."""
     fields = holder.split("/")
     if len(fields) != 6:
-        return False
+        return None
     _, boot, namespace, pid, start, _ = fields
     if not boot or not start or (boot, namespace) != _where():
-        return False
+        return None
     found = _state_and_start(int(pid))
-    return found is None or found[0] in _DEAD_STATES or found[1] != start
+    return found is not None and found[0] not in _DEAD_STATES and found[1] == start
 
 
 @cache

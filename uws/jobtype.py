@@ -47,6 +47,10 @@ class Outcome:
     notes: tuple[str, ...] = ()
     """Remarks added at the end to those of the plan."""
 
+    failed: int | None = None
+    """Items of the whole job that failed, all others being done, where that can be told now: the
+    report of a chunk that could not be accounted for counts all its items as failed."""
+
 
 class JobContext(Protocol):
     """What a step may know and do while it works on one job."""

@@ -9,9 +9,10 @@ Imports runtime, models, errors, files and jobtype.
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from typing_extensions import override
 
@@ -19,15 +20,19 @@ from uws.errors import JobStopped, NotFoundError, TransientError
 from uws.files import JobFiles
 from uws.jobtype import JobContext
 from uws.models import AT_WORK, Job
-from uws.runtime import Runtime
+from uws.runtime import JobLimits, Runtime
 
-__all__ = ["Holding", "LeaseContext", "keep_lease"]
+__all__ = ["Holding", "LeaseContext", "keep_lease", "until_answered"]
 
 _log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
 """How often the job's phase is looked at: an abort shall stop its work within two seconds, and
 reading one row by its key costs the store 0.1 ms."""
+
+_ASK_AGAIN_S = 0.5
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +158,24 @@ def keep_lease(runtime: Runtime, job: Job, holding: Holding) -> Iterator[LeaseCo
     finally:
         context.is_over.set()
         keeper.join()
+
+
+def until_answered(limits: JobLimits, ask: Callable[[], _Answer]) -> _Answer:
+    """Ask the store, again and again while it is away, for as long as work waits for what is away.
+
+    For those who hold a chunk or step: a process that ends while nobody can be told of it looks
+    like one that was killed by its work, and what it did is lost.
+
+    Raises
+    ------
+    TransientError
+        When the store is away for longer than `JobLimits.retry_for_s`.
+    """
+    end_s = time.monotonic() + limits.retry_for_s
+    while True:
+        try:
+            return ask()
+        except TransientError:
+            if time.monotonic() >= end_s:
+                raise
+        time.sleep(_ASK_AGAIN_S)

@@ -191,6 +191,9 @@ class ChunkState(StrEnum):
     FAILED = "failed"
     """Given up after the allowed number of tries."""
 
+    AWAY = "away"
+    """Given up because something was away for too long."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkReport:
@@ -222,7 +225,7 @@ class Chunk:
     """How often it was claimed since an item of it was finished."""
 
     failures: int = 0
-    """How many of these attempts ended because something was away."""
+    """How many of these attempts ended because something was away, or outlived their lease."""
 
     report: ChunkReport | None = None
 

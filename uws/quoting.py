@@ -4,18 +4,25 @@ A job that has worked for a while is foretold from its own pace. Before that it 
 the pace of the jobs that were completed last, and from what else is to be worked: the jobs that
 are at work share the workers evenly, a chunk of each in turn, so that until a job's own items are
 done each other job has had as many of its items done, or all that were left.
-Imports runtime and models.
+A quote is a courtesy: nothing else may fail for it. Imports runtime, models and errors.
 """
 
+import logging
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
+from typing import Self
 
+from uws.errors import TransientError
 from uws.models import Job, Load
 from uws.runtime import Runtime
 
-__all__ = ["foretell_end", "foretell_pace", "items_before", "quote_job", "quote_jobs", "requote"]
+__all__ = ["Backlog", "foretell_end", "foretell_pace", "quote_job", "quote_jobs", "requote"]
+
+_log = logging.getLogger(__name__)
 
 _PACE_AFTER = timedelta(seconds=5)
 """A job's own pace is not known earlier; a quote that would change by less stays as it is."""
@@ -27,38 +34,66 @@ a chunk ends. Looked at between two ends, a job seems to be slower and slower un
 the same bound for both, quotes of a job of 16 chunks went to and fro by half of what was left."""
 
 
-def quote_jobs(runtime: Runtime, now: datetime) -> None:
-    """Foretell the end of every job that is planned and at work, and store what has changed.
+_LONGEST_S = 10 * 365 * 86400.0
+"""No quote is further away: the calendar has an end, and what is worked so slowly stands still."""
 
-    Raises
-    ------
-    TransientError
-        When the job store cannot be reached.
-    """
-    loads = runtime.store.loads()
-    if loads:
-        rate_per_s = runtime.store.recent_rate_per_s()
-        for load in loads:
-            _quote(runtime, load, loads, rate_per_s=rate_per_s, now=now)
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is left to do for all jobs at work, in items."""
+
+    lefts: Sequence[int]
+    """Of each job, in rising order."""
+
+    sums: Sequence[int]
+    """Of none of these, of the first, of the first two, ..."""
+
+    @classmethod
+    def of(cls, loads: Sequence[Load]) -> Self:
+        """Sort what is to be done."""
+        lefts = sorted(load.left for load in loads)
+        return cls(lefts, [0, *accumulate(lefts)])
+
+    def items_until(self, left: int) -> int:
+        """Count the items that are worked until one of the jobs, which has `left`, is done."""
+        smaller = bisect_right(self.lefts, left)  # itself among them
+        return self.sums[smaller] + left * (len(self.lefts) - smaller)
+
+
+def quote_jobs(runtime: Runtime, now: datetime) -> None:
+    """Foretell the end of every job that is planned and at work, and store what has changed."""
+    with _as_courtesy():
+        loads = runtime.store.loads()
+        _quote(runtime, loads, loads, now)
 
 
 def quote_job(runtime: Runtime, job_id: str) -> None:
-    """Foretell the end of one job, which was just planned; raises as `quote_jobs`."""
-    loads = runtime.store.loads()
-    load = next((load for load in loads if load.job_id == job_id), None)
-    if load is not None:
-        rate_per_s = runtime.store.recent_rate_per_s()
-        _quote(runtime, load, loads, rate_per_s=rate_per_s, now=datetime.now(UTC))
+    """Foretell the end of one job, which was just planned."""
+    with _as_courtesy():
+        loads = runtime.store.loads()
+        _quote(runtime, [load for load in loads if load.job_id == job_id], loads, datetime.now(UTC))
 
 
 def requote(runtime: Runtime, job: Job) -> None:
-    """Foretell the end of a job by its own pace alone, at the end of one of its chunks."""
+    """Foretell the end of a job by its own pace alone, when work on one of its chunks begins.
+
+    The chunk before has just been reported then: `job` is to be as it was read since.
+    """
     now = datetime.now(UTC)
     progress = job.progress
     load = Load(job.id, progress.left, progress.worked, job.start_time, job.quote)
     quote = foretell_pace(load, now)
     if quote is not None and _is_news(quote, job.quote, now, bound=_AFTER_CHUNK):
-        runtime.store.set_quote(job.id, quote)
+        with _as_courtesy():
+            runtime.store.set_quote(job.id, quote)
+
+
+@contextmanager
+def _as_courtesy() -> Iterator[None]:
+    try:
+        yield
+    except TransientError as error:
+        _log.debug("no quote is told: %s", error)
 
 
 def foretell_pace(load: Load, now: datetime) -> datetime | None:
@@ -68,11 +103,15 @@ def foretell_pace(load: Load, now: datetime) -> datetime | None:
     elapsed = now - load.start_time
     if elapsed < _PACE_AFTER:
         return None
-    return now + elapsed * (load.left / load.worked)
+    return _after(now, elapsed.total_seconds() * (load.left / load.worked))
+
+
+def _after(begin: datetime, seconds: float) -> datetime:
+    return begin + timedelta(seconds=min(seconds, _LONGEST_S))
 
 
 def foretell_end(
-    load: Load, loads: Sequence[Load], *, rate_per_s: float | None, now: datetime
+    load: Load, backlog: Backlog, *, rate_per_s: float | None, now: datetime
 ) -> datetime | None:
     """Foretell when a job ends, by its own pace or else by that of the server.
 
@@ -80,7 +119,7 @@ def foretell_end(
     ----------
     load
         What is to be done for the job.
-    loads
+    backlog
         That of all jobs at work, this one included.
     rate_per_s
         Items that the server works per second; None where that is not known.
@@ -95,32 +134,22 @@ def foretell_end(
     quote = foretell_pace(load, now)
     if quote is not None or not rate_per_s:
         return quote
-    needed = timedelta(seconds=(load.left + items_before(load, loads)) / rate_per_s)
-    if load.start_time is None:
-        return now + needed
-    quote = load.start_time + needed
-    return quote if quote > now else None
-
-
-def items_before(load: Load, loads: Sequence[Load]) -> int:
-    """Count the items of other jobs that are worked until the last one of this job."""
-    lefts = sorted(other.left for other in loads if other.job_id != load.job_id)
-    sums = [0, *accumulate(lefts)]
-    smaller = bisect_right(lefts, load.left)
-    return sums[smaller] + load.left * (len(lefts) - smaller)
+    begin = load.start_time or now
+    quote = _after(begin, backlog.items_until(load.left) / rate_per_s)
+    return quote if quote > now or load.start_time is None else None
 
 
 def _quote(
-    runtime: Runtime,
-    load: Load,
-    loads: Sequence[Load],
-    *,
-    rate_per_s: float | None,
-    now: datetime,
+    runtime: Runtime, loads: Sequence[Load], all_loads: Sequence[Load], now: datetime
 ) -> None:
-    quote = foretell_end(load, loads, rate_per_s=rate_per_s, now=now)
-    if _is_news(quote, load.quote, now, bound=_BETWEEN_CHUNKS):
-        runtime.store.set_quote(load.job_id, quote)
+    """Foretell the ends of some jobs beside all that are at work."""
+    if not loads:
+        return
+    rate_per_s, backlog = runtime.store.recent_rate_per_s(), Backlog.of(all_loads)
+    for load in loads:
+        quote = foretell_end(load, backlog, rate_per_s=rate_per_s, now=now)
+        if _is_news(quote, load.quote, now, bound=_BETWEEN_CHUNKS):
+            runtime.store.set_quote(load.job_id, quote)
 
 
 def _is_news(quote: datetime | None, old: datetime | None, now: datetime, *, bound: float) -> bool:

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from uws.buglog import BugLog, log_bug
@@ -25,7 +25,7 @@ from uws.errors import (
 )
 from uws.holder import this_holder
 from uws.jobtype import JobContext, JobType
-from uws.lease import Holding, LeaseContext, keep_lease
+from uws.lease import Holding, LeaseContext, keep_lease, until_answered
 from uws.models import AT_WORK, Chunk, ChunkReport, ChunkState, ErrorSummary, Job, Phase
 from uws.quoting import quote_job, requote
 from uws.runtime import Runtime
@@ -34,8 +34,6 @@ __all__ = ["finish_job", "plan_job", "run_chunk"]
 
 _log = logging.getLogger(__name__)
 
-_Reported = tuple[ChunkReport, ChunkState]
-
 
 class _Verdict(Enum):
     """What is to be done about a chunk after a try."""
@@ -43,6 +41,14 @@ class _Verdict(Enum):
     SETTLED = auto()
     AGAIN = auto()
     LATER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reported:
+    """How a chunk ended."""
+
+    report: ChunkReport
+    state: ChunkState
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +98,11 @@ def run_chunk(runtime: Runtime, job_id: str, number: int) -> bool:
     while verdict is _Verdict.AGAIN:
         holder = this_holder()
         chunk = store.claim_chunk(job_id, number, holder=holder, lease_s=limits.lease_s)
-        job = _find(runtime, job_id)
-        if job is None:
-            return True
         if chunk is None:
             # Not to be had. What belongs to this task all the same is the finish of a small job.
-            return job.chunk_count != 1 or finish_job(runtime, job_id)
-        _begin(runtime, job)
-        verdict = _try_chunk(runtime, job, chunk, holder=holder, bugs=bugs)
+            job = _find(runtime, job_id)
+            return job is None or job.chunk_count != 1 or finish_job(runtime, job_id)
+        verdict = _try_chunk(runtime, chunk, holder=holder, bugs=bugs)
     return verdict is _Verdict.SETTLED
 
 
@@ -121,38 +124,65 @@ def _do_step(
     store, limits = runtime.store, runtime.limits
     holder = this_holder()
     tries = store.lease_step(job_id, step, holder=holder, lease_s=limits.lease_s)
-    job = _find(runtime, job_id) if tries else None
+    job = until_answered(limits, lambda: _find(runtime, job_id)) if tries else None
     if job is None:
         return True
-    started = time.monotonic()
+    started, holding = time.monotonic(), Holding(holder, step=step)
     try:
         if tries > limits.tries:
             _refuse_deadly(runtime, job_id, step, tries)
-        with keep_lease(runtime, job, Holding(holder, step=step)) as context, _storage_is_away():
+        with keep_lease(runtime, job, holding) as context, _storage_is_away():
             work(runtime, context)
     except JobStopped:
         _log.info("%s stopped", step, extra={"job_id": job_id})
+        _let_go(context)
     except TransientError as error:
-        pause_s = limits.pause_after_s(store.step_failures(job_id, step) + 1)
-        _warn(f"{step} failed, try {tries}", error, pause_s, {"job_id": job_id})
-        if pause_s is not None:
-            store.release_step(job_id, step, holder=holder, pause_s=pause_s)
-            return False
-        _fail(runtime, job_id, ErrorSummary.of(error))
+        return _put_off(runtime, job_id, holding, error=error, tries=tries)
     except UWSError as error:
-        _fail(runtime, job_id, ErrorSummary.of(error))
+        _fail(runtime, job_id, holding, ErrorSummary.of(error))
     except Exception:  # noqa: BLE001 - a job type's bug must not leave its job without an end
         reference = log_bug(f"{step} failed", {"job_id": job_id})
-        _fail(runtime, job_id, ErrorSummary(f"Error: internal error, reference {reference}"))
+        summary = ErrorSummary(f"Error: internal error, reference {reference}")
+        _fail(runtime, job_id, holding, summary)
     else:
         _log.info("%s done", step, extra={"job_id": job_id, "elapsed_s": _elapsed(started)})
     return True
 
 
+def _put_off(
+    runtime: Runtime, job_id: str, holding: Holding, *, error: TransientError, tries: int
+) -> bool:
+    """Give a step back that found something away; True where that took too long by now."""
+    store, limits = runtime.store, runtime.limits
+    step, holder = holding.step or "", holding.holder
+    failures = until_answered(limits, lambda: store.step_failures(job_id, step))
+    pause_s = limits.pause_after_s(failures + 1)
+    _warn(f"{step} failed, try {tries}", error, pause_s, {"job_id": job_id})
+    if pause_s is None:
+        _fail(runtime, job_id, holding, ErrorSummary.of(error))
+        return True
+    until_answered(limits, lambda: store.release_step(job_id, step, holder=holder, pause_s=pause_s))
+    return False
+
+
+def _let_go(context: LeaseContext) -> None:
+    """Give back what was not lost, but whose lease ran out while the store was away."""
+    store, job_id, held = context.runtime.store, context.job.id, context.holding
+
+    def release() -> None:
+        if held.number is not None:
+            store.release_chunk(job_id, held.number, holder=held.holder, pause_s=0.0)
+        elif held.step is not None:
+            store.release_step(job_id, held.step, holder=held.holder, pause_s=0.0)
+
+    if not context.is_lost.is_set():
+        until_answered(context.runtime.limits, release)
+
+
 def _refuse_deadly(runtime: Runtime, job_id: str, step: str, tries: int) -> None:
     """Give a step up that ended so many of its workers; those that gave it back live on."""
-    limit = runtime.limits.tries
-    if tries - runtime.store.step_failures(job_id, step) > limit:
+    limit, store = runtime.limits.tries, runtime.store
+    if tries - until_answered(runtime.limits, lambda: store.step_failures(job_id, step)) > limit:
         raise FatalError(f"the {step} was given up: no worker survived it in {limit} tries")
 
 
@@ -175,7 +205,7 @@ def _warn(what: str, error: Exception, pause_s: float | None, extra: dict[str, o
 
 def _plan(runtime: Runtime, context: JobContext) -> None:
     plan = _job_type(runtime, context.job).plan(context)
-    runtime.store.save_plan(context.job.id, plan)
+    until_answered(runtime.limits, lambda: runtime.store.save_plan(context.job.id, plan))
 
 
 def _finish(runtime: Runtime, context: JobContext) -> None:
@@ -184,7 +214,7 @@ def _finish(runtime: Runtime, context: JobContext) -> None:
     context.files.discard_parts(job.id)  # of workers that were killed while they wrote
     reports = runtime.store.reports(job.id)
     outcome = _job_type(runtime, job).finish(context, reports)
-    if runtime.store.complete(job.id, outcome):
+    if until_answered(runtime.limits, lambda: runtime.store.complete(job.id, outcome)):
         phase = Phase.ERROR if outcome.error else Phase.COMPLETED
         _log.info("job %s", phase, extra={"job_id": job.id})
 
@@ -197,10 +227,13 @@ def _begin(runtime: Runtime, job: Job) -> None:
         _log.info("job %s", Phase.EXECUTING, extra={"job_id": job.id})
 
 
-def _try_chunk(runtime: Runtime, job: Job, chunk: Chunk, *, holder: str, bugs: BugLog) -> _Verdict:
+def _try_chunk(runtime: Runtime, chunk: Chunk, *, holder: str, bugs: BugLog) -> _Verdict:
     """Work on a chunk held, and decide what follows from how it went."""
-    extra = {"job_id": job.id, "chunk": chunk.number}
-    started = time.monotonic()
+    extra = {"job_id": chunk.job_id, "chunk": chunk.number}
+    started, limits = time.monotonic(), runtime.limits
+    job = until_answered(limits, lambda: _find_begun(runtime, chunk.job_id))
+    if job is None:
+        return _Verdict.SETTLED
     requote(runtime, job)
     result: _Reported | _Retry
     try:
@@ -209,23 +242,39 @@ def _try_chunk(runtime: Runtime, job: Job, chunk: Chunk, *, holder: str, bugs: B
             result = _work_or_give_up(context, chunk, bugs)
     except JobStopped:
         _log.info("chunk stopped", extra=extra)
+        _let_go(context)
         return _Verdict.SETTLED
+    left = until_answered(limits, lambda: _tell(runtime, chunk, result, holder=holder))
     if isinstance(result, _Retry):
-        runtime.store.release_chunk(job.id, chunk.number, holder=holder, pause_s=result.pause_s)
         return _Verdict.AGAIN if result.pause_s is None else _Verdict.LATER
-    report, state = result
-    left = runtime.store.report_chunk(job.id, chunk.number, report, holder=holder, state=state)
     if left is None:
         _log.info("chunk came too late to count", extra=extra)
         return _Verdict.SETTLED
     _log.info(
         "chunk %s, %d done, %d failed",
-        state,
-        report.done,
-        report.failed,
+        result.state,
+        result.report.done,
+        result.report.failed,
         extra={**extra, "elapsed_s": _elapsed(started)},
     )
     return _go_on(runtime, job, left)
+
+
+def _find_begun(runtime: Runtime, job_id: str) -> Job | None:
+    """Read a job of which a chunk is held, which makes it EXECUTING."""
+    job = _find(runtime, job_id)
+    if job is not None:
+        _begin(runtime, job)
+    return job
+
+
+def _tell(runtime: Runtime, chunk: Chunk, result: _Reported | _Retry, *, holder: str) -> int | None:
+    """Give a chunk back, or report it: then as `JobStore.report_chunk`."""
+    store, job_id, number = runtime.store, chunk.job_id, chunk.number
+    if isinstance(result, _Retry):
+        store.release_chunk(job_id, number, holder=holder, pause_s=result.pause_s)
+        return None
+    return store.report_chunk(job_id, number, result.report, holder=holder, state=result.state)
 
 
 def _work_or_give_up(context: LeaseContext, chunk: Chunk, bugs: BugLog) -> _Reported | _Retry:
@@ -239,7 +288,7 @@ def _work_or_give_up(context: LeaseContext, chunk: Chunk, bugs: BugLog) -> _Repo
     job_type = _job_type(context.runtime, context.job)
     try:
         with _storage_is_away():
-            return job_type.run_chunk(context, chunk), ChunkState.DONE
+            return _Reported(job_type.run_chunk(context, chunk), ChunkState.DONE)
     except TransientError as error:
         pause_s = _pause_s(context, chunk)
         _warn(f"chunk failed, try {chunk.attempts}", error, pause_s, extra)
@@ -264,8 +313,10 @@ def _pause_s(context: LeaseContext, chunk: Chunk) -> float | None:
     limits = context.runtime.limits
     if context.has_progressed:
         return limits.retry_pause_s
-    failures = chunk.failures + 1
-    if failures >= limits.tries and context.runtime.store.has_given_up(chunk.job_id):
+    failures, store = chunk.failures + 1, context.runtime.store
+    if failures >= limits.tries and until_answered(
+        limits, lambda: store.has_given_up(chunk.job_id)
+    ):
         return None
     return limits.pause_after_s(failures)
 
@@ -277,7 +328,8 @@ def _give_up(
     tries, job_type = context.runtime.limits.tries, _job_type(context.runtime, context.job)
     extra = {"job_id": chunk.job_id, "chunk": chunk.number}
     _log.warning("chunk given up, or an item of it: %s", reason, extra=extra)
-    bare = ChunkReport(0, chunk.total, detail={"reason": reason}), ChunkState.FAILED
+    state = ChunkState.AWAY if is_whole else ChunkState.FAILED
+    bare = _Reported(ChunkReport(0, chunk.total, detail={"reason": reason}), state)
     if chunk.attempts - chunk.failures > tries + 1:
         return bare
     try:
@@ -286,16 +338,18 @@ def _give_up(
     except TransientError as error:
         pause_s = _pause_s(context, chunk)
         _warn("chunk not accounted for", error, pause_s, extra)
-        return bare if pause_s is None else _Retry(pause_s)
+        return replace(bare, state=ChunkState.AWAY) if pause_s is None else _Retry(pause_s)
     except Exception:  # noqa: BLE001 - the last resort must not keep a job from its end
         log_bug("chunk not accounted for", extra)
         return bare
     if report is not None:
-        return report, ChunkState.FAILED
-    holder = context.holding.holder
-    if context.runtime.store.forget_attempts(chunk.job_id, chunk.number, holder=holder, attempts=0):
-        return _Retry()
-    return bare
+        return _Reported(report, state)
+    store, holder = context.runtime.store, context.holding.holder
+    is_forgotten = until_answered(
+        context.runtime.limits,
+        lambda: store.forget_attempts(chunk.job_id, chunk.number, holder=holder, attempts=0),
+    )
+    return _Retry() if is_forgotten else bare
 
 
 def _go_on(runtime: Runtime, job: Job, left: int) -> _Verdict:
@@ -318,9 +372,16 @@ def _send(call: Callable[[], None], job_id: str) -> None:
         _log.warning("not sent, left to the sweep: %s", error, extra={"job_id": job_id})
 
 
-def _fail(runtime: Runtime, job_id: str, error: ErrorSummary) -> None:
-    if runtime.store.move(job_id, Phase.ERROR, among=AT_WORK, error=error):
-        _log.info("job %s: %s", Phase.ERROR, error.message, extra={"job_id": job_id})
+def _fail(runtime: Runtime, job_id: str, holding: Holding, error: ErrorSummary) -> None:
+    """End a job in ERROR, unless another has its step by now, and may do better."""
+    store, extra = runtime.store, {"job_id": job_id}
+    step, holder = holding.step or "", holding.holder
+    if until_answered(
+        runtime.limits, lambda: store.fail_step(job_id, step, holder=holder, error=error)
+    ):
+        _log.info("job %s: %s", Phase.ERROR, error.message, extra=extra)
+    else:
+        _log.info("%s failed too late to count: %s", step, error.message, extra=extra)
 
 
 def _find(runtime: Runtime, job_id: str) -> Job | None:

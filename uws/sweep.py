@@ -32,6 +32,10 @@ _ORPHAN_AGE = timedelta(days=1)
 
 _THOROUGH_EVERY_S = 3600.0
 
+_REMOVAL_S = 5.0
+"""For so long at most a sweep removes files, 400 cutouts or more a second; the next one goes on.
+Lost work is not to wait for the millions of files of a job that was destroyed."""
+
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
@@ -104,6 +108,7 @@ def sweep(
                 _log.warning("sweep: not %s: %s", kind, error, extra={"job_id": job_id})
                 counts["faults"] += 1
     quote_jobs(runtime, now)
+    counts["faults"] += _remove_aside(runtime)
     report = SweepReport(**counts)
     if counts.total():
         _log.info("swept: %s", report)
@@ -243,8 +248,28 @@ def _remove(runtime: Runtime, name: str) -> int:
 
 
 def _clear(runtime: Runtime, job_id: str) -> int:
-    """Remove what was written or sent for a job while it was deleted, or its worker killed."""
-    runtime.files.delete(job_id)
+    """Put away what was written or sent for a job while it was deleted, or its worker killed."""
+    runtime.files.set_aside(job_id)
     runtime.executor.cancel(job_id)
     runtime.store.forget(job_id)
     return 1
+
+
+def _remove_aside(runtime: Runtime) -> int:
+    """Remove the files of destroyed and archived jobs, for some seconds; counts the faults."""
+    until_s = time.monotonic() + _REMOVAL_S
+    faults = 0
+    try:
+        for folder in runtime.files.aside():
+            try:
+                if runtime.files.remove(folder, until_s=until_s):
+                    _log.info("removed what was set aside: %s", folder)
+            except (TransientError, OSError) as error:
+                _log.warning("sweep: not removed: %s: %s", folder, error)
+                faults += 1
+            if time.monotonic() >= until_s:
+                break
+    except (TransientError, OSError) as error:
+        _log.warning("sweep: what was set aside cannot be listed: %s", error)
+        faults += 1
+    return faults

@@ -44,7 +44,7 @@ _HEARTBEAT_ROWS = 1000
 
 
 def read_lines(stream: BinaryIO) -> Iterator[tuple[Row, bytes]]:
-    """Yield the whole lines of a journal; a torn one, left by a killed worker, is passed over."""
+    """Yield the rows of a journal; marks, and lines torn by a killed worker, are passed over."""
     for line in stream:
         if line.endswith(b"\n"):
             try:
@@ -141,7 +141,7 @@ def join_results(
         text = f"UsageError: {reason}\n".encode()
         files.write(f"{job.id}/{NO_OVERLAP}", text, durable=True)
     results = _results(job, files, listed, has_no_overlap=bool(reason))
-    return JobOutcome(tuple(results), notes=notes)
+    return JobOutcome(tuple(results), notes=notes, failed=tally.rows[Status.FAILED])
 
 
 def _no_overlap(row: Row | None) -> str:

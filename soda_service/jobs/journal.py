@@ -1,6 +1,11 @@
-"""A chunk's rows on disk: as they were planned, and the journal of those that are done."""
+"""A chunk's rows on disk: as they were planned, and the journal of those that are done.
+
+A line of the journal is a row with its outcome, or a mark: which row is being cut, where that
+does not follow from the rows that are done.
+"""
 
 import io
+import re
 from collections.abc import Iterator
 
 from soda_service.jobs.joining import read_lines
@@ -10,6 +15,9 @@ from uws.files import JobFiles
 from uws.models import ChunkReport
 
 __all__ = ["Journal", "planned_rows"]
+
+_MARKS = re.compile(rb'^\{"cutting":(\d+)\}$', re.MULTILINE)
+"""Marks that are whole; `read_lines` passes them over, as they are no rows."""
 
 
 def planned_rows(files: JobFiles, job_id: str, number: int) -> Iterator[Row]:
@@ -30,6 +38,7 @@ class Journal:
         self._key = lines_key(job_id, number)
         self._statuses: dict[int, Status] = {}
         self._sizes: dict[str, int] = {}
+        self._marked: int | None = None
         try:
             with files.open(self._key) as stream:
                 data = stream.read()
@@ -37,11 +46,23 @@ class Journal:
             return
         for row, _ in read_lines(io.BytesIO(data)):
             self._count(row)
+        for digits in _MARKS.findall(data)[-1:]:
+            self._marked = int(digits)
         if data and not data.endswith(b"\n"):
             files.append(self._key, b"\n")
 
     def __contains__(self, number: int) -> bool:
         return number in self._statuses
+
+    @property
+    def marked(self) -> int | None:
+        """The row that was being cut last, if that was marked and it is not done."""
+        return None if self._marked in self._statuses else self._marked
+
+    def mark(self, number: int) -> None:
+        """Note that a row is about to be cut; that of a killed worker is found by it."""
+        self._files.append(self._key, b'{"cutting":%d}\n' % number)
+        self._marked = number
 
     def add(self, row: Row) -> None:
         """Note a row as done; where that fails it is not."""
@@ -49,7 +70,8 @@ class Journal:
         self._count(row)
 
     def _count(self, row: Row) -> None:
-        if row.outcome is None:
+        """Count a row; of one that was worked twice the first account, as when they are joined."""
+        if row.outcome is None or row.planned.number in self._statuses:
             return
         self._statuses[row.planned.number] = row.outcome.status
         self._sizes |= {entry.path: entry.size_bytes for entry in row.outcome.files}

@@ -35,6 +35,7 @@ def cut_rows(context: JobContext, chunk: Chunk, cutter: Cutter) -> ChunkReport:
         source = _source_of(row.planned)
         if source in away:
             continue
+        _mark(journal, row, is_first=not away)
         try:
             outcome = cutter.cut(row.planned)
         except SourceUnavailable as error:
@@ -61,6 +62,7 @@ def cut_for_the_last_time(context: JobContext, chunk: Chunk, cutter: Cutter) -> 
     away: dict[object, str] = {}
     for row in _left(context, chunk, journal):
         source = _source_of(row.planned)
+        _mark(journal, row, is_first=True)
         try:
             outcome = _failed(away[source]) if source in away else cutter.cut(row.planned)
         except SourceUnavailable as error:
@@ -71,15 +73,26 @@ def cut_for_the_last_time(context: JobContext, chunk: Chunk, cutter: Cutter) -> 
 
 
 def give_up_row(context: JobContext, chunk: Chunk, reason: str) -> ChunkReport | None:
-    """Note the first row that is left as failed; None when others are left then.
+    """Note the row that a bug or a kill happened at as failed; None when others are left then.
 
-    Rows are worked in order and noted one by one, so unless data were away it is the one that a
-    bug or a kill happened at.
+    It is the one that was marked, or else the first that is left: rows are worked in order.
     """
     journal = Journal(context.files, context.job.id, chunk.number)
-    for row in itertools.islice(_left(context, chunk, journal), 1):
+    is_at = journal.marked
+    left = (row for row in _left(context, chunk, journal) if is_at in {None, row.planned.number})
+    for row in itertools.islice(left, 1):
         journal.add(row.with_outcome(_failed(reason)))
     return journal.report() if journal.count >= chunk.total else None
+
+
+def _mark(journal: Journal, row: Row, *, is_first: bool) -> None:
+    """Mark the row to be cut, where `give_up_row` would take another for it.
+
+    So where all are in reach nothing is written.
+    """
+    number = row.planned.number
+    if journal.marked != number and not (is_first and journal.marked is None):
+        journal.mark(number)
 
 
 def _left(context: JobContext, chunk: Chunk, journal: Journal) -> Iterator[Row]:

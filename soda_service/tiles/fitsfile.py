@@ -1,6 +1,7 @@
 """One FITS file on disk: unpacked if need be, its image HDUs, parts of their pixels.
 
-Imports numpy, astropy.io.fits, the engine's box and errors.
+Imports numpy, astropy.io.fits, the engine's box and errors; from the UWS server, which
+failures of the system are the moment's.
 """
 
 import bz2
@@ -29,29 +30,9 @@ from typing_extensions import Buffer, override
 
 from soda_service.engine.image import PixelBox
 from soda_service.errors import SourceUnavailable, TileUnreadable
+from uws.errors import AWAY
 
 __all__ = ["FitsFile", "ImageHDU"]
-
-_AWAY = frozenset(
-    {
-        errno.EIO,
-        errno.ENXIO,
-        errno.ENODEV,
-        errno.ESTALE,
-        errno.ENOTCONN,
-        errno.ETIMEDOUT,
-        errno.EHOSTDOWN,
-        errno.EHOSTUNREACH,
-        errno.ENETDOWN,
-        errno.ENETUNREACH,
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EMFILE,
-        errno.ENFILE,
-        errno.ENOMEM,
-    }
-)
-"""Failures of the moment: disk or server away, or this host out of space or handles."""
 
 _DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _BUFFER = 1 << 16
@@ -143,7 +124,7 @@ class FitsFile:
         except TileUnreadable as error:
             raise TileUnreadable(f"{self.label}: {error}") from error
         except OSError as error:
-            if error.errno in _AWAY:
+            if error.errno in AWAY:
                 reason = os.strerror(error.errno)
                 raise SourceUnavailable(f"{self.label}: {reason}") from error
             if error.errno == errno.ENOENT:

@@ -1,10 +1,10 @@
 """What `JobStore` and `JobService` are to do, over plain values: the machine's other side.
 
-`now` is set from outside and stands still during a call. An error tells its kind only.
+What sweeps do stands in `sweep_model`. `now` is set from outside and stands still during a call.
+An error tells its kind only.
 """
 
-from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from uws.files import LocalFiles
 from uws.jobtype import Outcome, Plan
 from uws.models import (
     ABORTABLE,
+    AT_WORK,
     FINISHED,
     MOVES,
     STARTABLE,
@@ -34,11 +35,13 @@ from uws.models import (
     Phase,
 )
 from uws.runtime import JobLimits
-from uws.sweep import SweepReport
 
-__all__ = ["StoreModel"]
+__all__ = ["StoreModel", "lives"]
 
-REMOVED = "ARCHIVED: the results were removed when the destruction time was reached"
+
+def lives(holder: str) -> bool:
+    """Tell whether a holder is on this host, so that it lives for sure while it is not dead."""
+    return int(holder, 16) % 2 == 0
 
 
 class StoreModel:
@@ -184,6 +187,7 @@ class StoreModel:
         this = model.steps[step]
         if this.is_resting(self.now) or (this.holder and not self._has_let_go(this)):
             return 0
+        self._count_survivor(this)
         this.take(holder, now=self.now, lease_s=lease_s)
         this.begun_time = self.now
         this.tries += 1
@@ -192,6 +196,21 @@ class StoreModel:
     def _has_let_go(self, work: WorkModel) -> bool:
         assert work.lease_until is not None
         return work.lease_until <= self.now or work.holder in self.dead
+
+    def _count_survivor(self, work: WorkModel) -> None:
+        if work.holder and lives(work.holder) and work.holder not in self.dead:
+            work.failures += 1
+
+    def fail_step(self, job_id: str, step: str, *, holder: str, error: ErrorSummary) -> bool:
+        model = self.jobs.get(job_id)
+        if model is None or not model.is_due(step) or model.steps[step].holder != holder:
+            return False
+        return self.move(job_id, Phase.ERROR, among=AT_WORK, error=error)
+
+    def has_given_up(self, job_id: str) -> bool:
+        chunks = self.jobs[job_id].chunks if job_id in self.jobs else []
+        away = [chunk.report for chunk in chunks if chunk.state is ChunkState.AWAY]
+        return any(report is not None and report.done == 0 for report in away)
 
     def save_plan(self, job_id: str, plan: Plan) -> bool:
         model = self.jobs.get(job_id)
@@ -289,111 +308,3 @@ class StoreModel:
         model.known = replace(model.known, results=outcome.results)
         model.note(outcome.notes)
         return True
-
-    # What sweeps do
-
-    def sweep(self, *, is_queue_new: bool) -> SweepReport:
-        patience_s = 0 if is_queue_new else self.limits.lease_s
-        expiring = "archived" if self.limits.archive else "destroyed"
-        counts = Counter({expiring: self._each(self._is_expired, self._expire)})
-        counts["destroyed"] += self._each(self._is_outlived, self._destroy)
-        return SweepReport(
-            destroyed=counts["destroyed"],
-            archived=counts["archived"],
-            aborted=self._each(self._is_overdue, self._abort_overdue),
-            planned=self._resend_steps("plan", patience_s),
-            chunks=self._resend_chunks(patience_s) + self._send_waiting(),
-            finished=self._resend_steps("finish", patience_s),
-            cleared=self._clear_remains(),
-        )
-
-    def _each(self, is_wanted: Callable[[JobModel], bool], act: Callable[[str], object]) -> int:
-        wanted = [job_id for job_id, model in self.jobs.items() if is_wanted(model)]
-        for job_id in wanted:
-            act(job_id)
-        return len(wanted)
-
-    def _clear_remains(self) -> int:
-        old = self.now - timedelta(seconds=2 * self.limits.lease_s)
-        cleared = [job_id for job_id, when in self.remains.items() if when < old]
-        for job_id in cleared:
-            del self.remains[job_id]
-            self.sent.append(f"cancel {job_id}")
-        return len(cleared)
-
-    def _is_expired(self, model: JobModel) -> bool:
-        return model.known.destruction <= self.now and model.phase is not Phase.ARCHIVED
-
-    def _is_outlived(self, model: JobModel) -> bool:
-        end = model.known.destruction + timedelta(days=self.limits.archive_days)
-        return model.phase is Phase.ARCHIVED and end <= self.now
-
-    def _destroy(self, job_id: str) -> None:
-        self.delete(self.jobs[job_id].known.owner, job_id)
-
-    def _expire(self, job_id: str) -> None:
-        if not self.limits.archive:
-            self._destroy(job_id)
-            return
-        self._clear(job_id)
-        self.move(job_id, Phase.ABORTED, among=ABORTABLE)
-        self.move(job_id, Phase.ARCHIVED, among=FINISHED)
-        self.jobs[job_id].archive()
-        self.jobs[job_id].note([REMOVED])
-
-    def _is_overdue(self, model: JobModel) -> bool:
-        begun = model.known.start_time
-        if model.phase is Phase.QUEUED and model.plan is None:
-            plan = model.steps["plan"]
-            is_planned_now = plan.lease_until is not None and plan.lease_until > self.now
-            begun = plan.begun_time if is_planned_now else None
-        elif model.phase is not Phase.EXECUTING:
-            return False
-        limit = timedelta(seconds=model.known.execution_duration_s)
-        return bool(limit) and begun is not None and begun + limit <= self.now
-
-    def _abort_overdue(self, job_id: str) -> None:
-        self.abort(self.jobs[job_id].known.owner, job_id)
-        self.jobs[job_id].note(["aborted: the execution duration was exceeded"])
-
-    def _is_lost(self, work: WorkModel, patience_s: float) -> bool:
-        if work.holder is not None:
-            return self._has_let_go(work)
-        if work.retry_time is not None:
-            return work.retry_time <= self.now
-        patience = timedelta(seconds=patience_s)
-        return work.sent_time is None or work.sent_time <= self.now - patience
-
-    def _resend_steps(self, step: str, patience_s: float) -> int:
-        def is_lost(model: JobModel) -> bool:
-            return model.is_due(step) and self._is_lost(model.steps[step], patience_s)
-
-        def resend(job_id: str) -> None:
-            self.jobs[job_id].steps[step].send(self.now)
-            self.sent.append(f"{step} {job_id}")
-
-        return self._each(is_lost, resend)
-
-    def _resend_chunks(self, patience_s: float) -> int:
-        count = 0
-        for job_id, model in self.jobs.items():
-            lost = [
-                number
-                for number, chunk in enumerate(model.chunks)
-                if model.is_at_work and chunk.is_in_flight and self._is_lost(chunk, patience_s)
-            ]
-            for number in lost:
-                model.chunks[number].send(self.now)
-            if lost:
-                self.sent.append(f"chunks {lost} {job_id}")
-            count += len(lost)
-        return count
-
-    def _send_waiting(self) -> int:
-        count = 0
-        for job_id in self.jobs:
-            numbers = self.next_chunks(job_id, self.limits.window)
-            if numbers:
-                self.sent.append(f"chunks {numbers} {job_id}")
-            count += len(numbers)
-        return count

@@ -10,7 +10,8 @@ from hypothesis import note
 from typing_extensions import override
 
 from tests.contract.store_inputs import LIMITS
-from tests.contract.store_model import StoreModel
+from tests.contract.store_model import lives
+from tests.contract.sweep_model import SweptModel
 from tests.toyjob import Recorder, ToyJob
 from uws.errors import UWSError
 from uws.files import LocalFiles
@@ -31,6 +32,9 @@ class Clock:
 
     def is_dead(self, holder: str) -> bool:
         return holder in self.dead
+
+    def is_alive(self, holder: str) -> bool:
+        return lives(holder) and holder not in self.dead
 
     def as_datetime(self) -> type[datetime]:
         """Give a `datetime` whose `now` is this clock's."""
@@ -64,7 +68,7 @@ class StorePair:
     runtime: Runtime
     """Of the store, with a queue that only notes what is sent."""
 
-    model: StoreModel
+    model: SweptModel
     clock: Clock
     sent: list[str]
     """To the store's queue."""
@@ -79,7 +83,7 @@ class StorePair:
     def of(cls, store: JobStore, files: LocalFiles, clock: Clock, *, archive: bool) -> Self:
         """Make the pair of an empty store."""
         queue, limits = Recorder(), replace(LIMITS, archive=archive)
-        model = StoreModel(limits, files, clock.now)
+        model = SweptModel(limits, files, clock.now)
         clock.dead = model.dead
         runtime = Runtime(store, files, {"toy": ToyJob()}, queue, limits)
         return cls(runtime, model, clock, queue.sent)

@@ -31,7 +31,7 @@ class Workers:
         *("go_on",) * 12,
         *("report", "release", "take_over") * 2,
         *("try_again", "renew", "forget_attempts", "finish", "claim", "take_step", "save_plan"),
-        *("next_chunks", "move", "die"),
+        *("next_chunks", "move", "die", "fail", "has_given_up"),
     )
 
     def __init__(self, pair: StorePair) -> None:
@@ -89,6 +89,17 @@ class Workers:
     def _complete(self, job_id: str, random: Random) -> None:
         self._move(job_id, Phase.EXECUTING, {Phase.QUEUED})
         self.pair.both("complete", job_id, random.choice(OUTCOMES))
+
+    def fail(self, random: Random) -> None:
+        """Have a step fail for good, of one who has it or had it."""
+        leases = [lease for lease in self.pair.leases if lease.step]
+        if leases:
+            lease = random.choice(leases)
+            holder = lease.holder
+            self.pair.both("fail_step", lease.job_id, lease.step, holder=holder, error=ERROR)
+
+    def has_given_up(self, random: Random) -> None:
+        self.pair.both("has_given_up", self.pair.some_job(random))
 
     def move(self, random: Random) -> None:
         to, among = any_move(random)

@@ -142,14 +142,15 @@ class BackoffContract(StoreContract):
         store.release_step("nobody", "plan", holder="me", pause_s=PAUSE_S)
         store.release_chunk("nobody", 0, holder="me", pause_s=PAUSE_S)
 
-    def test_chunks_of_which_nothing_was_done_are_remembered(self, store: JobStore) -> None:
+    def test_chunks_that_were_away_as_a_whole_are_remembered(self, store: JobStore) -> None:
         planned(store, 4)
         store.next_chunks("job", 4)
         for number, (report, state) in enumerate(
             [
                 (ChunkReport(0), ChunkState.DONE),
-                (ChunkReport(1, 1), ChunkState.FAILED),
                 (ChunkReport(0, 2), ChunkState.FAILED),
+                (ChunkReport(1, 1), ChunkState.AWAY),
+                (ChunkReport(0, 2), ChunkState.AWAY),
             ]
         ):
             assert not store.has_given_up("job")
@@ -256,6 +257,7 @@ def work(runtime: Runtime, **parameters: str) -> None:
     work_off(runtime, "job")
 
 
+@pytest.mark.usefixtures("mortal")
 @pytest.mark.parametrize("chunks", ["1", "3"])
 @pytest.mark.parametrize("where", ["plan", "chunk", "finish"])
 @pytest.mark.parametrize("fate", ["aaaa", "dddd", "aka", "kada"])
@@ -286,6 +288,7 @@ def test_a_chunk_fails_when_it_was_tried_long_enough(runtime: Runtime) -> None:
     assert runtime.store.reports("job")[0].detail == {"reason": reason}
 
 
+@pytest.mark.usefixtures("mortal")
 def test_a_worker_that_dies_is_still_counted_among_failures(runtime: Runtime) -> None:
     work(set_type(runtime, Away("plan", "akaka" + "k" * 9)), TIMES="2")
     text = "Error: the plan was given up: no worker survived it in 2 tries"
@@ -307,6 +310,25 @@ def test_what_was_waited_for_once_is_not_waited_for_as_long_by_every_chunk(
     work(runtime, TIMES="4", CHUNKS="4")
     assert [tried.count(number) for number in range(4)] == [TRIES, 2, 2, 2]
     assert runtime.store.get("job").progress == Progress(4, 0, 4)
+
+
+def test_a_bug_in_one_chunk_does_not_shorten_an_outage_of_another(runtime: Runtime) -> None:
+    tried: list[int] = []
+
+    class BugAndAway(ToyJob):
+        @override
+        def run_chunk(self, context: JobContext, chunk: Chunk) -> ChunkReport:
+            tried.append(chunk.number)
+            if chunk.number == 0:
+                raise ValueError("a bug")
+            if tried.count(1) < TRIES:
+                raise TransientError("the source is away")
+            return super().run_chunk(context, chunk)
+
+    runtime = replace(set_type(runtime, BugAndAway()), limits=replace(LIMITS, window=1))
+    work(runtime, TIMES="2", CHUNKS="2")
+    assert tried == [0] * 2 + [1] * TRIES
+    assert runtime.store.get("job").progress == Progress(2, 1, 1, 6)
 
 
 def test_window_of_a_plan(runtime: Runtime) -> None:

@@ -26,10 +26,12 @@ from tests.contract.stores import (
 )
 from tests.toyjob import new_toy
 from uws.errors import NotFoundError
-from uws.jobtype import Outcome
+from uws.jobtype import ChunkPlan, Outcome, Plan
 from uws.models import (
     FINISHED,
     MOVES,
+    ChunkReport,
+    ChunkState,
     ErrorKind,
     ErrorSummary,
     Parameter,
@@ -120,6 +122,23 @@ class JobStoreContract(StoreContract):
         assert ended == replace(job, phase=Phase.ERROR, end_time=ended.end_time, error=error)
         store.move("job", Phase.ARCHIVED, among={Phase.ERROR})
         assert store.get("job") == replace(ended, phase=Phase.ARCHIVED)
+
+    @pytest.mark.parametrize(("failed", "counts"), [(None, (1, 4)), (1, (4, 1)), (0, (5, 0))])
+    def test_the_finish_may_correct_what_failed(
+        self, store: JobStore, failed: int | None, counts: tuple[int, int]
+    ) -> None:
+        """A chunk that could not be accounted for was reported as failed whole."""
+        store.create(replace(new_toy(), phase=Phase.QUEUED))
+        assert store.lease_step("job", "plan", holder="me", lease_s=LEASE_S)
+        assert store.save_plan("job", Plan([ChunkPlan({}, 4)], done=1))
+        store.next_chunks("job", 1)
+        assert store.claim_chunk("job", 0, holder="me", lease_s=LEASE_S) is not None
+        bare, state = ChunkReport(0, 4), ChunkState.FAILED
+        assert store.report_chunk("job", 0, bare, holder="me", state=state) == 0
+        store.move("job", Phase.EXECUTING, among={Phase.QUEUED})
+        assert store.complete("job", Outcome(failed=failed))
+        progress = store.get("job").progress
+        assert (progress.done, progress.failed, progress.total) == (*counts, 5)
 
     @pytest.fixture
     def listed(self, store: JobStore, monkeypatch: pytest.MonkeyPatch) -> JobStore:

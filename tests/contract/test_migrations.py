@@ -235,6 +235,16 @@ class MigrationContract:
         assert [store.get(job.id) for job in expected_jobs()] == expected_jobs()
         work_off(store)
 
+    def test_the_way_back_knows_no_newer_state_of_chunks(self, url: str) -> None:
+        go_to(url, HEAD)
+        with connected(url) as connection:
+            insert_first_rows(connection)
+            connection.exec_driver_sql("UPDATE uws_chunks SET state = 'away' WHERE number = 0")
+        go_to(url, "0004", command.downgrade)
+        with connected(url) as connection:
+            states = connection.exec_driver_sql("SELECT state FROM uws_chunks ORDER BY number")
+            assert states.scalars().all() == ["failed", "sent"]
+
     def test_a_newer_schema_is_left_alone(
         self, url: str, init_db: Callable[[], Ended], store: JobStore
     ) -> None:

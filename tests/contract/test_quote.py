@@ -16,7 +16,7 @@ from tests.uws_web import UWS, Web, open_web
 from uws import quoting
 from uws.jobtype import Plan
 from uws.models import FINISHED, ChunkReport, Load, Phase
-from uws.quoting import foretell_end, items_before
+from uws.quoting import Backlog, foretell_end
 from uws.reading import format_instant, parse_instant
 from uws.store import JobStore
 from uws.sweep import sweep
@@ -43,9 +43,9 @@ def load(job_id: str, left: int, worked: int = 0, started_s: float | None = None
     ],
     ids=["alone", "smaller", "equal", "much larger", "many", "nothing left"],
 )
-def test_items_before(left: int, others: tuple[int, ...], expected: int) -> None:
+def test_items_of_others_before(left: int, others: tuple[int, ...], expected: int) -> None:
     loads = [load("job", left), *(load(str(n), other) for n, other in enumerate(others))]
-    assert items_before(loads[0], loads) == expected
+    assert Backlog.of(loads).items_until(left) == left + expected
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,25 @@ def test_items_before(left: int, others: tuple[int, ...], expected: int) -> None
 def test_foretell_end(it: Load, rate_per_s: float | None, expected_s: float | None) -> None:
     """Beside a job that has 10 items left; seconds from now."""
     expected = None if expected_s is None else NOON + timedelta(seconds=expected_s)
-    loads = [it, load("other", 10)]
-    assert foretell_end(it, loads, rate_per_s=rate_per_s, now=NOON) == expected
+    backlog = Backlog.of([it, load("other", 10)])
+    assert foretell_end(it, backlog, rate_per_s=rate_per_s, now=NOON) == expected
+
+
+@pytest.mark.parametrize(
+    ("it", "rate_per_s"),
+    [
+        (load("job", 10**9, 1, 1000), None),
+        (load("job", 10**15, 1, 1000), None),
+        (load("job", 10**9), 1e-9),
+        (load("job", 10**9), 5e-324),
+        (load("job", 10**9, 0, 4), 1e-9),
+    ],
+    ids=["slow", "slower", "rate", "least rate", "rate and start"],
+)
+def test_an_end_past_the_calendar_is_told_as_ten_years(it: Load, rate_per_s: float | None) -> None:
+    quote = foretell_end(it, Backlog.of([it]), rate_per_s=rate_per_s, now=NOON)
+    assert quote is not None
+    assert timedelta(days=3649) < quote - NOON <= timedelta(days=3650)
 
 
 # ------------------------------------------------------------------------------ the store

@@ -13,11 +13,12 @@ import pytest
 import sqlalchemy as sa
 
 from tests.contract.stores import LEASE_S, claim, planned
-from uws.models import ChunkReport
+from uws.models import ChunkReport, ErrorSummary
 from uws.store import JobStore, open_store
 
 pytestmark = pytest.mark.xdist_group("postgres")
 
+ERROR = ErrorSummary("Error: it broke")
 _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 _OF_JOB = "WHERE job_id = 'job' FOR UPDATE NOWAIT"
 
@@ -39,6 +40,7 @@ CALLS: dict[str, Callable[[JobStore], object]] = {
     "resend chunk": lambda store: store.resend_chunk("job", 0, now=later(), lease_s=LEASE_S),
     "resend step": lambda store: store.resend_step("job", "plan", now=later(), older_than_s=1),
     "lease step": lambda store: store.lease_step("job", "plan", holder="me", lease_s=LEASE_S),
+    "fail step": lambda store: store.fail_step("job", "plan", holder="me", error=ERROR),
     "next": lambda store: store.next_chunks("job", 9),
 }
 

@@ -22,7 +22,7 @@ from tests.contract.store_machine import StoreMachine
 from tests.contract.store_pair import Clock
 from tests.contract.stores import StoreContract
 from uws.files import LocalFiles
-from uws.holder import is_dead
+from uws.holder import is_alive, is_dead
 from uws.store import JobStore, jobstore
 
 FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
@@ -60,6 +60,8 @@ class StoreMachineContract(StoreContract):
             monkeypatch.setattr(module, "datetime", clock.as_datetime())
         for module in modules_with("is_dead", is_dead):
             monkeypatch.setattr(module, "is_dead", clock.is_dead)
+        for module in modules_with("is_alive", is_alive):
+            monkeypatch.setattr(module, "is_alive", clock.is_alive)
         monkeypatch.setattr(jobstore, "_PAGE", 2)
         # Quotes follow from how fast jobs are; their own tests have clocks that run.
         monkeypatch.setattr(uws.sweep, "quote_jobs", lambda _runtime, _now: None)

@@ -11,6 +11,7 @@ from tests.uws_runtime import bring_to
 from tests.uws_web import Web, assert_text_error, open_web
 from uws.files import LocalFiles
 from uws.models import Phase
+from uws.sweep import sweep
 
 
 @pytest.fixture
@@ -61,6 +62,7 @@ def test_a_deleted_job_leaves_no_files(web: Web, way: str) -> None:
     assert web.kept() != []
     form = {"action": "delete"} if way == "POST" else None
     assert web.client.open(path, method=way, data=form).status_code == 303
+    sweep(web.runtime)
     assert web.kept() == []
 
 
@@ -83,6 +85,7 @@ def test_an_upload_during_a_deletion_is_404(
     answer = idle.client.open(f"{path}{place}", method=way, data=body)
     job_id = path.rpartition("/")[2]
     assert_text_error(answer, 404, f"UsageError: job {job_id} was deleted meanwhile")
+    sweep(idle.runtime)
     assert idle.kept() == []
 
 

@@ -184,7 +184,7 @@ def _files_of(line: bytes) -> Iterator[str]:
         row = json.loads(line)
     except ValueError:  # torn by a kill
         return
-    for file in row["r"]["files"]:
+    for file in row.get("r", {"files": ()})["files"]:  # a mark has no result
         yield file["path"]
 
 

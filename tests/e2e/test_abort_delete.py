@@ -64,7 +64,8 @@ class Running:
         # Not by pathlib, which fails where a folder vanishes meanwhile.
         return {
             os.path.relpath(os.path.join(folder, name), root)  # noqa: PTH118 - as said
-            for top in root.glob(f"{job_id}*")
+            for place in (root, root / ".gone")  # where it lies, or waits to be removed
+            for top in place.glob(f"{job_id}*")
             for folder, folders, names in os.walk(top)
             for name in (".", *folders, *names)
         }

@@ -177,7 +177,7 @@ def recent_rate(connection: Connection, count: int) -> float | None:
     query = (
         sa.select(worked, jobs.c.start_time, jobs.c.end_time)
         .where(jobs.c.phase == Phase.COMPLETED.value, jobs.c.start_time.is_not(None))
-        .order_by(jobs.c.creation_time.desc())
+        .order_by(jobs.c.end_time.desc())
         .limit(count)
     )
     rows = connection.execute(query).all()
@@ -301,6 +301,9 @@ def complete_job(connection: Connection, job_id: str, outcome: Outcome, *, now: 
         return False
     _insert_results(connection, job_id, outcome.results)
     add_notes(connection, job_id, outcome.notes)
+    if outcome.failed is not None:
+        done = jobs.c.items_total - outcome.failed
+        update_job(connection, job_id, items_done=done, items_failed=outcome.failed)
     return True
 
 

@@ -2,7 +2,7 @@
 
 Work is lost when its holder's lease has ended or its holder is dead, when it was sent and nobody
 took it for a while, or when it failed for the moment and its pause is over: nobody has sent it
-since. Imports holder, models, the store's schema and its rows only.
+since. Imports holder, models, the store's schema, its rows and its work only.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from uws.holder import is_dead
 from uws.models import ChunkState, Phase
 from uws.store.jobrows import AT_WORK, lock_job
 from uws.store.schema import chunks, jobs, remains, steps
-from uws.store.work import IN_FLIGHT, step_is_due
+from uws.store.work import IN_FLIGHT, step_is_due, survived
 
 __all__ = [
     "forget_remains",
@@ -107,6 +107,7 @@ def resend_step(
         steps.update()
         .where(steps.c.job_id == job_id, steps.c.step == step)
         .values(holder=None, lease_until=None, sent_time=now, retry_time=None)
+        .values(survived(steps, row.holder))
     )
     return True
 
@@ -153,7 +154,8 @@ def resend_chunk(
         return False
     sent = {"state": ChunkState.SENT.value, "sent_time": now, "retry_time": None}
     nobody = {"holder": None, "lease_until": None}
-    connection.execute(chunks.update().where(this).values({**sent, **nobody}))
+    lived = survived(chunks, row.holder)
+    connection.execute(chunks.update().where(this).values({**sent, **nobody, **lived}))
     return True
 
 

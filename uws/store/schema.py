@@ -117,10 +117,12 @@ jobs = Table(
     _count("items_failed"),
     _count("items_by_plan"),
     _count("size_bytes"),
-    # A list of jobs is read backwards along the first; the second counts an owner's jobs and
-    # finds those at work; the third finds those to be destroyed.
+    # A list of jobs is read backwards along the first, or of one phase along the second, which
+    # counts an owner's jobs too; the third finds the jobs at work, and those completed last; the
+    # fourth those to be destroyed.
     Index(None, "owner", "creation_time", "id", "phase"),
-    Index(None, "phase", "owner"),
+    Index(None, "owner", "phase", "creation_time", "id"),
+    Index(None, "phase", "end_time"),
     Index(None, "destruction"),
 )
 
@@ -163,7 +165,8 @@ steps = Table(
 """The steps `plan` and `finish` of each job: who works on them, since when, how often tried.
 
 `tries` counts how often a step was taken, `failures` how often it was given back because
-something was away; `retry_time` is before when it is not to be taken again, and is set only then.
+something was away, or taken from a holder that lived; `retry_time` is before when it is not to be
+taken again, and is set only then.
 """
 
 chunks = Table(

@@ -1,8 +1,10 @@
 """What is done to a job's steps and chunks, within an open transaction.
 
 A step or chunk has one holder until its lease ends, and every change is conditional: a task
-that comes late or twice changes nothing. Imports models, holder, jobtype, the store's schema and
-its rows of jobs only.
+that comes late or twice changes nothing. Who ended while he held something is taken to have died
+of it: of the living that is known only on the same host, so a step or chunk that is taken from a
+holder on another one counts against it, lest it kill worker after worker without an end.
+Imports models, holder, jobtype, the store's schema and its rows of jobs only.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,10 +14,10 @@ from itertools import islice
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from uws.holder import is_dead
+from uws.holder import is_alive, is_dead
 from uws.jobtype import ChunkPlan, Plan
-from uws.models import Chunk, ChunkReport, ChunkState
-from uws.store.jobrows import AT_WORK, lock_job
+from uws.models import Chunk, ChunkReport, ChunkState, ErrorSummary, Phase
+from uws.store.jobrows import AT_WORK, lock_job, move_job
 from uws.store.schema import (
     chunk_from_row,
     chunks,
@@ -28,6 +30,7 @@ from uws.store.schema import (
 __all__ = [
     "IN_FLIGHT",
     "claim_chunk",
+    "fail_step",
     "fetch_reports",
     "forget_attempts",
     "has_given_up",
@@ -42,10 +45,13 @@ __all__ = [
     "set_found",
     "step_failures",
     "step_is_due",
+    "survived",
 ]
 
 IN_FLIGHT = (ChunkState.SENT.value, ChunkState.RUNNING.value)
 """States of the chunks that fill a job's window."""
+
+_PHASES = tuple(map(Phase, AT_WORK))
 
 _PLAN_BATCH = 1000  # rows of a plan in memory at a time
 
@@ -87,12 +93,43 @@ def lease_step(
     tries: int = row.tries + 1
     lease_until = now + timedelta(seconds=lease_s)
     lease = {"holder": holder, "lease_until": lease_until, "tries": tries, "begun_time": now}
-    connection.execute(steps.update().where(this).values(lease).values(retry_time=None))
+    lived = survived(steps, row.holder)
+    connection.execute(steps.update().where(this).values({**lease, **lived, "retry_time": None}))
     return tries
 
 
+def survived(table: sa.Table, holder: str | None) -> dict[str, object]:
+    """Give the columns that say of a step or chunk that its holder lost it, and lives."""
+    if holder is None or not is_alive(holder):
+        return {}
+    return {"failures": table.c.failures + 1}
+
+
+def fail_step(
+    connection: Connection,
+    job_id: str,
+    step: str,
+    *,
+    holder: str,
+    error: ErrorSummary,
+    now: datetime,
+) -> bool:
+    """Move a job to ERROR for its step's holder; False where the step was lost, or is done."""
+    if not lock_job(connection, job_id, AT_WORK):
+        return False
+    query = (
+        sa.select(steps.c.holder)
+        .join(jobs, jobs.c.id == steps.c.job_id)
+        .where(steps.c.job_id == job_id, steps.c.step == step, step_is_due(step))
+        .with_for_update(of=steps)
+    )
+    if connection.scalar(query) != holder:
+        return False
+    return move_job(connection, job_id, Phase.ERROR, among=_PHASES, now=now, error=error)
+
+
 def step_failures(connection: Connection, job_id: str, step: str) -> int:
-    """Count how often a step was given back with a pause; 0 where there is no such job."""
+    """Count how often a step was given back with a pause, or taken from a living holder."""
     query = sa.select(steps.c.failures).where(steps.c.job_id == job_id, steps.c.step == step)
     return connection.scalar(query) or 0
 
@@ -293,10 +330,10 @@ def release_chunk(
 
 
 def has_given_up(connection: Connection, job_id: str) -> bool:
-    """Tell whether a chunk of the job was given up before anything of it was done."""
+    """Tell whether a chunk of the job was given up as away before anything of it was done."""
     query = sa.select(sa.literal(1)).where(
         chunks.c.job_id == job_id,
-        chunks.c.state == ChunkState.FAILED.value,
+        chunks.c.state == ChunkState.AWAY.value,
         chunks.c.report_done == 0,
     )
     return connection.scalar(query.limit(1)) is not None

@@ -1,13 +1,14 @@
 """The part of the job store that workers ask: steps and chunks, leases, plans and reports.
 
-Imports models, jobtype and the store's own modules only.
+Imports models, jobtype, notices and the store's own modules only.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from uws.jobtype import Plan
-from uws.models import Chunk, ChunkReport, ChunkState
+from uws.models import Chunk, ChunkReport, ChunkState, ErrorSummary
+from uws.notices import Notices
 from uws.store import jobrows, work
 from uws.store.database import Database
 
@@ -18,6 +19,7 @@ class WorkStore:
     """The work on jobs, one method a transaction."""
 
     _database: Database
+    _notices: Notices
 
     def lease_step(self, job_id: str, step: str, *, holder: str, lease_s: int) -> int:
         """Take the step `plan` or `finish` of a job; counts as a try.
@@ -45,8 +47,25 @@ class WorkStore:
                 connection, job_id, step, holder=holder, now=datetime.now(UTC), pause_s=pause_s
             )
 
+    def fail_step(self, job_id: str, step: str, *, holder: str, error: ErrorSummary) -> bool:
+        """Move a job to ERROR because a step of it failed.
+
+        Returns
+        -------
+        bool
+            False, and nothing is changed, where the step was lost to another holder, is done, or
+            the job is not at work any more.
+        """
+        with self._database.writing() as connection:
+            has_failed = work.fail_step(
+                connection, job_id, step, holder=holder, error=error, now=datetime.now(UTC)
+            )
+        if has_failed:
+            self._notices.announce(job_id)
+        return has_failed
+
     def step_failures(self, job_id: str, step: str) -> int:
-        """Count how often a step was released with a pause."""
+        """Count how often a step was released with a pause, or taken from a living holder."""
         with self._database.reading() as connection:
             return work.step_failures(connection, job_id, step)
 
@@ -141,7 +160,7 @@ class WorkStore:
             )
 
     def has_given_up(self, job_id: str) -> bool:
-        """Tell whether a chunk of the job was given up before anything of it was done."""
+        """Tell whether a chunk of the job was given up as away before anything of it was done."""
         with self._database.reading() as connection:
             return work.has_given_up(connection, job_id)
 
@@ -154,7 +173,7 @@ class WorkStore:
         holder: str,
         state: ChunkState = ChunkState.DONE,
     ) -> int | None:
-        """Record a chunk's report, and that it is DONE or FAILED.
+        """Record a chunk's report, and that it is DONE, FAILED or AWAY.
 
         Returns
         -------

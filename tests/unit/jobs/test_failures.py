@@ -83,6 +83,29 @@ def test_a_bug_at_a_row_fails_that_row_alone(
     assert (job.progress.done, job.progress.failed) == (4, 2)
 
 
+def test_a_chunk_that_cannot_be_accounted_for_keeps_the_counts_of_what_it_did(
+    service: JobService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the disk gets full for good: what its journal has was done all the same."""
+    cut = Cutter.cut
+
+    def cut_or_break(self: Cutter, row: PlannedRow) -> Outcome:
+        if row.number == 4:
+            raise ZeroDivisionError
+        return cut(self, row)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Cutter, "cut", cut_or_break)
+    monkeypatch.setattr(CutoutJob, "give_up_chunk", refuse)
+    job = run(service, POSITIONS=TABLE)
+    assert job.phase == Phase.COMPLETED
+    rows = summary_of(service, job)["cutouts"]
+    assert [row["STATUS"] for row in rows] == ["ok"] * 3 + ["failed"] * 3
+    assert (job.progress.total, job.progress.done, job.progress.failed) == (6, 3, 3)
+
+
 @pytest.mark.parametrize("most", [2, 1000])
 def test_an_aborted_job_lists_what_was_cut(
     tmp_path: Path, sky: Sky, monkeypatch: pytest.MonkeyPatch, most: int

@@ -1,6 +1,7 @@
 """Abort and destruction: in every phase, and with the queue or the files away."""
 
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -158,6 +159,36 @@ def test_files_that_stay_are_remembered(
     def refuse(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(LocalFiles, "delete", refuse)
+    monkeypatch.setattr(LocalFiles, "set_aside", refuse)
     assert destroy_job(runtime, "job")
     assert list(runtime.store.remains(datetime.now(UTC) + timedelta(seconds=1))) == ["job"]
+
+
+@pytest.mark.parametrize("archives", [False, True], ids=["destroyed", "archived"])
+def test_files_of_an_expired_job_are_set_aside(runtime: Runtime, archives: bool) -> None:
+    """One step, however many they are: they are removed by the sweep."""
+    runtime = replace(runtime, limits=replace(runtime.limits, archive=archives))
+    job = replace(new_toy(), phase=Phase.COMPLETED)
+    runtime.store.create(job)
+    runtime.files.write("job/deep/a.txt", b"a")
+    assert expire_job(runtime, "job", now=job.destruction)
+    (place,) = runtime.files.aside()
+    assert list(runtime.files.keys("job")) == []
+    assert list(runtime.files.keys(place)) == [f"{place}/deep/a.txt"]
+
+
+def test_a_job_is_destroyed_without_looking_at_its_files(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime.store.create(replace(new_toy(), phase=Phase.COMPLETED))
+    for number in range(3):
+        runtime.files.write(f"job/{number}/a.txt", b"a")
+
+    def look(*_: object, **__: object) -> None:
+        raise AssertionError("as many calls as there are folders")
+
+    for name in ("scandir", "listdir", "walk", "unlink", "rmdir"):
+        monkeypatch.setattr(os, name, look)
+    assert destroy_job(runtime, "job")
+    monkeypatch.undo()
+    assert list(runtime.files.keys("job")) == []

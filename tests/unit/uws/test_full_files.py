@@ -145,7 +145,12 @@ def test_trouble_with_storage_is_the_moments(code: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [FileNotFoundError(errno.ENOENT, ""), ConnectionResetError(errno.ECONNRESET, "")],
+    [
+        FileNotFoundError(errno.ENOENT, ""),
+        FileExistsError(errno.EEXIST, ""),
+        NotADirectoryError(errno.ENOTDIR, ""),
+        ConnectionResetError(errno.ECONNRESET, ""),
+    ],
     ids=repr,
 )
 def test_other_errors_are_not(error: OSError) -> None:

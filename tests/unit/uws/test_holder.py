@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from uws.holder import is_dead, this_holder
+from uws.holder import is_alive, is_dead, this_holder
 
 _PRINT = "from uws.holder import this_holder; print(this_holder(), flush=True); input()"
 
@@ -58,3 +58,13 @@ def test_only_what_can_be_known_is_judged(place: int, expected: bool) -> None:
 def test_without_procfs_nothing_is_judged() -> None:
     assert not is_dead(_field(_field(this_holder(), 1, ""), 4, "0"))
     assert not is_dead(_field(this_holder(), 4, ""))
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [(0, True), (1, False), (2, False), (4, False), (5, True)],
+    ids=["host", "boot", "namespace", "start", "token"],
+)
+def test_who_cannot_be_judged_is_not_alive_either(place: int, expected: bool) -> None:
+    assert is_alive(_field(this_holder(), place, "0")) == expected
+    assert not is_alive("host")

@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -127,11 +128,10 @@ def test_failed_transaction_leaves_nothing(store: JobStore) -> None:
     ("phases", "after"),
     [
         ((), None),
-        ({Phase.COMPLETED}, None),
         ({Phase.ERROR, Phase.EXECUTING}, None),
         ((), datetime(2026, 1, 1, tzinfo=UTC)),
     ],
-    ids=["all", "one", "two", "after"],
+    ids=["all", "two", "after"],
 )
 def test_lists_are_read_along_the_index(
     store: JobStore, phases: set[Phase], after: datetime | None
@@ -140,6 +140,22 @@ def test_lists_are_read_along_the_index(
     assert len(plans) == 1
     assert "USING INDEX ix_uws_jobs_owner_creation_time_id_phase" in plans[0]
     assert "TEMP B-TREE" not in plans[0], "the index gives the order"
+
+
+@pytest.mark.parametrize("after", [None, datetime(2026, 1, 1, tzinfo=UTC)], ids=["all", "after"])
+def test_lists_of_one_phase_are_read_along_an_index_of_it(
+    store: JobStore, after: datetime | None
+) -> None:
+    work = partial(store.list, "ann", phases={Phase.EXECUTING}, after=after, last=10)
+    (plan,) = _plans(store, lambda: list(work()))
+    expected = "USING INDEX ix_uws_jobs_owner_phase_creation_time_id (owner=? AND phase=?"
+    assert expected in plan
+    assert "TEMP B-TREE" not in plan, "the index gives the order"
+
+
+def test_jobs_completed_last_are_read_along_an_index(store: JobStore) -> None:
+    (plan,) = _plans(store, store.recent_rate_per_s)
+    assert plan == "SEARCH uws_jobs USING INDEX ix_uws_jobs_phase_end_time (phase=?)"
 
 
 def test_counts_and_sweeps_use_indexes(store: JobStore) -> None:

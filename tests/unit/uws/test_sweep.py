@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.toyjob import Recorder, new_toy, queue_toy
+from uws.ending import destroy_job
 from uws.errors import TransientError
 from uws.files import LocalFiles
 from uws.models import ChunkReport, Phase
@@ -142,9 +144,78 @@ def test_files_that_cannot_be_removed_are_tried_again(
         raise PermissionError("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr(LocalFiles, "delete", refuse)
+        patch.setattr(LocalFiles, "set_aside", refuse)
         assert sweep(runtime, now + timedelta(seconds=61)) == SweepReport(faults=1)
     assert sweep(runtime, now + timedelta(seconds=62)) == SweepReport(cleared=1)
+
+
+def everything(runtime: Runtime) -> list[str]:
+    root = runtime.files.path("x")
+    assert root is not None
+    return sorted(str(path.relative_to(root.parent)) for path in root.parent.rglob("*"))
+
+
+def test_what_was_set_aside_is_removed_by_the_next_sweep(runtime: Runtime) -> None:
+    runtime.store.create(new_toy())
+    runtime.files.write("job/deep/a.txt", b"a")
+    runtime.files.write("job/b.txt", b"b")
+    assert destroy_job(runtime, "job")
+    assert len(everything(runtime)) == 6  # two folders of the server, the job's, deep, two files
+    assert sweep(runtime) == SweepReport()
+    assert everything(runtime) == [".gone"]
+
+
+def test_a_long_removal_is_left_to_the_next_sweeps(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work that was lost does not wait for it."""
+    for number in range(4):
+        runtime.files.write(f"job/{number}/a.txt", b"a")
+    runtime.files.set_aside("job")
+    clock = iter(range(10_000))
+    monkeypatch.setattr("uws.sweep._REMOVAL_S", 5)
+    for module in ("uws.sweep", "uws.files"):
+        monkeypatch.setattr(f"{module}.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    left = [len(everything(runtime))]
+    while left[-1] > 1 and len(left) < 20:
+        assert sweep(runtime) == SweepReport()
+        left.append(len(everything(runtime)))
+    assert left[-1] == 1
+    assert len(left) > 2
+    assert left == sorted(left, reverse=True)
+
+
+def test_what_cannot_be_removed_holds_no_other_up(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("bad", "good"):
+        runtime.files.write(f"{name}/a.txt", b"a")
+        runtime.files.set_aside(name)
+    unlink = Path.unlink
+
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:
+        if "bad." in str(path):
+            raise PermissionError("no")
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        assert sweep(runtime) == SweepReport(faults=1)
+    (place,) = runtime.files.aside()
+    assert place.startswith(".gone/bad.")
+    assert f"sweep: not removed: {place}: no" in caplog.messages
+    assert sweep(runtime) == SweepReport()
+    assert everything(runtime) == [".gone"]
+
+
+def test_what_was_set_aside_cannot_be_listed(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("no")
+
+    monkeypatch.setattr(LocalFiles, "aside", refuse)
+    assert sweep(runtime, is_thorough=False) == SweepReport(faults=1)
 
 
 ID = "0123456789abcdef" * 2

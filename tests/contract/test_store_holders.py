@@ -1,0 +1,136 @@
+"""What follows from how a step or chunk left its holder: dead, alive, or on another host."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from typing_extensions import override
+
+from tests.contract.stores import LEASE_S, StoreContract, claim, planned
+from tests.toyjob import new_toy
+from uws.holder import this_holder
+from uws.jobtype import Plan
+from uws.models import AT_WORK, ChunkReport, ErrorKind, ErrorSummary, Phase
+from uws.store import JobStore
+
+ERROR = ErrorSummary("Error: it broke", ErrorKind.FATAL, "it broke\nat noon")
+STRANGER = "host/boot/1/2/3/token"
+"""Of whom nothing can be known here."""
+
+
+def later() -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=LEASE_S + 1)
+
+
+def lease(store: JobStore, step: str, holder: str, lease_s: int = LEASE_S) -> int:
+    return store.lease_step("job", step, holder=holder, lease_s=lease_s)
+
+
+class HoldersContract(StoreContract):
+    """Steps that fail, and work that is taken from its holder."""
+
+    # A step that fails
+
+    @pytest.fixture(params=["plan", "finish"])
+    def step(self, request: pytest.FixtureRequest, store: JobStore) -> str:
+        step: str = request.param
+        store.create(replace(new_toy(), phase=Phase.QUEUED))
+        if step == "finish":
+            assert store.save_plan("job", Plan(()))
+        return step
+
+    def test_a_step_fails_for_its_holder_only(self, store: JobStore, step: str) -> None:
+        assert not store.fail_step("job", step, holder="me", error=ERROR)
+        assert lease(store, step, "me", lease_s=0) == 1
+        assert lease(store, step, "you") == 2
+        assert not store.fail_step("job", step, holder="me", error=ERROR)
+        assert (store.phase("job"), store.get("job").error) == (Phase.QUEUED, None)
+        assert store.fail_step("job", step, holder="you", error=ERROR)
+        assert (store.phase("job"), store.get("job").error) == (Phase.ERROR, ERROR)
+        assert not store.fail_step("job", step, holder="you", error=ERROR)
+
+    def test_a_lease_that_ran_out_and_was_not_taken_is_still_held(
+        self, store: JobStore, step: str
+    ) -> None:
+        lease(store, step, "me", lease_s=0)
+        assert store.fail_step("job", step, holder="me", error=ERROR)
+
+    def test_a_step_that_was_sent_again_is_lost(self, store: JobStore, step: str) -> None:
+        lease(store, step, "me")
+        assert store.resend_step("job", step, now=later(), older_than_s=1)
+        assert not store.fail_step("job", step, holder="me", error=ERROR)
+
+    def test_an_ended_job_does_not_fail(self, store: JobStore, step: str) -> None:
+        lease(store, step, "me")
+        store.move("job", Phase.ABORTED, among=AT_WORK)
+        assert not store.fail_step("job", step, holder="me", error=ERROR)
+        assert store.phase("job") is Phase.ABORTED
+
+    def test_a_plan_that_is_made_does_not_fail(self, store: JobStore) -> None:
+        store.create(replace(new_toy(), phase=Phase.QUEUED))
+        lease(store, "plan", "me")
+        assert store.save_plan("job", Plan(()))
+        assert not store.fail_step("job", "plan", holder="me", error=ERROR)
+        assert not store.fail_step("nobody", "plan", holder="me", error=ERROR)
+
+    def test_those_who_wait_are_told(self, store: JobStore) -> None:
+        store.create(replace(new_toy(), phase=Phase.QUEUED))
+        lease(store, "plan", "me")
+        with store.changes("job") as watch:
+            assert store.fail_step("job", "plan", holder="me", error=ERROR)
+            assert watch.wait(0)
+
+    # Who lives did not die of it
+
+    @pytest.mark.parametrize("way", ["sent again", "taken"])
+    def test_a_step_taken_from_the_living_was_survived(
+        self, store: JobStore, dead_holder: str, step: str, way: str
+    ) -> None:
+        counts = []
+        for holder in (dead_holder, STRANGER, this_holder()):
+            assert lease(store, step, holder, lease_s=0)
+            if way == "sent again":
+                assert store.resend_step("job", step, now=later(), older_than_s=1)
+            else:
+                assert lease(store, step, "me")
+                store.release_step("job", step, holder="me")
+            counts.append(store.step_failures("job", step))
+        assert counts == [0, 0, 1]
+
+    def test_a_chunk_taken_from_the_living_was_survived(
+        self, store: JobStore, dead_holder: str
+    ) -> None:
+        planned(store, 1)
+        store.next_chunks("job", 1)
+        counts = []
+        for holder in (dead_holder, STRANGER, this_holder(), "me"):
+            chunk = claim(store, 0, holder)
+            assert chunk is not None
+            counts.append((chunk.attempts, chunk.failures))
+            assert store.resend_chunk("job", 0, now=later(), lease_s=1)
+        assert counts == [(1, 0), (2, 0), (3, 0), (4, 1)]
+
+    def test_a_chunk_that_was_sent_and_not_taken_has_not_failed(self, store: JobStore) -> None:
+        planned(store, 1)
+        store.next_chunks("job", 1)
+        assert store.resend_chunk("job", 0, now=later(), lease_s=1)
+        chunk = claim(store, 0)
+        assert chunk is not None
+        assert (chunk.attempts, chunk.failures) == (1, 0)
+        assert store.report_chunk("job", 0, ChunkReport(2), holder="me") == 0
+
+
+class TestSqlite(HoldersContract):
+    @pytest.fixture
+    @override
+    def url(self, sqlite_url: str) -> str:
+        return sqlite_url
+
+
+class TestPostgres(HoldersContract):
+    pytestmark = pytest.mark.xdist_group("postgres")
+
+    @pytest.fixture
+    @override
+    def url(self, postgres_url: str) -> str:
+        return postgres_url
