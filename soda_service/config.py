@@ -47,6 +47,7 @@ __all__ = [
 
 _NO_LOCATION = Location("")
 _STORE_KINDS = ("sqlite", "postgresql", "postgresql+psycopg")
+_CENTURY_S = 36_525 * 86400  # beyond it dates run out of the calendar
 _EMPTY: Mapping[str, Mapping[str, object]] = MappingProxyType({})
 
 
@@ -150,22 +151,22 @@ class ReleasesConfig:
 class JobsConfig:
     """Limits of jobs; the fields of `uws.runtime.JobLimits`."""
 
-    execution_default_s: int = field(default=6 * 3600, metadata=bounds(0))
+    execution_default_s: int = field(default=6 * 3600, metadata=bounds(0, 2**31 - 1))
     """Execution duration of a job that asks for none, seconds; 0: unlimited."""
 
-    execution_max_s: int = field(default=24 * 3600, metadata=bounds(0))
+    execution_max_s: int = field(default=24 * 3600, metadata=bounds(0, 2**31 - 1))
     """Longest execution duration, seconds; 0: unlimited."""
 
-    lifetime_default_s: int = field(default=14 * 86400, metadata=bounds(60))
+    lifetime_default_s: int = field(default=14 * 86400, metadata=bounds(60, _CENTURY_S))
     """Time from creation to destruction of a job that asks for none, seconds."""
 
-    lifetime_max_s: int = field(default=90 * 86400, metadata=bounds(60))
+    lifetime_max_s: int = field(default=90 * 86400, metadata=bounds(60, _CENTURY_S))
     """Longest time from now to a job's destruction, seconds."""
 
     archive: bool = False
     """Whether jobs are kept after their destruction time, ARCHIVED, without results and uploads."""
 
-    archive_days: int = field(default=365, metadata=bounds(1))
+    archive_days: int = field(default=365, metadata=bounds(1, 36_500))
     """For how many days after that time, also where `jobs.archive` was switched off since."""
 
     wait_max_s: int = field(default=30, metadata=bounds(0, 600))
@@ -185,11 +186,11 @@ class JobsConfig:
     """Pause before work is tried again that found something away (data, or room for results),
     seconds; each further one is twice as long, up to a minute."""
 
-    retry_for_s: float = field(default=600.0, metadata=bounds(0))
+    retry_for_s: float = field(default=600.0, metadata=bounds(0, 30 * 86400))
     """For how long in all, in pauses, such work is tried again before its rows are given up, or
     its job ends in ERROR, seconds."""
 
-    lease_s: int = field(default=30, metadata=bounds(3))
+    lease_s: int = field(default=30, metadata=bounds(3, 86400))
     """A worker that is silent for so long has lost its chunk, seconds."""
 
     inline_value_max: int = field(default=4096, metadata=bounds(0))

@@ -184,10 +184,14 @@ class RQExecutor(Executor):
         with away_is_transient(), self._redis.pipeline(transaction=False) as pipeline:
             for call in calls:
                 pipeline.lpos(self._queue.key, call.id)
-            places = pipeline.execute()
-            for call, place in zip(calls, places, strict=True):
-                if place is not None:
+                pipeline.exists(Task.key_for(call.id))
+            found = pipeline.execute()
+            for call, place, is_whole in zip(calls, found[::2], found[1::2], strict=True):
+                if place is not None and is_whole:
                     continue
+                if place is not None:
+                    # An id alone: the task ended after it was sent again, and took all with it.
+                    self._redis.lrem(self._queue.key, 0, call.id)
                 self._queue.enqueue_call(
                     call.function,
                     args=call.arguments,

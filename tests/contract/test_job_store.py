@@ -25,7 +25,7 @@ from tests.contract.stores import (
     run_together,
 )
 from tests.toyjob import new_toy
-from uws.errors import NotFoundError
+from uws.errors import NotFoundError, TransientError
 from uws.jobtype import ChunkPlan, Outcome, Plan
 from uws.models import (
     FINISHED,
@@ -287,6 +287,14 @@ class JobStoreContract(StoreContract):
         fork.join()
         assert fork.exitcode == 0
         assert store.phase("job") is Phase.ABORTED
+
+    def test_before_init_db_it_is_away(self, url: str) -> None:
+        store = open_store(url)
+        with pytest.raises(TransientError):
+            store.get("job")
+        with pytest.raises(TransientError):
+            store.create(new_toy())
+        store.close()
 
     def test_migrations_run_once(self, url: str) -> None:
         stores = [open_store(url) for _ in range(4)]

@@ -98,6 +98,14 @@ def test_tasks_have_names_and_are_sent_once(bench: Bench) -> None:
     assert bench.executor.status() == {"workers": 0, "waiting": 4, "running": 0}
 
 
+def test_an_id_without_its_task_does_not_keep_it_from_being_sent(bench: Bench) -> None:
+    bench.executor.send_chunks("a", range(2))
+    bench.redis.delete("rq:job:a-chunk-0001")
+    bench.executor.send_chunks("a", range(2))
+    assert bench.queued() == ["a-chunk-0000", "a-chunk-0001"]
+    assert bench.redis.hget("rq:job:a-chunk-0001", "status") == b"queued"
+
+
 def test_tasks_are_json(bench: Bench) -> None:
     bench.executor.send_chunks("job", [7])
     task: dict[Any, Any] = bench.redis.hgetall("rq:job:job-chunk-0007")  # Any: as above

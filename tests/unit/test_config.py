@@ -27,6 +27,15 @@ NOTHING: dict[str, str] = {}
             "{path}: web.port: 65536 is out of bounds; allowed: 0 to 65535",
         ),
         ("[jobs]\ntries = 0", "{path}: jobs.tries: 0 is out of bounds; allowed: at least 1"),
+        # Added to the present time they would be no date.
+        (
+            "[jobs]\narchive_days = 1000000",
+            "{path}: jobs.archive_days: 1000000 is out of bounds; allowed: 1 to 36500",
+        ),
+        (
+            "[jobs]\nlifetime_max_s = 10000000000",
+            "{path}: jobs.lifetime_max_s: 10000000000 is out of bounds; allowed: 60 to 3155760000",
+        ),
         (
             "[sweep]\nevery_s = nan",
             "{path}: sweep.every_s: expected a number, found nan",

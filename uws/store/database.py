@@ -35,6 +35,12 @@ transaction takes milliseconds."""
 
 _WAL_RETRY_S = 0.01
 
+_CONNECT_TIMEOUT_S = 5
+"""For a PostgreSQL host that does not answer, unless the URL says otherwise."""
+
+_SCHEMA_AWAY = frozenset({"42P01", "42703", "25006"})
+"""PostgreSQL's undefined table or column (before `init-db`), and a standby that only reads."""
+
 _MIGRATION_LOCK = 0x7577735F6A6F6273  # "uws_jobs": key of PostgreSQL's advisory lock
 
 _BEGIN_OPTION = "uws_begin"
@@ -68,6 +74,8 @@ def open_engine(url: str) -> Engine:
             return _open_sqlite(parsed)
         case "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
+            if "connect_timeout" not in parsed.query:
+                parsed = parsed.update_query_dict({"connect_timeout": str(_CONNECT_TIMEOUT_S)})
             return sa.create_engine(parsed, pool_pre_ping=True, pool_size=5, max_overflow=20)
         case other:
             raise ValueError(f"job store: found {other!r}, allowed are sqlite and postgresql")
@@ -214,3 +222,8 @@ def _away_is_transient() -> Iterator[None]:
         # The driver's words name hosts and files: they are for operators, not for clients.
         _log.warning("job store: %s", getattr(error, "orig", None) or error)
         raise TransientError("the job store cannot be reached") from error
+    except (sa.exc.ProgrammingError, sa.exc.InternalError) as error:
+        if getattr(error.orig, "sqlstate", None) not in _SCHEMA_AWAY:
+            raise
+        _log.warning("job store: %s; was init-db run?", error.orig)
+        raise TransientError("the job store is not ready") from error
