@@ -26,7 +26,9 @@ def current_results(runtime: Runtime, job: Job) -> tuple[Result, ...]:
         return tuple(runtime.job_types[job.job_type].results_so_far(job, runtime.files))
     except (OSError, TransientError) as error:
         _log.warning("results so far not listed: %s", error, extra={"job_id": job.id})
-        return ()
+    except Exception:  # noqa: BLE001 - a job type's bug must not take the job's document away
+        _log.warning("results so far not listed", exc_info=True, extra={"job_id": job.id})
+    return ()
 
 
 def find_result(runtime: Runtime, job: Job, path: str) -> Result:

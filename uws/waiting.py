@@ -140,15 +140,23 @@ class _Crowd:
     def __init__(self) -> None:
         self.known: dict[Watch, Phase] = {}
         self._lock = threading.Lock()
-        self._last: tuple[float, Job] | None = None
+        self._last: tuple[float, Job | TransientError] | None = None
 
     def read(self, read: Callable[[], Job], *, since_s: float) -> Job:
         """Read the job, unless another of the crowd did so after `since_s` (monotonic clock).
 
-        A thousand who wait for one job are woken together: a reading each took 1.9 s in all.
+        A thousand who wait for one job are woken together: a reading each took 1.9 s in all. A
+        store that is away is told to all of them, too: asked by each in turn it would take a
+        time-out for each.
         """
         with self._lock:
             if self._last is None or self._last[0] <= since_s:
                 begun_s = time.monotonic()
-                self._last = begun_s, read()
-            return self._last[1]
+                try:
+                    self._last = begun_s, read()
+                except TransientError as error:
+                    self._last = begun_s, error
+            found = self._last[1]
+        if isinstance(found, TransientError):
+            raise found
+        return found

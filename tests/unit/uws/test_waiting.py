@@ -135,3 +135,20 @@ def test_a_reading_before_the_notice_is_not_taken_for_the_present(
     assert crowd.read(lambda: store.get(job_id), since_s=since_s) is first
     store.move(job_id, Phase.ABORTED, among={Phase.PENDING})
     assert crowd.read(lambda: store.get(job_id), since_s=time.monotonic()).phase is Phase.ABORTED
+
+
+def test_a_store_that_is_away_is_asked_once_for_all_who_were_woken() -> None:
+    crowd, asked = waiting._Crowd(), []
+
+    def read() -> Job:
+        asked.append(None)
+        raise TransientError("the job store cannot be reached")
+
+    woken_s = time.monotonic()
+    for _ in range(WAITERS):
+        with pytest.raises(TransientError):
+            crowd.read(read, since_s=woken_s)
+    assert len(asked) == 1
+    with pytest.raises(TransientError):
+        crowd.read(read, since_s=time.monotonic())
+    assert len(asked) == 2
