@@ -1,4 +1,4 @@
-"""The list of results in the midst of a job: what cannot be told does not take the document away."""
+"""Results in the midst of a job: what cannot be told does not take the document away."""
 
 from collections.abc import Sequence
 from pathlib import Path
