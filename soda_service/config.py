@@ -161,7 +161,7 @@ class JobsConfig:
     """Time from creation to destruction of a job that asks for none, seconds."""
 
     lifetime_max_s: int = field(default=90 * 86400, metadata=bounds(60, _CENTURY_S))
-    """Longest time from now to a job's destruction, seconds."""
+    """Longest time from creation to a job's destruction, seconds."""
 
     archive: bool = False
     """Whether jobs are kept after their destruction time, ARCHIVED, without results and uploads."""

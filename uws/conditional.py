@@ -50,6 +50,10 @@ def answer_conditionally(response: Response, request: Request) -> Response:
 
 
 def _check_preconditions(response: Response, request: Request, environ: "WSGIEnvironment") -> None:
+    if environ.get("HTTP_IF_MATCH", "").strip() == "*":
+        del environ[
+            "HTTP_IF_MATCH"
+        ]  # true of all that exists (13.1.1); werkzeug takes it for a tag
     response.make_conditional(environ)
     if response.status_code == HTTPStatus.PRECONDITION_FAILED or _is_changed(response, request):
         raise PreconditionFailed(
@@ -60,7 +64,7 @@ def _check_preconditions(response: Response, request: Request, environ: "WSGIEnv
 def _is_changed(response: Response, request: Request) -> bool:
     """Evaluate If-Unmodified-Since, which gives way to If-Match (RFC 9110, 13.1.4)."""
     since, modified = request.if_unmodified_since, response.last_modified
-    if request.if_match or since is None or modified is None:
+    if "If-Match" in request.headers or since is None or modified is None:
         return False
     return modified > since
 

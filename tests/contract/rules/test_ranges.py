@@ -98,6 +98,8 @@ def test_preconditions_come_before_the_range(target: Target, name: str) -> None:
         ({"If-Modified-Since": OLD}, 200),
         ({"If-Match": tag, **part}, 206),
         ({"If-Match": '"other"', **part}, 412),
+        ({"If-Match": "*"}, 200),
+        ({"If-Match": "*", "If-Unmodified-Since": OLD, **part}, 206),
         ({"If-Unmodified-Since": OLD}, 412),
         ({"If-Unmodified-Since": modified, **part}, 206),
         ({"If-Unmodified-Since": OLD, "If-Match": tag}, 200),
