@@ -111,6 +111,8 @@ def _content(server: Any, key: bytes) -> bytes:
             return b" ".join(server.zrange(key, 0, -1))
         case b"hash":
             return b" ".join(part for item in server.hgetall(key).items() for part in item)
+        case b"stream":
+            return b" ".join(b" ".join(fields.values()) for _, fields in server.xrange(key))
         case b"none":  # gone meanwhile
             return b""
         case other:
