@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -62,7 +63,10 @@ def _row(name: str, variable: str, default: object, text: str) -> str:
 def _docstrings() -> dict[tuple[str, str], str]:
     """Find the docstring under each field, by class and field."""
     found: dict[tuple[str, str], str] = {}
-    for kind in ast.parse(inspect.getsource(config)).body:
+    defaults = [type(field.default) for field in fields(config.Config)]
+    modules = {kind.__module__ for kind in defaults if is_dataclass(kind)} | {config.__name__}
+    trees = [ast.parse(inspect.getsource(sys.modules[name])) for name in modules]
+    for kind in (kind for tree in trees for kind in tree.body):
         if not isinstance(kind, ast.ClassDef):
             continue
         for field, below in zip(kind.body, kind.body[1:], strict=False):

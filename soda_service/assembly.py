@@ -7,6 +7,8 @@ from soda_service.config import Config
 from soda_service.jobs.cutout import CutoutJob
 from soda_service.jobs.sky import Sky
 from soda_service.tiles.catalogue import ObjectCatalogue
+from soda_service.tiles.indexfolder import IndexFolder
+from soda_service.tiles.objectstore import configure
 from soda_service.tiles.reader import TileReader
 from soda_service.tiles.releases import Releases
 from uws.execution import RQExecutor
@@ -31,11 +33,17 @@ class Parts:
 
 def build_sky(config: Config) -> Sky:
     """Join releases, object catalogue and tile reader; nothing is opened yet."""
+    configure(config.remote)
     return Sky(
         Releases(config.release_folders()),
         ObjectCatalogue(config.store_url()),
-        TileReader(max_open=config.cutouts.open_tiles),
+        TileReader(config.cutouts.open_tiles, _indexes(config)),
     )
+
+
+def _indexes(config: Config) -> IndexFolder | None:
+    folder = config.index_folder()
+    return IndexFolder(folder, from_rows=config.cutouts.index_from_rows) if folder else None
 
 
 def build_parts(config: Config) -> Parts:

@@ -3,16 +3,20 @@
 import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 from soda_service.assembly import build_parts
 from soda_service.cli_options import expected_errors
-from soda_service.config import Config
+from soda_service.config import Config, RemoteConfig
 from soda_service.embedded.queue_server import find_server
-from soda_service.errors import ConfigError
+from soda_service.errors import ConfigError, CutoutError, UnknownTile
 from soda_service.parameters.options import default_options
+from soda_service.tiles.index import TileIndex
+from soda_service.tiles.paths import is_remote_root, locate
+from soda_service.tiles.reader import TileFile
 from soda_service.tiles.release import Release
 from soda_service.tiles.releases import Releases, parse_release
 from uws.models import ACTIVE
@@ -42,7 +46,8 @@ def check(config: Config) -> Iterator[Finding]:
     releases = Releases(config.release_folders())
     for folder in config.release_folders():
         for path in sorted(folder.glob("*.toml")):
-            yield _look(f"release {path.name}", partial(_check_release, releases, path))
+            look = partial(_check_release, releases, path, config.remote)
+            yield _look(f"release {path.name}", look)
     yield _look("default release", lambda: releases.default().name)
 
 
@@ -109,18 +114,40 @@ def _check_waiters(config: Config) -> str:
     return f"up to {waiters} in each web process, which has {threads} threads"
 
 
-def _check_release(releases: Releases, path: Path) -> str:
+def _check_release(releases: Releases, path: Path, remote: RemoteConfig) -> str:
     release = parse_release(path)
     used = releases.get(release.name).source
     if used is not None and used != path:
         return f"{release.name}, not used: hidden by {used}"
     default_options(release)
-    tiles = _count_tiles(releases, release)
-    if tiles and "://" not in release.root and not Path(release.root).is_dir():
+    index = releases.index(release) if releases.has_tiles(release) else None
+    if index and is_remote_root(release.root):
+        _check_server(release, index, remote)
+    elif index and not Path(release.root).is_dir():
         raise ConfigError(f"{release.name}: its root {release.root} is not there")
     bands = ", ".join(release.band_names)
-    return f"{release.name}, bands {bands}, {f'{tiles} tiles' if tiles else 'no tiles yet'}"
+    return f"{release.name}, bands {bands}, {f'{len(index)} tiles' if index else 'no tiles yet'}"
 
 
-def _count_tiles(releases: Releases, release: Release) -> int:
-    return len(releases.index(release)) if releases.has_tiles(release) else 0
+def _check_server(release: Release, index: TileIndex, remote: RemoteConfig) -> None:
+    """Find whether a server gives a byte of the first tile's first file; ConfigError if not."""
+    from soda_service.tiles.objectstore import configure
+    from soda_service.tiles.remote import remote_identity
+
+    configure(remote)
+    try:
+        file = next(_files(release, index), None)
+        if file is not None:
+            remote_identity(file.path)
+    except CutoutError as error:
+        cause = str(error.__cause__ or "").partition("\n")[0]
+        root = _shown(release.root)
+        raise ConfigError(f"{release.name}: below {root}: {error} {cause}") from error
+
+
+def _files(release: Release, index: TileIndex) -> Iterator[TileFile]:
+    """Find the files of a release's tiles, one after the other; tiles may lack bands."""
+    for number in range(len(index)):
+        for band in release.band_names:
+            with suppress(UnknownTile):
+                yield locate(release, index.tile(number), band)

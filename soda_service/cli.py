@@ -3,26 +3,22 @@
 Commands import what they need when called: `--help` must answer at once.
 """
 
-import os
 from dataclasses import asdict
 
 import click
 
 from soda_service import __version__
-from soda_service.cli_options import CommandGroup, Shared, pass_shared, shared_options
+from soda_service.cli_index import index_tiles
+from soda_service.cli_options import CommandGroup, Shared, cores, pass_shared, shared_options
 from soda_service.cli_releases import import_objects, import_tiles, publish
 
 __all__ = ["main"]
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
-
-
 _workers = click.option(
     "--workers",
     type=click.IntRange(min=1),
-    default=_cores,
+    default=cores,
     show_default="number of cores",
     metavar="N",
     help="Worker processes.",
@@ -39,6 +35,7 @@ def main() -> None:
 main.add_command(publish)
 main.add_command(import_tiles)
 main.add_command(import_objects)
+main.add_command(index_tiles)
 
 
 @main.command()

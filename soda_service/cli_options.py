@@ -1,10 +1,12 @@
-"""What all commands share: options that may stand before or after a command, and how errors end.
+"""What all commands share: options that may stand before or after a command, progress, errors.
 
 Imports click, config, errors and logs only.
 """
 
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +18,15 @@ from soda_service.config import Config, load_config
 from soda_service.errors import CutoutError
 from soda_service.logs import set_up_logging
 
-__all__ = ["CommandGroup", "Shared", "expected_errors", "pass_shared", "shared_options"]
+__all__ = [
+    "CommandGroup",
+    "Shared",
+    "cores",
+    "expected_errors",
+    "pass_shared",
+    "progress_bar",
+    "shared_options",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -67,6 +77,23 @@ def shared_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def cores() -> int:
+    """Give the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal; gives what is told how many are done, and of how many."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 class CommandGroup(click.Group):

@@ -1,12 +1,10 @@
 """Commands that make data releases known: publish, import-tiles, import-objects."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from soda_service.cli_options import Shared, pass_shared, shared_options
+from soda_service.cli_options import Shared, pass_shared, progress_bar, shared_options
 
 __all__ = ["import_objects", "import_tiles", "publish"]
 
@@ -44,7 +42,7 @@ def publish(  # noqa: PLR0913 - one parameter for each option of the command
         publishing.withdraw(name, folder)
         click.echo(f"{name}: withdrawn")
         return
-    with _progress("reading headers") as progress:
+    with progress_bar("reading headers") as progress:
         report = publishing.publish(
             directory,
             name=name,
@@ -61,18 +59,6 @@ def publish(  # noqa: PLR0913 - one parameter for each option of the command
     click.echo(
         f"{report.release.name}: {report.tiles} tiles, bands {bands}, from {report.files} files"
     )
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on a terminal; gives what is told how many are done, and of how many."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @click.command("import-tiles")

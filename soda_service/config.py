@@ -3,7 +3,7 @@
 A setting comes from, the later wins: its default here, the TOML file (`--config`, SODA_CONFIG),
 the environment (`SODA_WEB__PORT`; SODA_DATA for the data directory), the command line. Unknown
 keys and bad values stop the start. docs/configuration.md is drawn from the docstrings here.
-Imports the standard library, settings, hosts and errors only.
+Imports the standard library, settings, config_checks, config_cutouts and errors only.
 """
 
 import os
@@ -13,8 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from soda_service.config_checks import check_together
+from soda_service.config_cutouts import CutoutsConfig
 from soda_service.errors import ConfigError
-from soda_service.hosts import is_loopback
 from soda_service.settings import (
     OUTSIDE,
     Layer,
@@ -38,6 +39,7 @@ __all__ = [
     "LogConfig",
     "QueueConfig",
     "ReleasesConfig",
+    "RemoteConfig",
     "ServiceConfig",
     "StoreConfig",
     "SweepConfig",
@@ -46,7 +48,6 @@ __all__ = [
 ]
 
 _NO_LOCATION = Location("")
-_STORE_KINDS = ("sqlite", "postgresql", "postgresql+psycopg")
 _CENTURY_S = 36_525 * 86400  # beyond it dates run out of the calendar
 _EMPTY: Mapping[str, Mapping[str, object]] = MappingProxyType({})
 
@@ -208,23 +209,35 @@ class JobsConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class CutoutsConfig:
-    """Limits and sizes of cutout jobs."""
+class RemoteConfig:
+    """How tiles are read whose release has an `https://` or `s3://` root.
 
-    rows_max: int = field(default=1_000_000, metadata=bounds(1))
-    """Rows of a positions table; beyond it 413."""
+    What S3 needs to know stands in the usual variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+    AWS_SESSION_TOKEN, AWS_REGION; AWS_ENDPOINT_URL (and AWS_ALLOW_HTTP=true where that is http)
+    for servers other than Amazon's; AWS_SKIP_SIGNATURE=true to read public buckets anonymously.
+    """
 
-    rows_checked_at_once: int = field(default=100_000, metadata=bounds(0))
-    """Tables of up to so many rows are checked while the client waits, longer ones when planned."""
+    connections: int = field(default=16, metadata=bounds(1, 256))
+    """Requests that a process has under way at a time."""
 
-    results_listed_max: int = field(default=1000, metadata=bounds(0))
-    """Files listed one by one among a job's results; beyond it by manifest and archive alone."""
+    gap_bytes: int = field(default=1024, metadata=bounds(0, 2**30))
+    """Ranges of a file that are at most so far apart are got by one request, the bytes between
+    them too; more is quicker (10,000 makes one request of the rows of a tile), less moves fewer
+    bytes."""
 
-    chunk_rows: int = field(default=100, metadata=bounds(1))
-    """Rows worked together by one worker in one task."""
+    connect_timeout_s: float = field(default=5.0, metadata=bounds(0.1, 600))
+    """Longest time to reach a server, seconds."""
 
-    open_tiles: int = field(default=64, metadata=bounds(1))
-    """Tile files that a process keeps open."""
+    timeout_s: float = field(default=20.0, metadata=bounds(0.1, 3600))
+    """Longest time for an answer, its bytes included, seconds."""
+
+    retries: int = field(default=4, metadata=bounds(0, 100))
+    """How often a request is repeated that failed by the server (429, 5xx) or the connection,
+    with growing pauses."""
+
+    retry_for_s: float = field(default=10.0, metadata=bounds(0, 300))
+    """For how long a request is repeated, seconds; after it the server is away, and the rows that
+    need it are tried again (`jobs.retry_for_s`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +287,8 @@ class Config:
     files: FilesConfig = FilesConfig()
     releases: ReleasesConfig = ReleasesConfig()
     jobs: JobsConfig = JobsConfig()
-    cutouts: CutoutsConfig = CutoutsConfig()
+    cutouts: CutoutsConfig = CutoutsConfig()  # noqa: RUF009 - frozen, as the others
+    remote: RemoteConfig = RemoteConfig()
     service: ServiceConfig = ServiceConfig()
     log: LogConfig = LogConfig()
     sweep: SweepConfig = SweepConfig()
@@ -320,6 +334,11 @@ class Config:
         """Give the folder that `publish` and the imports write to; as `data_folder`."""
         return self.data_folder() / "releases"
 
+    def index_folder(self) -> Path | None:
+        """Give the folder of restart indexes; None where neither it nor data are set."""
+        default = self.data / "tile-index" if self.data else None
+        return self.cutouts.index_folder or default
+
     def release_folders(self) -> tuple[Path, ...]:
         """Give the folders of release files, those that win first."""
         published = () if self.data is None else (self.published_folder(),)
@@ -360,35 +379,5 @@ def load_config(
     given = Layer("command line", {OUTSIDE: {"data": str(data)} if data else {}, **overrides})
     warn_of_slips(Config, environ)
     config = read_tree(Config, (*written, variables, given))
-    _check_together(config)
+    check_together(config)
     return config
-
-
-def _check_together(config: Config) -> None:
-    """Refuse settings that are allowed one by one but not together."""
-    web, jobs = config.web, config.jobs
-    if not is_loopback(web.host) and config.auth.is_open and not web.allow_remote_open:
-        raise ConfigError(
-            f"web.host: {web.host} is reached from other machines while auth.mode is open, so"
-            " everybody there could use, read and delete everything; say"
-            " web.allow_remote_open = true if that is meant, or listen at 127.0.0.1"
-        )
-    if web.path_prefix and (not web.path_prefix.startswith("/") or web.path_prefix.endswith("/")):
-        raise ConfigError(
-            f"web.path_prefix: {web.path_prefix!r} must begin with / and not end with it"
-        )
-    if web.base_url and not web.base_url.startswith(("http://", "https://")):
-        raise ConfigError(f"web.base_url: {web.base_url!r} must begin with http:// or https://")
-    kind = config.store.url.partition("://")[0]
-    if kind and kind not in _STORE_KINDS:
-        raise ConfigError(f"store.url: {kind}: is unknown; known: {', '.join(_STORE_KINDS)}")
-    if jobs.lifetime_default_s > jobs.lifetime_max_s:
-        raise ConfigError(
-            f"jobs.lifetime_default_s: {jobs.lifetime_default_s} exceeds"
-            f" jobs.lifetime_max_s = {jobs.lifetime_max_s}"
-        )
-    if jobs.execution_max_s > 0 and not 0 < jobs.execution_default_s <= jobs.execution_max_s:
-        raise ConfigError(
-            f"jobs.execution_default_s: {jobs.execution_default_s} (0 is unlimited) exceeds"
-            f" jobs.execution_max_s = {jobs.execution_max_s}"
-        )

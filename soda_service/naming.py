@@ -1,16 +1,27 @@
 """Names of cutouts: the sexagecimal name of a position, the files of a row, unique in a job.
 
-Imports parameters' values and the standard library only.
+Imports numpy and parameters' values.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from soda_service.parameters.values import CutoutOptions, Triplet
 
-__all__ = ["FileNamer", "WantedFile", "position_key", "sexagecimal", "wanted_files"]
+__all__ = [
+    "FileNamer",
+    "WantedFile",
+    "declination_of",
+    "position_key",
+    "sexagecimal",
+    "wanted_files",
+]
 
 _TURN_UDEG = 360_000_000
+_DEC_BITS = 28
 
 
 def _microdegrees(ra_deg: float, dec_deg: float) -> tuple[int, int]:
@@ -20,7 +31,13 @@ def _microdegrees(ra_deg: float, dec_deg: float) -> tuple[int, int]:
 def position_key(ra_deg: float, dec_deg: float) -> int:
     """Give an integer below 2**63 that two positions share exactly when they share a name."""
     ra, dec = _microdegrees(ra_deg, dec_deg)
-    return ra << 28 | (dec + 90_000_000)
+    return ra << _DEC_BITS | (dec + 90_000_000)
+
+
+def declination_of(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the part of `position_key` that grows with declination, of an array of keys."""
+    declinations: NDArray[np.int64] = keys & ((1 << _DEC_BITS) - 1)
+    return declinations
 
 
 def sexagecimal(ra_deg: float, dec_deg: float, prefix: str) -> str:

@@ -2,7 +2,7 @@
 
 `JobFiles` is the contract; `LocalFiles` keeps it in a directory. Keys are relative POSIX paths
 that begin with the job's id. What the disk or the file server refuses is an `OSError` as the
-system tells it. Imports the standard library only.
+system tells it. Imports the standard library and its back-ports only.
 """
 
 import errno
@@ -21,6 +21,8 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISDIR
 from typing import BinaryIO, Protocol
 
+from typing_extensions import Buffer
+
 __all__ = ["FileStat", "JobFiles", "LocalFiles"]
 
 
@@ -35,7 +37,7 @@ class FileStat:
 class JobFiles(Protocol):
     """Where the files of jobs lie. A missing key raises `FileNotFoundError`, always."""
 
-    def write(self, key: str, data: bytes, *, durable: bool = False) -> None:
+    def write(self, key: str, data: Buffer, *, durable: bool = False) -> None:
         """Put `data` under `key` at once: readers see the old content or the new, never a part.
 
         Where `durable`, it survives a power cut once this returns: for what a client was
@@ -166,7 +168,7 @@ class LocalFiles:
             raise FileNotFoundError(key)
         return self._root.joinpath(*parts)
 
-    def write(self, key: str, data: bytes, *, durable: bool = False) -> None:
+    def write(self, key: str, data: Buffer, *, durable: bool = False) -> None:
         """Put `data` under `key` at once."""
         with self.writer(key, durable=durable) as stream:
             stream.write(data)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from soda_service.demo.planes import SATURATION, BrightStar, make_planes
 from soda_service.demo.sources import BANDS, Source, field_sources, showpiece
-from soda_service.engine.footprint import celestial_wcs, outline, pixel_to_sky, sky_to_pixel
+from soda_service.engine.footprint import outline, pixel_to_sky, sky_grid, sky_to_pixel
 from soda_service.tiles.catalogue import CatalogueObject, ObjectCatalogue
 from soda_service.tiles.release import Band, Plane, Release
 from soda_service.tiles.releases import write_release
@@ -164,7 +164,7 @@ def _shape(tile: _Tile) -> tuple[int, int]:
 def _corners(tile: _Tile) -> NDArray[np.float64]:
     header = _wcs_header(tile)
     header["NAXIS1"] = header["NAXIS2"] = tile.size_px
-    return outline(celestial_wcs(header), _shape(tile))
+    return outline(sky_grid(header), _shape(tile))
 
 
 def _header(tile: _Tile, band: str) -> fits.Header:
@@ -193,7 +193,7 @@ def _header(tile: _Tile, band: str) -> fits.Header:
 
 def _showpieces(tile: _Tile) -> Iterator[tuple[_Showpiece, float, float]]:
     """Place the showpieces: (x, y), 0-based pixels."""
-    wcs = celestial_wcs(_wcs_header(tile))
+    wcs = sky_grid(_wcs_header(tile))
     for piece in tile.showpieces:
         x, y = sky_to_pixel(wcs, [piece.ra_deg], [piece.dec_deg])
         yield piece, float(x[0]), float(y[0])
@@ -248,7 +248,7 @@ def _objects(tile: _Tile) -> Iterator[CatalogueObject]:
     numbers = count(tile.first_id)
     places = [(piece.object_id, x, y) for piece, x, y in _showpieces(tile)]
     places += [(None, x, y) for x, y in brightest]
-    wcs = celestial_wcs(_wcs_header(tile))
+    wcs = sky_grid(_wcs_header(tile))
     random = np.random.default_rng(tile.seed)
     for object_id, x, y in places:
         ra_deg, dec_deg = (float(angle[0]) for angle in pixel_to_sky(wcs, [x], [y]))

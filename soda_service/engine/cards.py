@@ -1,23 +1,25 @@
 """Header cards of a cutout: which of its parent's stay true, and which move with the pixels.
 
-Imports astropy.io.fits cards, the engine's values and errors. FITS's 1-based pixels exist here.
+Cards are text: what is kept stays as its parent wrote it, letter by letter. Imports the engine's
+headers and boxes, and errors. FITS's 1-based pixels exist here.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-from astropy.io.fits import Card, Header
-
+from soda_service.engine.header import TextHeader, card_lines
 from soda_service.engine.image import PixelBox
 from soda_service.errors import TileUnreadable
 
 __all__ = [
+    "KeptCard",
     "card_text",
     "inherited_cards",
     "is_structure",
     "kept_cards",
     "moved_cards",
-    "structure_cards",
+    "refuse_lookup_tables",
 ]
 
 _STRUCTURE = (
@@ -60,11 +62,25 @@ _SECTION = re.compile(r"(DATASEC|TRIMSEC|BIASSEC)[A-Z0-9]?$")
 _RANGES = re.compile(r"\s*\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]\s*$")
 
 _BLANK = re.compile(r"\s")
+_COMMENT = re.compile(r".{10} *(?:'(?:[^']|'')*'|[^'/]*)/(.*)")
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 _OWN_NAME = frozenset({"EXTNAME", "EXTVER", "EXTLEVEL", "HDUNAME"})
 _OWN_VALUES = frozenset({"BSCALE", "BZERO", "BLANK", "BUNIT"})
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCard:
+    """A card of the parent's that stays in its cutouts."""
+
+    keyword: str
+    text: str
+    """A multiple of 80 characters."""
+
+    value: object
+    moved: Callable[[PixelBox], str] | None = None
+    """The text for a cutout's box, where it depends on that; empty: there is no such card."""
 
 
 def card_text(text: str) -> str:
@@ -80,32 +96,23 @@ def is_structure(keyword: str) -> bool:
     return _STRUCTURAL.match(keyword) is not None
 
 
-def structure_cards(bitpix: int, axes: Sequence[int], *, is_primary: bool) -> Iterator[Card]:
-    """Give the cards that tell what a data unit is, in the order FITS demands.
+def refuse_lookup_tables(header: TextHeader) -> None:
+    """Refuse a WCS that a cutout cannot carry.
 
-    Parameters
-    ----------
-    axes
-        Lengths in FITS's order, nx first.
-    is_primary
-        Whether for a primary HDU, else for an IMAGE extension.
+    Raises
+    ------
+    TileUnreadable
+        When it refers to a lookup table in another HDU.
     """
-    if is_primary:
-        yield Card("SIMPLE", value=True, comment="conforms to FITS standard")
-    else:
-        yield Card("XTENSION", "IMAGE", "image extension")
-    yield Card("BITPIX", bitpix, "array data type")
-    yield Card("NAXIS", len(axes), "number of array dimensions")
-    for number, length in enumerate(axes, start=1):
-        yield Card(f"NAXIS{number}", length)
-    if is_primary:
-        yield Card("EXTEND", value=True, comment="may contain extensions")
-    else:
-        yield Card("PCOUNT", 0, "number of parameters")
-        yield Card("GCOUNT", 1, "number of groups")
+    for name in header:
+        if _LOOKUP_TABLE.match(name) or (name.startswith("CTYPE") and "-TAB" in str(header[name])):
+            raise TileUnreadable(
+                f"the WCS needs a lookup table ({name} = {header[name]}); supported are "
+                "projections by formula, and SIP or TPV distortions"
+            )
 
 
-def kept_cards(header: Header) -> list[Card]:
+def kept_cards(header: TextHeader) -> list[KeptCard]:
     """Give the cards of a plane that say something true of any part of it.
 
     Without those of the data unit's structure, checksums, compression (with its HISTORY) and
@@ -116,28 +123,28 @@ def kept_cards(header: Header) -> list[Card]:
     TileUnreadable
         When the WCS refers to a lookup table in another HDU, which a cutout cannot carry.
     """
-    is_float = header["BITPIX"] < 0
+    refuse_lookup_tables(header)
+    is_float = int(str(header.get("BITPIX", 0))) < 0
     cards = []
-    for card in header.cards:
-        name = card.keyword
-        if _LOOKUP_TABLE.match(name) or (name.startswith("CTYPE") and "-TAB" in str(card.value)):
-            raise TileUnreadable(
-                f"the WCS needs a lookup table ({name} = {card.value}); supported are "
-                "projections by formula, and SIP or TPV distortions"
-            )
+    for name, lines in header.cards():
         if _STALE.match(name) or (is_float and name == "BLANK"):
             continue
+        card = KeptCard(name, "".join(lines), _value_of(name, lines))
         if name == "HISTORY" and _STALE_HISTORY.match(str(card.value)):
             continue
         cards.append(card)
-    while cards and cards[-1].is_blank:
+    while cards and not cards[-1].text.strip():
         cards.pop()
     return cards
 
 
+def _value_of(name: str, lines: Sequence[str]) -> object:
+    return TextHeader(lines).get(name)
+
+
 def inherited_cards(
-    primary: Header, kept: Sequence[Card], *, with_unit: bool = False
-) -> Iterator[Card]:
+    primary: TextHeader, kept: Sequence[KeptCard], *, with_unit: bool = False
+) -> Iterator[KeptCard]:
     """Give the cards of a tile's primary header that a plane lacks.
 
     Cards of the primary's own WCS, pixel grid, name and scaling are not among them: half of
@@ -151,8 +158,8 @@ def inherited_cards(
     """
     names = {card.keyword for card in kept}
     remarks = {(card.keyword, str(card.value)) for card in kept if card.keyword in _COMMENTARY}
-    for card in primary.cards:
-        name = card.keyword
+    for name, lines in primary.cards():
+        card = KeptCard(name, "".join(lines), _value_of(name, lines))
         if name in _COMMENTARY:
             is_new = bool(name) and (name, str(card.value)) not in remarks
             if is_new and not (name == "HISTORY" and _STALE_HISTORY.match(str(card.value))):
@@ -169,8 +176,8 @@ def _is_of_one_image(name: str) -> bool:
     return any(pattern.match(name) for pattern in patterns)
 
 
-def moved_cards(cards: Sequence[Card], box: PixelBox) -> Iterator[Card]:
-    """Give a plane's cards as they are when its pixel (x0, y0) becomes the first one.
+def moved_cards(cards: Sequence[KeptCard]) -> Iterator[KeptCard]:
+    """Give a plane's cards, those that move with a cutout's first pixel knowing how.
 
     Reference pixels of all WCSs, IRAF's logical coordinates (LTV), a plate's corner (CNPIX) and
     sections of the image are moved; a moved card that was absent because it had its default
@@ -181,38 +188,68 @@ def moved_cards(cards: Sequence[Card], box: PixelBox) -> Iterator[Card]:
     TileUnreadable
         When a value that must be a number is none.
     """
-    shift = {"1": box.x0, "2": box.y0}
     for card in cards:
         name = card.keyword
         if match := _REFERENCE_PIXEL.match(name):
-            yield Card(name, _number(card) - shift[match[1]], card.comment)
+            yield _shifted(card, match[1], -1)
         elif match := _OFFSET.match(name):
-            sign = 1 if match[1] == "CNPIX" else -1
-            yield Card(name, _number(card) + sign * shift[match[2]], card.comment)
+            yield _shifted(card, match[2], 1 if match[1] == "CNPIX" else -1)
         elif _SECTION.match(name):
-            section = _moved_section(str(card.value), box)
-            if section:
-                yield Card(name, section, card.comment)
+            yield _with_section(card)
         else:
             yield card
-    yield from _absent_defaults({card.keyword for card in cards}, shift)
+    yield from _absent_defaults({card.keyword for card in cards})
 
 
-def _absent_defaults(names: set[str], shift: dict[str, int]) -> Iterator[Card]:
-    letters = {match[1] for name in names if (match := _WCS_LINEAR.match(name))}
-    wanted = [(f"CRPIX{axis}{letter}", axis) for letter in sorted(letters) for axis in shift]
-    if any(_LOGICAL.match(name) for name in names):
-        wanted += [(f"LTV{axis}", axis) for axis in shift]
-    for name, axis in wanted:
-        if name not in names and shift[axis]:
-            yield Card(name, -float(shift[axis]), "moved with the cutout's first pixel")
-
-
-def _number(card: Card) -> float:
+def _shifted(card: KeptCard, axis: str, sign: int) -> KeptCard:
     value = card.value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TileUnreadable(f"{card.keyword} of the tile's header is {value!r}, not a number")
-    return value
+    number, comment = value, _comment_of(card)
+
+    def moved(box: PixelBox) -> str:
+        return card_lines(card.keyword, number + sign * _origin(box, axis), comment)
+
+    return KeptCard(card.keyword, card.text, value, moved)
+
+
+def _with_section(card: KeptCard) -> KeptCard:
+    text, comment = str(card.value), _comment_of(card)
+
+    def moved(box: PixelBox) -> str:
+        section = _moved_section(text, box)
+        return card_lines(card.keyword, section, comment) if section else ""
+
+    return KeptCard(card.keyword, card.text, card.value, moved)
+
+
+def _origin(box: PixelBox, axis: str) -> int:
+    return box.x0 if axis == "1" else box.y0
+
+
+def _comment_of(card: KeptCard) -> str:
+    """Give what stands behind the slash of a card of one line."""
+    match = _COMMENT.match(card.text)
+    return match[1].strip() if match else ""
+
+
+def _absent_defaults(names: set[str]) -> Iterator[KeptCard]:
+    letters = {match[1] for name in names if (match := _WCS_LINEAR.match(name))}
+    wanted = [(f"CRPIX{axis}{letter}", axis) for letter in sorted(letters) for axis in "12"]
+    if any(_LOGICAL.match(name) for name in names):
+        wanted += [(f"LTV{axis}", axis) for axis in "12"]
+    for name, axis in wanted:
+        if name not in names:
+            yield _default(name, axis)
+
+
+def _default(name: str, axis: str) -> KeptCard:
+    def moved(box: PixelBox) -> str:
+        shift = _origin(box, axis)
+        comment = "moved with the cutout's first pixel"
+        return card_lines(name, -float(shift), comment) if shift else ""
+
+    return KeptCard(name, "", None, moved)
 
 
 def _moved_section(text: str, box: PixelBox) -> str | None:

@@ -1,30 +1,21 @@
-"""A cutout from its parent: the header that stays true, pixels beyond the edge, what is valid.
+"""A cutout's pixels: what they mean, what stands beyond the edge, which of them are valid.
 
-Imports numpy, astropy.io.fits, the engine's values and cards.
+Imports numpy, the engine's headers, values and sums.
 """
 
-import copy
-from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
-from astropy.io.fits import Card, Header
 from numpy.typing import NDArray
 
-from soda_service.engine.cards import (
-    card_text,
-    inherited_cards,
-    kept_cards,
-    moved_cards,
-    structure_cards,
-)
+from soda_service.engine.header import TextHeader
 from soda_service.engine.image import Image, PixelBox
+from soda_service.engine.sums import count_positive
 
 __all__ = [
     "NO_DATA_BIT",
     "blank_for",
     "coverage",
-    "cut_header",
     "fill_value",
     "mask_bit",
     "pad",
@@ -33,81 +24,6 @@ __all__ = [
 
 NO_DATA_BIT = 1 << 15
 """Bit of a mask for pixels that are not there, where a release names none of its own."""
-
-_FIRST_NAME = "SCI"
-"""EXTNAME of a cutout's primary HDU, whatever the survey calls that plane."""
-
-_NO_NAME = frozenset({"", _FIRST_NAME, "COMPRESSED_IMAGE"})
-"""What need not be remembered as the name of a first plane; the last is what fpack calls any."""
-
-
-def cut_header(
-    plane_header: Header,
-    *,
-    primary: Header | None,
-    box: PixelBox,
-    is_primary: bool,
-    cards: Sequence[tuple[str, object, str]],
-) -> Header:
-    """Make the header of a cutout from its parent's.
-
-    Parameters
-    ----------
-    plane_header
-        Header of the parent plane, as an image's (not as a compressed table's).
-    primary
-        The tile's primary header; its cards that the plane lacks are added, to every plane if
-        the primary HDU is without pixels, else to the first plane alone.
-    box
-        Pixels of the parent that the cutout has; may reach beyond it.
-    is_primary
-        Whether the cutout will be the primary HDU of its file, else an IMAGE extension. The
-        primary HDU's EXTNAME is `SCI`; another name of the plane is kept as PAREXT. It alone
-        inherits the BUNIT of a primary HDU without pixels.
-    cards
-        (keyword, value, comment) to add, or to put in place of the parent's; keywords beyond
-        eight characters become HIERARCH cards, texts printable ASCII.
-
-    Returns
-    -------
-    Header
-        Complete, and independent of the parent's; its WCS is the parent's, exactly, with the
-        reference pixels moved.
-
-    Raises
-    ------
-    TileUnreadable
-        When the WCS needs a lookup table from another HDU, or a pixel keyword is no number.
-    """
-    kept = kept_cards(plane_header)
-    # A primary HDU with pixels is a plane of its own, and stays the cutout's primary HDU: what it
-    # says of itself (its gain, its HISTORY) is nothing for a weight or mask to inherit.
-    has_bare_primary = primary is not None and not primary.get("NAXIS")
-    inherits = is_primary or has_bare_primary
-    with_unit = is_primary and has_bare_primary
-    ny, nx = box.shape
-    deeper = (plane_header[f"NAXIS{axis}"] for axis in range(3, plane_header["NAXIS"] + 1))
-    joined = [
-        *structure_cards(plane_header["BITPIX"], [nx, ny, *deeper], is_primary=is_primary),
-        *(_named_first(kept) if is_primary else ()),
-        *(card for card in moved_cards(kept, box) if not is_primary or card.keyword != "EXTNAME"),
-    ]
-    if primary is not None and inherits:
-        joined += inherited_cards(primary, kept, with_unit=with_unit)
-    # Copies: whoever changes this header must not change the tile's.
-    header = Header([copy.copy(card) for card in joined])
-    for keyword, value, comment in cards:
-        text = card_text(value) if isinstance(value, str) else value
-        header[keyword if len(keyword) <= 8 else f"HIERARCH {keyword}"] = (text, comment)
-    return header
-
-
-def _named_first(kept: Sequence[Card]) -> Iterator[Card]:
-    """Name the primary HDU, and remember what its plane was called."""
-    yield Card("EXTNAME", _FIRST_NAME, "name of this image")
-    own = next((str(card.value).strip() for card in kept if card.keyword == "EXTNAME"), "")
-    if own.upper() not in _NO_NAME:
-        yield Card("PAREXT", own, "EXTNAME of this plane in the tile")
 
 
 def physical(image: Image) -> NDArray[np.floating]:
@@ -120,7 +36,7 @@ def physical(image: Image) -> NDArray[np.floating]:
         bits, as astropy reads them, else float64.
     """
     data, header = image.data, image.header
-    scale, zero = float(header.get("BSCALE", 1)), float(header.get("BZERO", 0))
+    scale, zero = header.number("BSCALE", 1.0), header.number("BZERO", 0.0)
     is_float = np.issubdtype(data.dtype, np.floating)
     if is_float and scale == 1 and zero == 0:
         return cast("NDArray[np.floating]", data)
@@ -134,7 +50,7 @@ def physical(image: Image) -> NDArray[np.floating]:
     return values
 
 
-def mask_bit(header: Header, dtype: np.dtype[Any], wanted: int) -> int:
+def mask_bit(header: TextHeader, dtype: np.dtype[Any], wanted: int) -> int:
     """Give the bit that marks missing pixels in a mask: the one wanted, or a lower one that fits.
 
     Parameters
@@ -154,12 +70,14 @@ def mask_bit(header: Header, dtype: np.dtype[Any], wanted: int) -> int:
     """
     if np.issubdtype(dtype, np.floating):
         return wanted
-    scale, zero = float(header.get("BSCALE", 1) or 1), float(header.get("BZERO", 0))
+    scale, zero = header.number("BSCALE", 1.0) or 1.0, header.number("BZERO", 0.0)
     largest = int(np.iinfo(dtype).max * scale + zero)
     return min(wanted, 1 << max(0, largest.bit_length() - 1))
 
 
-def fill_value(role: str, header: Header, dtype: np.dtype[Any], no_data_bit: int) -> int | float:
+def fill_value(
+    role: str, header: TextHeader, dtype: np.dtype[Any], no_data_bit: int
+) -> int | float:
     """Give the number that stands where a padded cutout has no pixel.
 
     Parameters
@@ -184,16 +102,16 @@ def fill_value(role: str, header: Header, dtype: np.dtype[Any], no_data_bit: int
         if is_float:
             return float("nan")
         if "BLANK" in header:
-            return int(header["BLANK"])
+            return int(header.number("BLANK", 0.0))
     meaning = no_data_bit if role == "MSK" else 0
-    raw = (meaning - float(header.get("BZERO", 0))) / float(header.get("BSCALE", 1) or 1)
+    raw = (meaning - header.number("BZERO", 0.0)) / (header.number("BSCALE", 1.0) or 1.0)
     if is_float:
         return raw
     limits = np.iinfo(dtype)
     return min(max(round(raw), int(limits.min)), int(limits.max))
 
 
-def blank_for(data: NDArray[np.generic], header: Header) -> int | None:
+def blank_for(data: NDArray[np.generic], header: TextHeader) -> int | None:
     """Choose the raw number that says "no pixel" in integers that have no BLANK.
 
     Returns
@@ -251,8 +169,16 @@ def coverage(sci: Image, wgt: Image | None, *, asked: int) -> float:
         0..1: pixels of positive weight where there is a weight plane, else of finite value (of
         any plane of a cube), by those asked for.
     """
+    if asked <= 0:
+        return 0.0
+    if wgt is not None and wgt.data.ndim == 2 and not _is_scaled(wgt.header):
+        return min(1.0, count_positive(cast("NDArray[np.number[Any]]", wgt.data)) / asked)
     values = physical(sci if wgt is None else wgt)
     valid = np.isfinite(values) if wgt is None else values > 0
     if valid.ndim > 2:
         valid = valid.any(axis=tuple(range(valid.ndim - 2)))
-    return min(1.0, int(np.count_nonzero(valid)) / asked) if asked > 0 else 0.0
+    return min(1.0, int(np.count_nonzero(valid)) / asked)
+
+
+def _is_scaled(header: TextHeader) -> bool:
+    return any(keyword in header for keyword in ("BSCALE", "BZERO", "BLANK"))

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.io.fits import Header
 from numpy.typing import NDArray
+
+from soda_service.engine.header import TextHeader
 
 __all__ = ["Image", "PixelBox"]
 
@@ -41,6 +42,6 @@ class Image:
     data: NDArray[np.generic]
     """Shape (..., ny, nx), native or big-endian; raw integers where BSCALE/BZERO scale them."""
 
-    header: Header
+    header: TextHeader
     role: str = "SCI"
     """What the plane holds: `SCI`, `MSK`, `WGT`, or another EXTNAME of its file."""

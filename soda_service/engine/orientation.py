@@ -1,6 +1,6 @@
 """How to turn and flip an image so that north is up and east is left, as nearly as that goes.
 
-Imports numpy, astropy and the engine's footprint.
+Imports numpy, the engine's grid and image.
 """
 
 import itertools
@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from soda_service.engine.footprint import pixel_to_sky
+from soda_service.engine.grid import Grid
 from soda_service.engine.image import PixelBox
 
 __all__ = ["Orientation", "orientation"]
@@ -61,13 +60,13 @@ UPRIGHT = Orientation(transpose=False, flip_x=False, flip_y=True)
 """For images whose north is up and whose east is left already: only the order of rows changes."""
 
 
-def orientation(wcs: WCS, box: PixelBox) -> Orientation:
+def orientation(grid: Grid, box: PixelBox) -> Orientation:
     """Choose how an image is shown: north as near up and east as near left as can be.
 
     Parameters
     ----------
-    wcs
-        Celestial, as `footprint.celestial_wcs` gives it.
+    grid
+        As `grid.sky_grid` gives it.
     box
         What is shown; the sky's directions are those at its centre.
 
@@ -77,7 +76,7 @@ def orientation(wcs: WCS, box: PixelBox) -> Orientation:
         `UPRIGHT` where the centre is outside the projection; of two equally good ones (at 45
         degrees) the one that does not swap the axes.
     """
-    sky_step = _sky_step(wcs, ((box.x0 + box.x1 - 1) / 2, (box.y0 + box.y1 - 1) / 2))
+    sky_step = _sky_step(grid, ((box.x0 + box.x1 - 1) / 2, (box.y0 + box.y1 - 1) / 2))
     if not np.all(np.isfinite(sky_step)):
         return UPRIGHT
     candidates = [
@@ -89,12 +88,12 @@ def orientation(wcs: WCS, box: PixelBox) -> Orientation:
     return max(candidates, key=lambda candidate: _merit(candidate, sky_step))
 
 
-def _sky_step(wcs: WCS, centre: tuple[float, float]) -> NDArray[np.float64]:
+def _sky_step(grid: Grid, centre: tuple[float, float]) -> NDArray[np.float64]:
     """Give d(east, north)/d(x, y) at a pixel, shape (2, 2), in units of its largest element."""
     x, y = centre
     ra, dec = (
         np.radians(angle)
-        for angle in pixel_to_sky(wcs, [x, x - 0.5, x + 0.5, x, x], [y, y, y, y - 0.5, y + 0.5])
+        for angle in grid.pixel_to_sky([x, x - 0.5, x + 0.5, x, x], [y, y, y, y - 0.5, y + 0.5])
     )
     unit = np.array([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
     east = np.array([-np.sin(ra[0]), np.cos(ra[0]), 0.0])

@@ -1,110 +1,124 @@
-"""Images as FITS files.
+"""Cutouts as FITS files: headers and pixels laid out in one buffer, summed, and given away whole.
 
-Imports numpy, astropy.io.fits cards and the engine's image and cards.
+Imports numpy, the engine's headers and sums.
 """
 
-import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from astropy.io.fits import Card
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from soda_service.engine.cards import is_structure, structure_cards
-from soda_service.engine.image import Image
+from soda_service.engine.header import card_lines
+from soda_service.engine.headers import UNSET_SUM
+from soda_service.engine.sums import sum32
 
-__all__ = ["fits_pieces", "to_fits"]
+__all__ = ["FitsBuffer"]
 
 _BLOCK_BYTES = 2880
-_BITPIX = {"u1": 8, "i2": 16, "i4": 32, "i8": 64, "f4": -32, "f8": -64}
+_DTYPES = frozenset({"u1", "i2", "i4", "i8", "f4", "f8"})
 _ALL_ONES = 0xFFFFFFFF
-
-_UNSET = "0" * 16
-"""Value of CHECKSUM while the sum is taken (FITS 4.0, appendix J)."""
+_CHECKSUM = f"CHECKSUM= '{UNSET_SUM}'".encode()
+_DATASUM = b"DATASUM = '"
 
 _PUNCTUATION = frozenset(b":;<=>?@[\\]^_`")
 """Characters between digits and letters, which a CHECKSUM must not have."""
 
 
-def to_fits(images: Iterable[Image]) -> bytes:
-    """Write images into one FITS file: the first as primary HDU, the others as extensions.
+@dataclass(frozen=True, slots=True)
+class _HDU:
+    """Where an HDU lies in the buffer."""
 
-    Parameters
-    ----------
-    images
-        At least one; taken one by one, so that memory holds the file and a single plane. What
-        their headers say of structure (NAXIS and so on) and checksums is replaced; an EXTNAME
-        they lack becomes their role. BSCALE and BZERO stay: pixels are raw.
+    start: int
+    data: int
+    end: int
 
-    Returns
-    -------
-    bytes
-        A whole file with CHECKSUM and DATASUM in each HDU. The same input gives the same bytes:
-        no date is written anywhere.
 
-    Raises
-    ------
-    ValueError
-        When there is no image, or pixels are of a type that FITS has not.
+class FitsBuffer:
+    """A FITS file in the making; used again and again, since fresh memory costs more than decoding.
+
+    The pages of a fresh buffer are zeroed one by one when they are first written to: 43 ms for
+    the 90 MB of a 12' cutout.
     """
-    # The buffer gives its bytes away without a copy, which joining a list of pieces would be.
-    file = io.BytesIO()
-    file.writelines(fits_pieces(images))
-    if not file.tell():
-        raise ValueError("a FITS file needs at least one image")
-    return file.getvalue()
 
+    def __init__(self) -> None:
+        self._bytes: NDArray[np.uint8] = np.empty(0, np.uint8)
+        self._hdus: list[_HDU] = []
 
-def fits_pieces(images: Iterable[Image]) -> Iterator[bytes | memoryview]:
-    """Give the file of `to_fits` piece by piece, taking one image at a time.
+    def begin(self) -> None:
+        """Begin a new file; what was given of the last one is no longer good."""
+        self._hdus.clear()
 
-    So a writer holds a single plane of a large cutout in memory.
-    """
-    is_primary = True
-    for image in images:
-        data = _big_endian(image.data)
-        yield _header_block(image, data, is_primary=is_primary)
-        yield data.data
-        yield bytes(-data.nbytes % _BLOCK_BYTES)
-        is_primary = False
-        del image, data  # before the next one is made
+    def add(self, header: bytes, shape: Sequence[int], dtype: DTypeLike) -> NDArray[np.generic]:
+        """Add an HDU.
 
+        Parameters
+        ----------
+        header
+            Whole blocks, as `HeaderTemplate.render` makes them.
+        shape
+            Of the pixels, in numpy's order.
+        dtype
+            Of the pixels; they are big-endian in the file.
 
-def _big_endian(data: NDArray[np.generic]) -> NDArray[np.generic]:
-    if data.dtype.str[1:] not in _BITPIX:
-        raise ValueError(
-            f"FITS has no pixels of type {data.dtype}; there are {', '.join(_BITPIX)} only"
-        )
-    return np.ascontiguousarray(data, data.dtype.newbyteorder(">"))
+        Returns
+        -------
+        pixels : ndarray
+            To be filled, before the next HDU is added.
 
+        Raises
+        ------
+        ValueError
+            When pixels are of a type that FITS has not.
+        """
+        pixel = np.dtype(dtype).newbyteorder(">")
+        if pixel.str[1:] not in _DTYPES:
+            raise ValueError(f"FITS has no pixels of type {pixel}")
+        start = self._hdus[-1].end if self._hdus else 0
+        data = start + len(header)
+        size = int(np.prod(shape, dtype=np.int64)) * pixel.itemsize
+        end = data + -(-size // _BLOCK_BYTES) * _BLOCK_BYTES
+        self._reserve(start, end)
+        self._bytes[start:data] = np.frombuffer(header, np.uint8)
+        self._bytes[data + size : end] = 0
+        self._hdus.append(_HDU(start, data, end))
+        return self._bytes[data : data + size].view(pixel).reshape(shape)
 
-def _header_block(image: Image, data: NDArray[np.generic], *, is_primary: bool) -> bytes:
-    """Give the header's blocks, with both sums."""
-    kept = [card for card in image.header.cards if not is_structure(card.keyword)]
-    if not any(card.keyword == "EXTNAME" for card in kept):
-        kept.insert(0, Card("EXTNAME", image.role, "name of this image"))
-    datasum = _sum32(data)
-    cards = [
-        *structure_cards(_BITPIX[data.dtype.str[1:]], data.shape[::-1], is_primary=is_primary),
-        *kept,
-        Card("CHECKSUM", _UNSET, "sum of the whole HDU is all ones"),
-        Card("DATASUM", str(datasum), "sum of the data unit"),
-    ]
-    # Not through a Header, whose bookkeeping costs twice the rest.
-    text = "".join(map(str, cards)) + "END".ljust(80)
-    block = text.ljust(-(-len(text) // _BLOCK_BYTES) * _BLOCK_BYTES).encode("ascii")
-    place = block.rindex(f"CHECKSUM= '{_UNSET}'".encode()) + len("CHECKSUM= '")
-    total = _folded(_sum32(np.frombuffer(block, np.uint8)) + datasum)
-    checksum = _encoded(_ALL_ONES - total)
-    return block[:place] + checksum + block[place + len(checksum) :]
+    def _reserve(self, used: int, wanted: int) -> None:
+        if wanted > len(self._bytes):
+            larger = np.empty(max(wanted, 2 * len(self._bytes)), np.uint8)
+            larger[:used] = self._bytes[:used]
+            self._bytes = larger
 
+    def finish(self) -> memoryview:
+        """Fill in the sums, and give the whole file; it is good until the next one begins.
 
-def _sum32(data: NDArray[np.generic]) -> int:
-    """Sum an array's bytes as big-endian 32-bit words in ones' complement, zeros after its end."""
-    raw = data.reshape(-1).view(np.uint8)
-    words = raw.size // 4 * 4
-    total = int(raw[:words].view(">u4").sum(dtype=np.uint64))
-    return _folded(total + int.from_bytes(raw[words:].tobytes().ljust(4, b"\0"), "big"))
+        Raises
+        ------
+        ValueError
+            When there is no HDU.
+        """
+        if not self._hdus:
+            raise ValueError("a FITS file needs at least one image")
+        for hdu in self._hdus:
+            self._sum_up(hdu)
+        return self._bytes[: self._hdus[-1].end].data
+
+    def _sum_up(self, hdu: _HDU) -> None:
+        """Write DATASUM and CHECKSUM (FITS 4.0, appendix J)."""
+        header = self._bytes[hdu.start : hdu.data]
+        text = header.tobytes()
+        place = text.rindex(_CHECKSUM)
+        datasum = sum32(self._bytes[hdu.data : hdu.end].data)
+        self._put_datasum(header, text.index(_DATASUM, place), datasum)
+        total = _folded(sum32(header.data) + datasum)
+        checksum = np.frombuffer(_encoded(_ALL_ONES - total), np.uint8)
+        value = place + len(_CHECKSUM) - 1 - len(UNSET_SUM)
+        header[value : value + len(UNSET_SUM)] = checksum
+
+    def _put_datasum(self, header: NDArray[np.uint8], place: int, datasum: int) -> None:
+        card = card_lines("DATASUM", str(datasum), "sum of the data unit").encode()
+        header[place : place + len(card)] = np.frombuffer(card, np.uint8)
 
 
 def _folded(total: int) -> int:

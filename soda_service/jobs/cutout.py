@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
+from typing_extensions import Buffer
+
 from soda_service.config import CutoutsConfig
 from soda_service.errors import (
     ConfigError,
@@ -21,6 +23,7 @@ from soda_service.errors import (
 )
 from soda_service.jobs.cutting import Cutter
 from soda_service.jobs.joining import join_results, plan_facts
+from soda_service.jobs.placing import Placer
 from soda_service.jobs.planning import plan_cutouts
 from soda_service.jobs.rowwork import cut_for_the_last_time, cut_rows, give_up_row
 from soda_service.jobs.sky import Sky
@@ -217,17 +220,23 @@ class CutoutJob:
     def run_chunk(self, context: JobContext, chunk: Chunk) -> ChunkReport:
         """Cut the rows of a chunk that are not cut yet; each is noted as soon as it is done."""
         with told_by_uws():
-            return cut_rows(context, chunk, self._cutter(context))
+            return cut_rows(context, chunk, self._cutter(context, chunk))
 
-    def _cutter(self, context: JobContext, *, is_last: bool = False) -> Cutter:
+    def _cutter(self, context: JobContext, chunk: Chunk, *, is_last: bool = False) -> Cutter:
         job, files = context.job, context.files
         _, release = self._request(job.parameters, files)
 
-        def save(path: str, data: bytes) -> None:
+        def save(path: str, data: Buffer) -> None:
             files.write(f"{job.id}/{path}", data)
 
-        index = self._sky.releases.index(release)
-        return Cutter(release, index, self._sky.reader, save, is_last=is_last)
+        placer = Placer(
+            release,
+            self._sky.releases.index(release),
+            self._sky.reader,
+            rows_of_tiles=dict(chunk.spec.get("rows_of_tiles", ())),
+            progress=context.heartbeat,
+        )
+        return Cutter(placer, save, is_last=is_last)
 
     def give_up_chunk(
         self, context: JobContext, chunk: Chunk, reason: str, *, is_whole: bool
@@ -235,7 +244,9 @@ class CutoutJob:
         """Account for rows that cannot be worked: one, or all whose data are away."""
         with told_by_uws():
             if is_whole:
-                return cut_for_the_last_time(context, chunk, self._cutter(context, is_last=True))
+                return cut_for_the_last_time(
+                    context, chunk, self._cutter(context, chunk, is_last=True)
+                )
             return give_up_row(context, chunk, reason)
 
     def finish(self, context: JobContext, reports: Sequence[ChunkReport]) -> JobOutcome:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from soda_service.errors import Fault, OptionsError, TooManyRows
 from soda_service.jobs.matching import Matcher
 from soda_service.jobs.sky import Sky
-from soda_service.naming import FileNamer, position_key, wanted_files
+from soda_service.naming import FileNamer, declination_of, position_key, wanted_files
 from soda_service.parameters.values import CutoutOptions, PositionRow
 from soda_service.results.rows import Outcome, PlannedRow, Row, Status
 from soda_service.results.tree import lines_key, plan_key, plan_summary_key
@@ -130,13 +130,20 @@ class _Spool:
     def write_chunks(
         self, context: JobContext, release: Release, *, chunk_rows: int
     ) -> Iterator[ChunkPlan]:
-        """Write rows of one tile together, of one position side by side, in chunks."""
+        """Write rows of one tile together, of one position side by side, in chunks.
+
+        Each chunk is told how many rows the whole job has in each of its tiles.
+        """
         names = np.array(self._names, dtype=np.int64)
         if not len(names):
             return
         self._tell_apart(names, context, release)
         self._file.flush()
-        order = np.lexsort((names, np.array(self._tiles, dtype=np.int32)))
+        tiles = np.array(self._tiles, dtype=np.int32)
+        of_tile = np.bincount(tiles)
+        # Along a tile's rows, so that neighbours in the chunk are neighbours in the file; equal
+        # positions stay side by side.
+        order = np.lexsort((names, declination_of(names), tiles))
         # Small jobs are spread as well: 16 chunks keep 8 cores busy to the end, and fewer than
         # 10 rows would not be worth a task (15 ms to fork, ENGINE section 5).
         wanted = -(-len(order) // _CHUNKS_WANTED)
@@ -146,7 +153,8 @@ class _Spool:
             part = order[start : start + size].tolist()
             lines = b"".join(map(self._line, part))
             context.files.write(plan_key(context.job.id, number), lines)
-            yield ChunkPlan({}, len(part))
+            rows_of_tiles = [[n, int(of_tile[n])] for n in np.unique(tiles[part]).tolist()]
+            yield ChunkPlan({"rows_of_tiles": rows_of_tiles}, len(part))
 
     def _line(self, number: int) -> bytes:
         return os.pread(self._file.fileno(), self._lengths[number], self._starts[number])

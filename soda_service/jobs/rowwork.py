@@ -17,6 +17,9 @@ from uws.models import Chunk, ChunkReport
 
 __all__ = ["cut_for_the_last_time", "cut_rows", "give_up_row"]
 
+_BATCH = 256
+"""Rows whose places are found together."""
+
 _AWAY_MAX = 3
 """Things found away before the rest of a chunk is left: each may cost the time-out of a server."""
 
@@ -31,11 +34,14 @@ def cut_rows(context: JobContext, chunk: Chunk, cutter: Cutter) -> ChunkReport:
     """
     journal = Journal(context.files, context.job.id, chunk.number)
     away: dict[object, str] = {}
-    for row in _left(context, chunk, journal):
+    for row, following in _ahead(_left(context, chunk, journal), cutter):
         source = _source_of(row.planned)
         if source in away:
             continue
         _mark(journal, row, is_first=not away)
+        # Of the same files only: a file that kills who opens it is to be its own row's fault.
+        if following is not None and _source_of(following.planned) == source:
+            cutter.announce(following.planned)
         try:
             outcome = cutter.cut(row.planned)
         except SourceUnavailable as error:
@@ -100,6 +106,13 @@ def _left(context: JobContext, chunk: Chunk, journal: Journal) -> Iterator[Row]:
         context.heartbeat()
         if row.planned.number not in journal:
             yield row
+
+
+def _ahead(rows: Iterator[Row], cutter: Cutter) -> Iterator[tuple[Row, Row | None]]:
+    """Give each row with the one after it; those that come next are placed together."""
+    while batch := list(itertools.islice(rows, _BATCH)):
+        cutter.expect(row.planned for row in batch)
+        yield from itertools.zip_longest(batch, batch[1:])
 
 
 def _source_of(row: PlannedRow) -> object:

@@ -5,7 +5,7 @@ Imports nothing of the service.
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 __all__ = [
     "NO_BAND",
@@ -42,6 +42,14 @@ _CLASSICAL: Sequence[tuple[str, str, str]] = (
 """Triplets, red first, that show most where all three bands are there."""
 
 
+class Values(Protocol):
+    """What is asked of a header."""
+
+    def get(self, keyword: str, default: Any = None, /) -> Any:
+        """Give a card's value, of whatever type it has."""
+        ...
+
+
 def band_of_token(token: str) -> str | None:
     """Give the filter that a part of a file name means, in its usual spelling; None if none."""
     if token in _NANOMETRES:
@@ -51,13 +59,13 @@ def band_of_token(token: str) -> str | None:
     return _SPELLINGS.get(token.lower())
 
 
-def band_of_header(*headers: Mapping[str, Any]) -> str | None:
+def band_of_header(*headers: Values) -> str | None:
     """Find the filter that headers tell.
 
     Parameters
     ----------
     headers
-        The most specific first. (Values of any type, as FITS has them.)
+        The most specific first.
 
     Returns
     -------
@@ -76,7 +84,7 @@ def band_of_header(*headers: Mapping[str, Any]) -> str | None:
     return None
 
 
-def wavelength_of_header(*headers: Mapping[str, Any]) -> tuple[float, float] | None:
+def wavelength_of_header(*headers: Values) -> tuple[float, float] | None:
     """Read shortest and longest wavelength, m, of `FILTER = 'g ... 4720.0 1520.0'` (angstrom)."""
     for header in headers:
         found = _CENTRE_AND_WIDTH.search(str(header.get("FILTER", "")))

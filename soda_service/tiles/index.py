@@ -48,7 +48,7 @@ class TileIndex:
         self._numbers_folded = {name.lower(): n for name, n in self._numbers.items()}
         # In the order in which they are asked.
         self._areas = _areas(table)
-        self._images: tuple[Shapes, ...] = _images(table)
+        self._images = _images(table)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -97,6 +97,33 @@ class TileIndex:
         ra = float(_wrapped(np.array([ra_deg]))[0])
         return tuple(n for shapes in self._images for n in shapes.all_around(ra, dec_deg))
 
+    def touching(self, corners_deg: ArrayLike) -> tuple[int, ...]:
+        """List the tiles whose image shares sky with a quadrilateral.
+
+        Parameters
+        ----------
+        corners_deg : array_like, shape (4, 2)
+            RA, Dec of its corners, ICRS deg, joined by great circles; far smaller than a
+            hemisphere.
+
+        Returns
+        -------
+        tuple of int
+            Numbers of tiles, the one that holds most of the quadrilateral first (measured on a
+            lattice of 32 x 32 points), of equals the lower number; none where a corner is NaN.
+        """
+        corners = np.asarray(corners_deg, dtype=np.float64)
+        if not np.isfinite(corners).all():
+            return ()
+        asked = Outlines(np.zeros(1, dtype=np.int32), corners[None])
+        points = asked.points(0)
+        met = [
+            (-shapes.share(shape, points), int(shapes.tiles[shape]))
+            for shapes in self._images
+            for shape in shapes.meeting(asked).tolist()
+        ]
+        return tuple(tile for _, tile in sorted(met))
+
     def tile(self, number: int) -> Tile:
         """Give a tile by its number."""
         cells = self._table.cells(number)
@@ -137,7 +164,7 @@ def _areas(table: TileTable) -> tuple[Shapes, ...]:
     return (Areas(tiles, table.unique_deg[tiles]),) if len(tiles) else ()
 
 
-def _images(table: TileTable) -> tuple[Shapes, ...]:
+def _images(table: TileTable) -> tuple[Outlines | Caps, ...]:
     """Make the outlines, then the caps: an image of the whole sky is nobody's first choice."""
     corners = unit_vectors(table.corners_deg[..., 0], table.corners_deg[..., 1])
     middle = corners.sum(axis=1)
@@ -146,7 +173,7 @@ def _images(table: TileTable) -> tuple[Shapes, ...]:
     nearness = np.einsum("nck,nk->nc", corners, middle).min(axis=1)
     has_corners = np.isfinite(table.corners_deg).all(axis=(1, 2))
     quadrilateral = has_corners & (nearness > np.cos(np.radians(_WIDEST_DEG)))
-    shapes: list[Shapes] = []
+    shapes: list[Outlines | Caps] = []
     tiles = np.flatnonzero(quadrilateral).astype(np.int32)
     if len(tiles):
         shapes.append(Outlines(tiles, table.corners_deg[tiles]))

@@ -1,21 +1,39 @@
 """Where a tile's file lies: template, per-band columns, wildcards. Nothing leads out of the root.
 
-Imports errors, release, index and reader.
+Imports errors, release, index and reader; `tiles.objectstore` where a bucket is searched.
 """
 
+import fnmatch
 import glob
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from soda_service.errors import SourceUnavailable, TileUnreadable, UnknownTile
 from soda_service.tiles.index import Tile
 from soda_service.tiles.reader import TileFile
 from soda_service.tiles.release import Plane, Release
 
-__all__ = ["format_planes", "locate", "logical_dir", "parse_planes", "relative_path"]
+if TYPE_CHECKING:
+    from soda_service.tiles.objectstore import Address
+
+__all__ = [
+    "format_planes",
+    "is_remote_root",
+    "locate",
+    "logical_dir",
+    "parse_planes",
+    "relative_path",
+]
 
 _FIELD = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+
+def is_remote_root(root: str) -> bool:
+    """Tell whether tiles lie on a server, `https://` or `s3://`, and not in a directory."""
+    return "://" in root
 
 
 def locate(release: Release, tile: Tile, band: str) -> TileFile:
@@ -32,17 +50,18 @@ def locate(release: Release, tile: Tile, band: str) -> TileFile:
     Returns
     -------
     TileFile
-        Path (or address) and planes; where the path has no wildcard nobody has looked whether
-        the file is there.
+        Path (or address, quoted where it is of an http server) and planes; where the path has no
+        wildcard nobody has looked whether the file is there.
 
     Raises
     ------
     UnknownTile
         If the release has no such band, or not for this tile.
     TileUnreadable
-        If no file matches a wildcard, or the path leads out of the root.
+        If no file matches a wildcard, there is one and the root cannot be searched (`https://`),
+        or the path leads out of the root.
     SourceUnavailable
-        If there is a wildcard and the root directory is not there.
+        If there is a wildcard and the root is not there.
     """
     if band not in release.band_names:
         known = ", ".join(release.band_names)
@@ -50,10 +69,11 @@ def locate(release: Release, tile: Tile, band: str) -> TileFile:
     relative = relative_path(release, tile, band)
     if re.search(r"[*?]", release.path_template):
         name = f"{release.name} tile {tile.name}, band {band}"
-        relative = _matching(Path(release.root), _filled(release, tile, band, glob.escape), name)
+        pattern = _filled(release, tile, band, glob.escape)
+        relative = _matching(release.root, pattern, name)
     planes = tile.columns.get(f"hdus_{band}")
     return TileFile(
-        path=f"{release.root.rstrip('/')}/{relative}",
+        path=f"{release.root.rstrip('/')}/{_spelt(release.root, relative)}",
         planes=parse_planes(planes) if planes else release.planes,
         root=release.root,
     )
@@ -118,15 +138,55 @@ def _filled(release: Release, tile: Tile, band: str, quote: Callable[[str], str]
     return _FIELD.sub(value, release.path_template)
 
 
-def _matching(root: Path, pattern: str, name: str) -> str:
+def _spelt(root: str, relative: str) -> str:
+    """Write a path as the root's kind of address has it."""
+    # In an address of HTTP a blank or # would end it.
+    return quote(relative) if root.startswith(("http://", "https://")) else relative
+
+
+def _matching(root: str, pattern: str, name: str) -> str:
     """Find the file of a pattern below the root; of several the last by name."""
-    if not root.is_dir():
-        raise SourceUnavailable(f"{name}: the release's root directory is not there")
     # The last name is the latest processing where names count up (p01, p02).
-    found = max(root.glob(pattern), default=None)
+    found = max(_below(root, pattern, name), default=None)
     if found is None:
         raise TileUnreadable(f"{name}: no file matches its path")
-    return found.relative_to(root).as_posix()
+    return found
+
+
+def _below(root: str, pattern: str, name: str) -> Iterator[str]:
+    if is_remote_root(root):
+        from soda_service.tiles.objectstore import Address
+
+        if not root.startswith("s3://"):
+            raise TileUnreadable(
+                f"{name}: its path has a * or ?, but files of an http server cannot be listed"
+            )
+        yield from _objects(Address.parse(root), PurePosixPath(pattern).parts)
+        return
+    folder = Path(root)
+    if not folder.is_dir():
+        raise SourceUnavailable(f"{name}: the release's root directory is not there")
+    for path in folder.glob(pattern):
+        yield path.relative_to(folder).as_posix()
+
+
+def _objects(folder: "Address", parts: Sequence[str]) -> Iterator[str]:
+    """Find the objects of a pattern; folders are listed only where its part is not plain."""
+    from soda_service.tiles.objectstore import servers
+
+    part, *deeper = parts
+    if deeper and not glob.has_magic(part):
+        found = [part]
+    else:
+        folders, files = servers().names(folder)
+        found = [
+            entry for entry in (folders if deeper else files) if fnmatch.fnmatchcase(entry, part)
+        ]
+    for entry in found:
+        if deeper:
+            yield from (f"{entry}/{rest}" for rest in _objects(folder.joined(entry), deeper))
+        else:
+            yield entry
 
 
 def format_planes(planes: tuple[Plane, ...]) -> str:

@@ -34,6 +34,9 @@ __all__ = ["PublishReport", "publish", "withdraw"]
 _TEMPLATE = "{path}"
 """What tells a published release from one that an operator described."""
 
+_SERVER = re.compile(r"(https?|s3):/")
+"""What an address begins with when it was read as a path."""
+
 Progress = Callable[[int, int], None]
 """Called with files done and files in all."""
 
@@ -164,6 +167,11 @@ def _checked_options(
     if not is_release_name(name):
         allowed = "1 to 64 letters, digits or _.+-, the first a letter or digit"
         raise ConfigError(f"name: {name!r} cannot name a release: {allowed}")
+    if _SERVER.match(str(directory)):
+        raise ConfigError(
+            f"{directory}: images are published from a directory; for those on a server write a"
+            " release file with this root, and import its tile table (import-tiles)"
+        )
     if not directory.is_dir():
         raise ConfigError(f"{directory}: there is no such directory")
     if band is not None and not is_band_name(band):

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from soda_service.engine.footprint import celestial_wcs, pixel_scales, pixel_to_sky
+from soda_service.engine.grid import Grid, sky_grid
 from soda_service.errors import TileUnreadable
 from soda_service.tiles.filters import band_of_header, wavelength_of_header
-from soda_service.tiles.fitsfile import FitsFile, ImageHDU
+from soda_service.tiles.fitsfile import FitsFile, ImageHDU, open_fits
 from soda_service.tiles.outlines import positions, unit_vectors
 from soda_service.tiles.reader import plane_roles
 from soda_service.tiles.release import Plane
@@ -103,14 +102,14 @@ def scan_file(path: Path) -> tuple[Layer, ...]:
     SourceUnavailable
         If the disk is away.
     """
-    file = FitsFile(str(path))
+    file = open_fits(str(path))
     try:
         images: list[tuple[ImageHDU, Footprint]] = []
         problem = "no image"
         for hdu in file.images:
             try:
-                wcs = celestial_wcs(hdu.header, file.hdulist)
-                images.append((hdu, _footprint(wcs, (hdu.shape[-2], hdu.shape[-1]))))
+                grid = sky_grid(hdu.header)
+                images.append((hdu, _footprint(grid, (hdu.shape[-2], hdu.shape[-1]))))
             except TileUnreadable as error:
                 problem = str(error)
         if not images:
@@ -149,16 +148,16 @@ def _layer(file: FitsFile, hdus: Sequence[ImageHDU], footprint: Footprint) -> La
     return Layer(tuple(planes), footprint, band_of_header(*headers), wavelength_of_header(*headers))
 
 
-def _footprint(wcs: WCS, shape: tuple[int, int]) -> Footprint:
+def _footprint(grid: Grid, shape: tuple[int, int]) -> Footprint:
     """Measure the sky of an image; TileUnreadable where its centre shows no sky at all."""
-    samples = _sampled(wcs, shape, 3)
+    samples = _sampled(grid, shape, 3)
     outline = samples[[0, 0, 2, 2], [0, 2, 2, 0]]
     centre = samples[1, 1]
     corners = radius = None
     if _is_outline(samples):
         corners = tuple((float(ra), float(dec)) for ra, dec in np.stack(positions(outline), -1))
     else:
-        many = _sampled(wcs, shape, _CAP_SAMPLES).reshape(-1, 3)
+        many = _sampled(grid, shape, _CAP_SAMPLES).reshape(-1, 3)
         many = many[np.isfinite(many).all(axis=1)]
         if not len(many):
             raise TileUnreadable("no pixel of the image lies on the sky")
@@ -167,16 +166,16 @@ def _footprint(wcs: WCS, shape: tuple[int, int]) -> Footprint:
         farthest = float(np.degrees(np.arccos(np.clip(many @ centre, -1, 1))).max())
         radius = min(180.0, farthest * _CAP_MARGIN + 1e-6)
     ra, dec = positions(centre)
-    return Footprint(shape, pixel_scales(wcs), float(ra), float(dec), corners, radius, samples)
+    return Footprint(shape, grid.scales_arcsec, float(ra), float(dec), corners, radius, samples)
 
 
-def _sampled(wcs: WCS, shape: tuple[int, int], count: int) -> NDArray[np.float64]:
+def _sampled(grid: Grid, shape: tuple[int, int], count: int) -> NDArray[np.float64]:
     """Give unit vectors of `count` times `count` places from edge to edge of an image."""
     ny, nx = shape
     y, x = np.meshgrid(
         np.linspace(-0.5, ny - 0.5, count), np.linspace(-0.5, nx - 0.5, count), indexing="ij"
     )
-    return unit_vectors(*pixel_to_sky(wcs, x, y))
+    return unit_vectors(*grid.pixel_to_sky(x, y))
 
 
 def _is_outline(samples: NDArray[np.float64]) -> bool:

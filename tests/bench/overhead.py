@@ -6,10 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from typing_extensions import Buffer
 
 from soda_service.config import load_config
 from soda_service.jobs.cutting import Cutter
 from soda_service.jobs.journal import planned_rows
+from soda_service.jobs.placing import Placer
 from soda_service.jobs.planning import plan_cutouts
 from soda_service.jobs.sky import Sky
 from soda_service.parameters.positions import open_positions
@@ -79,10 +81,10 @@ def _cut(data: Path, content: str) -> tuple[float, float]:
         plan = plan_cutouts(context, rows, release, sky, chunk_rows=_CHUNK_ROWS, rows_max=_ROWS)
         job_id = context.job.id
 
-        def save(path: str, data: bytes) -> None:
+        def save(path: str, data: Buffer) -> None:
             files.write(f"{job_id}/{path}", data)
 
-        cutter = Cutter(release, releases.index(release), sky.reader, save)
+        cutter = Cutter(Placer(release, releases.index(release), sky.reader), save)
         chunks = range(len(plan.chunks))
         planned = [row.planned for chunk in chunks for row in planned_rows(files, job_id, chunk)]
         begun, begun_cpu = time.perf_counter(), time.process_time()

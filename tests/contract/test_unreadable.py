@@ -15,10 +15,12 @@ from soda_service.engine.image import PixelBox
 from soda_service.errors import SourceUnavailable, TileUnreadable
 from soda_service.jobs.cutout import CutoutJob
 from soda_service.jobs.sky import Sky
+from soda_service.tiles import source
 from soda_service.tiles.catalogue import ObjectCatalogue
 from soda_service.tiles.reader import TileFile, TileReader
 from soda_service.tiles.release import Plane
 from soda_service.tiles.releases import Releases
+from soda_service.tiles.source import LocalSource
 from tests.synthetic import DEC_DEG, RA_DEG, STEP_DEG
 from tests.toyjob import Recorder
 from tests.working import work_off, work_once
@@ -247,7 +249,7 @@ BOX = PixelBox(200, 400, 200, 400)
 
 
 def test_a_compressed_tile_cut_off_while_it_is_open_ends_no_process(data: Path) -> None:
-    """Through a memory map this was a SIGBUS."""
+    """Through a memory map alone this was a SIGBUS."""
     handle = TileReader().open(TileFile(str(tile(data)), PLANES))
     os.truncate(tile(data), 30_000)
     with pytest.raises(TileUnreadable, match=r"^EAST0_g\.fits\.fz: truncated: no byte \d+$"):
@@ -272,7 +274,8 @@ def test_a_tile_is_opened_anew_after_its_disk_was_away(
     """As a handle of a file server that was started again: it is stale for ever."""
     reader, file = TileReader(), TileFile(str(tile(data)), PLANES)
     handle = reader.open(file)
-    stale = handle._file._stream.fileno()
+    assert isinstance(handle.file.source, LocalSource)
+    stale = handle.file.source._stream.fileno()
     preadv = os.preadv
 
     def read_or_fail(descriptor: int, *arguments: Any) -> int:
@@ -281,6 +284,7 @@ def test_a_tile_is_opened_anew_after_its_disk_was_away(
         return preadv(descriptor, *arguments)
 
     assert reader.open(file) is handle
+    monkeypatch.setattr(source, "_POPULATE_READ", 9999)  # the kernel does not bring pages in
     monkeypatch.setattr(os, "preadv", read_or_fail)
     with pytest.raises(SourceUnavailable, match="Stale file handle"):
         handle.read(0, BOX)

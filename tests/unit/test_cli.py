@@ -23,6 +23,7 @@ COMMANDS = [
     "demo",
     "import-objects",
     "import-tiles",
+    "index-tiles",
     "init-db",
     "publish",
     "serve",

@@ -3,7 +3,7 @@ import pytest
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from soda_service.engine.footprint import celestial_wcs, pixel_to_sky, sky_to_pixel
+from soda_service.engine.grid import sky_grid
 from soda_service.engine.image import PixelBox
 from soda_service.engine.orientation import UPRIGHT, Orientation, orientation
 from tests.unit.skyimages import tan_header
@@ -14,9 +14,9 @@ WHOLE = PixelBox(0, SHAPE[0], 0, SHAPE[1])
 
 def sky_marks(header: fits.Header) -> NDArray[np.uint8]:
     """Paint an image by the sky: what is north of the centre 200, what is east of it +50."""
-    wcs = celestial_wcs(header)
+    grid = sky_grid(header)
     ys, xs = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    ra, dec = pixel_to_sky(wcs, xs, ys)
+    ra, dec = grid.pixel_to_sky(xs, ys)
     return np.where(dec > -20, 200, 0).astype("u1") + np.where(ra > 30, 50, 0).astype("u1")
 
 
@@ -24,7 +24,7 @@ def sky_marks(header: fits.Header) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("angle_deg", [0, 90, 98, 180, 270, -98, 20, 160, 359])
 def test_north_is_up_and_east_is_left(angle_deg: float, is_mirrored: bool) -> None:
     header = tan_header(SHAPE, angle_deg=angle_deg, is_mirrored=is_mirrored)
-    picture = orientation(celestial_wcs(header), WHOLE).applied(sky_marks(header))
+    picture = orientation(sky_grid(header), WHOLE).applied(sky_marks(header))
     ny, nx = picture.shape
     # Far from the two dividing lines, which the frame's turn (up to 20 degrees) inclines.
     corner_values = [picture[2, 2], picture[2, -3], picture[-3, 2], picture[-3, -3]]
@@ -36,11 +36,11 @@ def test_north_is_up_and_east_is_left(angle_deg: float, is_mirrored: bool) -> No
 @pytest.mark.parametrize("angle_deg", [0, 90, 180, 270])
 def test_asymmetric_image_lands_pixel_by_pixel(angle_deg: int, is_mirrored: bool) -> None:
     header = tan_header(SHAPE, angle_deg=angle_deg, is_mirrored=is_mirrored)
-    wcs = celestial_wcs(header)
+    grid = sky_grid(header)
     image = np.arange(SHAPE[0] * SHAPE[1]).reshape(SHAPE)
-    picture = orientation(wcs, WHOLE).applied(image)
-    north_east = sky_to_pixel(
-        wcs, 30 + np.arange(2) * 0.263 / 3600 / np.cos(np.radians(20)), [-20.0, -20.0]
+    picture = orientation(grid, WHOLE).applied(image)
+    north_east = grid.sky_to_pixel(
+        30 + np.arange(2) * 0.263 / 3600 / np.cos(np.radians(20)), [-20.0, -20.0]
     )
     x, y = (np.round(axis + 0.01).astype(int) for axis in north_east)
     rows, columns = zip(
@@ -50,26 +50,26 @@ def test_asymmetric_image_lands_pixel_by_pixel(angle_deg: int, is_mirrored: bool
 
 
 def test_upright_frame_only_changes_the_order_of_rows() -> None:
-    assert orientation(celestial_wcs(tan_header(SHAPE)), WHOLE) == UPRIGHT
+    assert orientation(sky_grid(tan_header(SHAPE)), WHOLE) == UPRIGHT
 
 
 @pytest.mark.parametrize("angle_deg", [45.0, -45.0])
 def test_at_45_degrees_axes_are_not_swapped(angle_deg: float) -> None:
     header = tan_header(SHAPE, angle_deg=angle_deg)
-    assert not orientation(celestial_wcs(header), WHOLE).transpose
+    assert not orientation(sky_grid(header), WHOLE).transpose
 
 
 @pytest.mark.parametrize("dec_deg", [90.0, -90.0], ids=["north", "south"])
 def test_poles_have_an_orientation(dec_deg: float) -> None:
     header = tan_header(SHAPE, dec_deg=dec_deg)
-    assert isinstance(orientation(celestial_wcs(header), WHOLE), Orientation)
+    assert isinstance(orientation(sky_grid(header), WHOLE), Orientation)
 
 
 def test_image_off_the_projection_stays_upright() -> None:
     header = tan_header(SHAPE, CTYPE1="RA---AIT", CTYPE2="DEC--AIT", CRVAL1=0.0, CRVAL2=0.0)
     header["CD1_1"], header["CD2_2"] = -30.0, 30.0
     header["CRPIX1"] = -500.0
-    assert orientation(celestial_wcs(header), WHOLE) == UPRIGHT
+    assert orientation(sky_grid(header), WHOLE) == UPRIGHT
 
 
 @pytest.mark.parametrize(

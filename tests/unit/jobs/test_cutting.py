@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
+from typing_extensions import Buffer
 
-from soda_service.engine.footprint import celestial_wcs, outline
+from soda_service.engine.footprint import outline, sky_grid
 from soda_service.jobs.cutting import Cutter
+from soda_service.jobs.placing import Placer
 from soda_service.parameters.options import default_options
 from soda_service.results.rows import Outcome, PlannedRow
 from soda_service.tiles.index import TileIndex
@@ -48,7 +51,11 @@ class Scene:
         chosen = replace(default_options(self.release), **{"xpix": 20, "ypix": 10, **options})
         at = (ra_deg, dec_deg, ra_deg, dec_deg)
         row = PlannedRow(1, None, *at, self.index.names[0], "", "J0200-20", chosen)
-        return Cutter(self.release, self.index, self.reader, self.saved.__setitem__).cut(row)
+        placer = Placer(self.release, self.index, self.reader)
+        return Cutter(placer, self._save).cut(row)
+
+    def _save(self, path: str, data: Buffer) -> None:
+        self.saved[path] = bytes(data)
 
     def opened(self) -> fits.HDUList:
         """Open the one FITS file that there is."""
@@ -72,7 +79,7 @@ def scene(
         path_template=f"{prefix}{{tilename}}_{{band}}.fits",
         defaults={"COLORS_FITS": next(iter(bands))},
     )
-    corners = tuple(map(tuple, outline(celestial_wcs(tan_header(SHAPE)), SHAPE).tolist()))
+    corners = tuple(map(tuple, outline(sky_grid(tan_header(SHAPE)), SHAPE).tolist()))
     path = table_path(folder, release.name)
     write_tiles(path, [TileRow("T1", RA_DEG, DEC_DEG, corners=corners)])
     return Scene(replace(release, **fields), TileIndex.load(path))
@@ -96,6 +103,8 @@ def extensions(*names: str, mask: str = "i4", **primary: object) -> fits.HDUList
     ]
     return fits.HDUList([first, *planes])
 
+
+pytestmark = pytest.mark.filterwarnings("ignore::astropy.wcs.FITSFixedWarning")  # old keywords
 
 # Sizes
 
@@ -306,7 +315,7 @@ def test_grids_are_compared_once_for_a_pair_of_tiles(
         compared.append(grids)
         return True
 
-    monkeypatch.setattr("soda_service.tiles.reader._is_same_grid", is_same_grid)
+    monkeypatch.setattr("soda_service.tiles.reader.is_same_grid", is_same_grid)
     assert [handles[0].shares_grid(handle) for handle in (*handles, *handles)] == [True] * 4
     assert len(compared) == 1
 
@@ -342,11 +351,12 @@ def _apart_px(made: Scene, ra_deg: float, dec_deg: float) -> float:
     corners = {}
     for band in (red, *others):
         handle = made.reader.open(locate(made.release, made.index.tile(0), band))
-        x, y = handle.wcs.all_world2pix(ra_deg, dec_deg, 0)
+        wcs = WCS(handle.planes[0].header.to_astropy())
+        x, y = wcs.all_world2pix(ra_deg, dec_deg, 0)
         x0, y0 = math.ceil(x - 20), math.ceil(y - 20)
         grid = [(x0 + dx, y0 + dy) for dx in (0, 39) for dy in (0, 39)]
-        corners[band] = handle.wcs.all_pix2world(grid, 0)
-        scale_deg = proj_plane_pixel_scales(handle.wcs)[0]
+        corners[band] = wcs.all_pix2world(grid, 0)
+        scale_deg = proj_plane_pixel_scales(wcs)[0]
     steps = [(corners[band] - corners[red]) / scale_deg for band in others]
     stretch = (math.cos(math.radians(dec_deg)), 1.0)
     return max(float(np.hypot(*(step * stretch).T).max()) for step in steps)
@@ -367,7 +377,8 @@ def test_a_row_holds_one_plane_beside_its_file(tmp_path: Path) -> None:
     row = PlannedRow(1, None, *(RA_DEG, DEC_DEG) * 2, "T1", "", "J", options)
     reader = TileReader()
     saved: list[int] = []
-    cutter = Cutter(made.release, made.index, reader, lambda _, data: saved.append(len(data)))
+    placer = Placer(made.release, made.index, reader)
+    cutter = Cutter(placer, lambda _, data: saved.append(memoryview(data).nbytes))
     for band in "gri":
         reader.open(locate(made.release, made.index.tile(0), band))
     tracemalloc.start()

@@ -83,6 +83,21 @@ def test_rows_of_a_tile_go_together(context: Context, sky: Sky) -> None:
     assert tiles == [{"EAST0"}, {"EAST0"}, {"EAST1"}, {"EAST1"}]
 
 
+def test_rows_go_up_the_tile_with_equal_positions_side_by_side(context: Context, sky: Sky) -> None:
+    heights = [3, 1, 2, 1, 3, 0]
+    rows = [row(n, dec_deg=DEC_DEG + 1e-4 * height) for n, height in enumerate(heights, 1)]
+    plan(context, sky, [*rows])
+    assert [r.planned.number for r in planned(context, 0)] == [6, 2, 4, 3, 1, 5]
+
+
+def test_chunks_know_how_many_rows_the_job_has_in_their_tiles(context: Context, sky: Sky) -> None:
+    rows = [row(n, STEP_DEG * (n % 5 == 0)) for n in range(1, 31)]
+    made = plan(context, sky, [*rows], chunk_rows=10)
+    numbers = [sky.releases.index(RELEASE).number(f"EAST{n}") for n in range(2)]
+    expected = [[[numbers[0], 24]], [[numbers[0], 24]], [[numbers[0], 24], [numbers[1], 6]]]
+    assert [chunk.spec["rows_of_tiles"] for chunk in made.chunks] == expected
+
+
 @pytest.mark.parametrize(
     ("count", "totals"), [(1, [1]), (10, [10]), (12, [10, 2]), (320, [20] * 16)], ids=str
 )

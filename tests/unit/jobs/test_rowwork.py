@@ -1,7 +1,7 @@
 """Rows of a chunk whose workers fail: the row that was cut is given up, never one that waits."""
 
 import errno
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -61,6 +61,12 @@ class Scissors:
 
     faults: dict[int | str, BaseException]
     tried: list[int] = field(default_factory=list)
+
+    def expect(self, rows: Iterable[PlannedRow]) -> None:
+        """Nothing is placed."""
+
+    def announce(self, row: PlannedRow) -> None:
+        """Nothing is read."""
 
     def cut(self, row: PlannedRow) -> Outcome:
         self.tried.append(row.number)

@@ -5,7 +5,13 @@ import pytest
 
 from soda_service.errors import SourceUnavailable, TileUnreadable, UnknownTile
 from soda_service.tiles.index import Tile
-from soda_service.tiles.paths import format_planes, locate, logical_dir, parse_planes
+from soda_service.tiles.paths import (
+    format_planes,
+    is_remote_root,
+    locate,
+    logical_dir,
+    parse_planes,
+)
 from soda_service.tiles.reader import TileFile
 from soda_service.tiles.release import Band, Plane, Release
 
@@ -97,10 +103,44 @@ def test_logical_folder(columns: dict[str, str], folder: str) -> None:
     assert logical_dir(PUBLISHED, tile(**columns)) == folder
 
 
-def test_remote_root() -> None:
-    release = replace(RELEASE, root="https://example.org/des/")
-    found = locate(release, DES, "g")
-    assert found.path.startswith("https://example.org/des/Y6A1/r4907/")
+ODD = tile(archive_path="a b#1", reqatt="r1%20")
+
+
+@pytest.mark.parametrize(
+    ("root", "path"),
+    [
+        (
+            "https://example.org/des%20y6/",
+            "https://example.org/des%20y6/a%20b%231/DES0126%2B0335_r1%2520_g.fits.fz",
+        ),
+        ("http://localhost:81", "http://localhost:81/a%20b%231/DES0126%2B0335_r1%2520_g.fits.fz"),
+        ("s3://bucket/des y6", "s3://bucket/des y6/a b#1/DES0126+0335_r1%20_g.fits.fz"),
+    ],
+    ids=["https", "http", "s3"],
+)
+def test_remote_root(root: str, path: str) -> None:
+    there = replace(ODD, columns={**ODD.columns, "tilename": "DES0126+0335"})
+    release = replace(RELEASE, root=root)
+    assert locate(release, there, "g") == TileFile(path, PLANES, root)
+    assert logical_dir(release, there) == "a b#1/"
+
+
+def test_remote_root_that_cannot_be_listed() -> None:
+    release = replace(RELEASE, root="https://example.org/des", path_template="*_{band}.fits")
+    with pytest.raises(TileUnreadable) as refusal:
+        locate(release, DES, "g")
+    assert str(refusal.value) == (
+        "DR1 tile DES0001-0541, band g: its path has a * or ?, "
+        "but files of an http server cannot be listed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("root", "is_remote"),
+    [("/data/des", False), ("https://h/x", True), ("http://h", True), ("s3://b/x", True)],
+)
+def test_roots(root: str, is_remote: bool) -> None:
+    assert is_remote_root(root) is is_remote
 
 
 def test_wildcards(tmp_path: Path) -> None:

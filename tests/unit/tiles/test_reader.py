@@ -1,15 +1,20 @@
 import gc
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS
+from numpy.typing import NDArray
 
+from soda_service.engine.compiled import native
 from soda_service.engine.image import PixelBox
 from soda_service.errors import TileUnreadable
-from soda_service.tiles.reader import TileFile, TileReader
+from soda_service.tiles.fitsfile import FitsFile
+from soda_service.tiles.reader import TileFile, TileHandle, TileReader
 from soda_service.tiles.release import Plane
 from tests.unit.skyimages import (
     DES_PLANES,
@@ -23,6 +28,9 @@ from tests.unit.skyimages import (
 
 SHAPE = (80, 100)
 BOX = PixelBox(11, 31, 42, 77)
+
+HANDLES_PER_FILE = 2
+"""Its own, and its memory map's."""
 
 
 def open_files() -> int:
@@ -158,7 +166,9 @@ def test_planes_by_number(tmp_path: Path) -> None:
 
 def test_wcs_has_its_distortions(tmp_path: Path) -> None:
     path = plain_tile(tmp_path / "a.fits", noise(SHAPE), sip_header())
-    assert open_path(path).wcs.has_distortion
+    ra, dec = open_path(path).grid.pixel_to_sky(np.array([0.0, 99.0]), np.array([3.0, 70.0]))
+    expected = WCS(sip_header()).all_pix2world([0.0, 99.0], [3.0, 70.0], 0)
+    np.testing.assert_allclose([ra, dec], expected, rtol=0, atol=1e-10)
 
 
 def test_broken_cards_are_mended_or_left_out(tmp_path: Path) -> None:
@@ -169,7 +179,7 @@ def test_broken_cards_are_mended_or_left_out(tmp_path: Path) -> None:
     path.write_bytes(content)
     header = open_path(path).planes[0].header
     assert (header["GOOD"], header["LOWER"]) == (1, 3)
-    for card in header.cards:
+    for card in header.to_astropy().cards:
         card.verify("exception")
 
 
@@ -185,11 +195,28 @@ def test_the_oldest_is_let_go(tmp_path: Path) -> None:
     reader.open(files[1])
     assert reader.open(files[0]) is first
     reader.open(files[2])
-    assert open_files() == before + 2
+    assert open_files() == before + 2 * HANDLES_PER_FILE
     assert reader.open(files[0]) is first
     del first
     reader.close()
     assert open_files() == before
+
+
+def test_files_are_let_go_when_their_tables_fill_the_memory(tmp_path: Path) -> None:
+    files = [TileFile(str(des_like_tile(tmp_path / f"{n}.fits.fz")), DES_PLANES) for n in range(3)]
+    alone = open_path(Path(files[0].path), DES_PLANES)
+    read_all(alone)
+    reader = TileReader(max_bytes=alone.table_bytes * 2 - 1)
+    opened = [read_all(reader.open(file)) for file in files]
+    assert reader.open(files[2]) is opened[2]
+    assert reader.open(files[0]) is not opened[0]
+    opened[0].read(0, BOX)
+
+
+def read_all(handle: TileHandle) -> TileHandle:
+    for number in range(len(handle.planes)):
+        handle.read(number, BOX)
+    return handle
 
 
 def test_handle_outlives_its_place_in_the_reader(tmp_path: Path) -> None:
@@ -224,6 +251,100 @@ def test_failed_opening_leaves_no_file_open(tmp_path: Path) -> None:
     with pytest.raises(TileUnreadable):
         open_path(path)
     assert open_files() == before
+
+
+# Reading into a place
+
+
+def test_planes_are_read_into_a_place(tmp_path: Path) -> None:
+    handle = open_path(des_like_tile(tmp_path / "a.fits.fz"), DES_PLANES)
+    for number, plane in enumerate(handle.planes):
+        room = np.zeros((20, 50), plane.dtype)
+        handle.read_into(number, BOX, room[:, 9:44])
+        expected = handle.read(number, BOX)
+        assert (expected.dtype, plane.dtype.byteorder) == (plane.dtype, ">")
+        assert room[:, 9:44].tobytes() == expected.tobytes()
+        assert not room[:, :9].any()
+        assert not room[:, 44:].any()
+
+
+@pytest.mark.parametrize(
+    "room",
+    [
+        np.zeros((20, 34), ">f4"),
+        np.zeros((1, 20, 35), ">f4"),
+        np.zeros((20, 35), "<f4"),
+        np.zeros((20, 35), ">i4"),
+        np.zeros((20, 70), ">f4")[:, ::2],
+    ],
+    ids=["shape", "axes", "byte-order", "type", "gaps"],
+)
+def test_a_place_must_fit(tmp_path: Path, room: NDArray[np.generic]) -> None:
+    handle = open_path(des_like_tile(tmp_path / "a.fits.fz"), DES_PLANES)
+    with pytest.raises(ValueError, match=r"cannot hold >f4 of \(20, 35\)"):
+        handle.read_into(0, BOX, room)
+
+
+def test_announcing_a_box_does_no_harm(tmp_path: Path) -> None:
+    for kind in ("RICE_1", "GZIP_1"):
+        handle = open_path(des_like_tile(tmp_path / f"{kind}.fits.fz", kind=kind), DES_PLANES)
+        handle.announce(BOX)
+    cube = open_path(plain_tile(tmp_path / "a.fits", noise((2, *SHAPE))))
+    cube.announce(BOX)
+    os.truncate(tmp_path / "a.fits", 9000)
+    cube.announce(BOX)
+
+
+class Recorded:
+    """Restart indexes that say what they are asked for, and have no marks."""
+
+    step = 64
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+
+    def find(self, tile_path: str, file: FitsFile) -> "Recorded | None":
+        self.asked.append((tile_path, file.label))
+        return self if tile_path.endswith("b.fits.fz") else None
+
+    def provide(
+        self, tile_path: str, file: FitsFile, *, rows: int, progress: Callable[[], None]
+    ) -> "Recorded | None":
+        progress()
+        self.asked.append((tile_path, file.label, rows))
+        return self if rows > 9 else None
+
+    def marks(self, hdu: int, y0: int, y1: int, column: int) -> None:
+        self.asked.append((hdu, y0, y1, column))
+
+
+NEEDS_DECODER = pytest.mark.skipif(native is None, reason="marks need the compiled decoder")
+NARROW = PixelBox(3, 9, 70, 90)
+
+
+@NEEDS_DECODER
+def test_an_index_is_looked_for_when_a_tile_is_opened(tmp_path: Path) -> None:
+    indexes = Recorded()
+    reader = TileReader(indexes=indexes)
+    for name, used in (("a.fits.fz", []), ("b.fits.fz", [(1, 3, 9, 1)])):
+        path = des_like_tile(tmp_path / name)
+        handle = reader.open(TileFile(str(path), DES_PLANES))
+        handle.read(0, NARROW)
+        assert indexes.asked == [(str(path), name), *used]
+        indexes.asked.clear()
+
+
+@NEEDS_DECODER
+def test_an_index_is_made_where_it_is_worth_it(tmp_path: Path) -> None:
+    indexes, calls = Recorded(), [0]
+    path = str(des_like_tile(tmp_path / "a.fits.fz"))
+    reader, file = TileReader(indexes=indexes), TileFile(path, DES_PLANES)
+    for rows, used in ((9, []), (10, [(1, 3, 9, 1)])):
+        reader.prepare(file, rows=rows, progress=lambda: calls.append(1))
+        reader.open(file).read(0, NARROW)
+        assert indexes.asked[-1 - len(used) :] == [(path, "a.fits.fz", rows), *used]
+    assert len(calls) == 3
+    TileReader().prepare(TileFile("nowhere"), rows=99, progress=lambda: None)
 
 
 def test_threads_share_a_handle(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from astropy.io import fits
 
 from soda_service.engine.image import PixelBox
 from soda_service.errors import SourceUnavailable, TileUnreadable
-from soda_service.tiles import fitsfile
+from soda_service.tiles import source
 from soda_service.tiles.release import Plane
 from tests.unit.skyimages import (
     DES_PLANES,
@@ -137,7 +137,8 @@ def test_failures_of_the_moment_are_told_from_the_files(
         raise OSError(code, os.strerror(code))
 
     handle = open_path(plain_tile(tmp_path / "a.fits", noise(SHAPE)))
-    monkeypatch.setattr(fitsfile.os, "preadv", fail)
+    monkeypatch.setattr(source, "_POPULATE_READ", 9999)  # the kernel does not bring pages in
+    monkeypatch.setattr(source.os, "preadv", fail)
     with pytest.raises(error, match=f"^{message}$"):
         handle.read(0, BOX)
 

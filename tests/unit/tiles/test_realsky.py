@@ -1,5 +1,7 @@
 """Real survey images: what astropy reads is what a cutout has, and where it says it is."""
 
+import bz2
+import functools
 import io
 import warnings
 
@@ -9,12 +11,13 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from soda_service.engine.colour import stiff
-from soda_service.engine.cut import cut_header, physical
-from soda_service.engine.footprint import celestial_wcs, pixel_to_sky, sky_to_pixel
+from soda_service.engine.cut import physical
+from soda_service.engine.footprint import sky_grid
+from soda_service.engine.headers import HeaderTemplate
 from soda_service.engine.image import Image, PixelBox
 from soda_service.engine.orientation import Orientation, orientation
 from soda_service.errors import TileUnreadable
-from soda_service.formats.fits import to_fits
+from soda_service.formats.fits import FitsBuffer
 from soda_service.tiles.reader import TileFile, TileHandle, TileReader
 from tests.unit.skyimages import REALSKY
 
@@ -42,10 +45,16 @@ def opened(path: str) -> TileHandle:
     return TileReader().open(TileFile(str(REALSKY / path)))
 
 
+@functools.lru_cache(maxsize=1)
+def unpacked(path: str) -> bytes:
+    content = (REALSKY / path).read_bytes()
+    return bz2.decompress(content) if path.endswith(".bz2") else content
+
+
 def astropy_pixels(path: str, number: int, box: PixelBox, *, raw: bool) -> NDArray[np.generic]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with fits.open(REALSKY / path, do_not_scale_image_data=raw) as file:
+        with fits.open(io.BytesIO(unpacked(path)), do_not_scale_image_data=raw) as file:
             return file[number].data[box.y0 : box.y1, box.x0 : box.x1].copy()
 
 
@@ -58,7 +67,7 @@ def whole(handle: TileHandle) -> PixelBox:
 def test_planes_and_orientation(path: str, roles: list[str], turn: Orientation) -> None:
     handle = opened(path)
     assert [plane.role for plane in handle.planes] == roles
-    assert orientation(handle.wcs, whole(handle)) == turn
+    assert orientation(handle.grid, whole(handle)) == turn
 
 
 @pytest.mark.parametrize(("path", "roles"), [tile[:2] for tile in TILES], ids=IDS)
@@ -67,29 +76,37 @@ def test_planes_and_orientation(path: str, roles: list[str], turn: Orientation) 
 )
 def test_cutout_has_the_parents_pixels_and_wcs(path: str, roles: list[str], box: PixelBox) -> None:
     handle = opened(path)
-    images = [
-        Image(
-            handle.read(number, box),
-            cut_header(
-                plane.header, primary=handle.primary, box=box, is_primary=number == 0, cards=()
-            ),
-            plane.role,
-        )
-        for number, plane in enumerate(handle.planes)
-    ]
-    with fits.open(io.BytesIO(to_fits(images)), checksum=True) as file:
+    content = cutout(handle, box)
+    raw = fits.open(io.BytesIO(content), do_not_scale_image_data=True)
+    with raw, fits.open(io.BytesIO(content), checksum=True) as file:
         file.verify("exception")
         assert [hdu.name for hdu in file] == roles
         for number, hdu in enumerate(file):
-            raw = astropy_pixels(path, number, box, raw=True)
-            assert images[number].data.tobytes() == raw.tobytes()
+            pixels = astropy_pixels(path, number, box, raw=True)
+            assert raw[number].data.tobytes() == pixels.tobytes()
             np.testing.assert_array_equal(
                 hdu.data, astropy_pixels(path, number, box, raw=False), strict=True
             )
-        wcs = celestial_wcs(file[0].header)
+        grid = sky_grid(file[0].header)
     ys, xs = (axis.ravel() for axis in np.mgrid[-0.5 : box.shape[0], -0.5 : box.shape[1]])
-    x, y = sky_to_pixel(wcs, *pixel_to_sky(handle.wcs, xs + box.x0, ys + box.y0))
+    x, y = grid.sky_to_pixel(*handle.grid.pixel_to_sky(xs + box.x0, ys + box.y0))
     assert np.hypot(x - xs, y - ys).max() < 1e-6
+
+
+def cutout(handle: TileHandle, box: PixelBox) -> bytes:
+    """Make a file of all planes, as a job does."""
+    buffer = FitsBuffer()
+    for number, plane in enumerate(handle.planes):
+        template = HeaderTemplate(
+            plane.header,
+            primary=handle.primary,
+            is_primary=number == 0,
+            role=plane.role,
+            cards=(),
+        )
+        header = template.render(box, ())
+        handle.read_into(number, box, buffer.add(header, box.shape, plane.dtype))
+    return bytes(buffer.finish())
 
 
 def test_images_without_wcs_are_refused() -> None:
@@ -106,7 +123,7 @@ def test_mirrored_and_upright_surveys_show_the_same_sky(path: str) -> None:
         physical(Image(handle.read(0, whole(handle)), handle.planes[0].header))
         for handle in handles
     ]
-    picture = orientation(handles[0].wcs, whole(handles[0])).applied(stiff(*bands))
+    picture = orientation(handles[0].grid, whole(handles[0])).applied(stiff(*bands))
     light = picture.sum(axis=2, dtype=int)
     ny, nx = light.shape
     light[ny // 2 - 17 : ny // 2 + 17, nx // 2 - 17 : nx // 2 + 17] = 0  # the galaxy's core
@@ -118,7 +135,7 @@ def test_mirrored_and_upright_surveys_show_the_same_sky(path: str) -> None:
 def test_globular_cluster_is_below_and_left_of_the_frames_centre() -> None:
     handle = opened("sdss_m2/frame-r-002583-2-0136.fits.bz2")
     image = handle.read(0, whole(handle)).astype("f4")
-    picture = orientation(handle.wcs, whole(handle)).applied(image)
+    picture = orientation(handle.grid, whole(handle)).applied(image)
     blocks = picture[: 2048 // 64 * 64, : 1489 // 64 * 64].reshape(32, 64, 23, 64).sum(axis=(1, 3))
     row, column = np.unravel_index(blocks.argmax(), blocks.shape)
     # M2 is at RA 323.363 Dec -0.823, 0.020 deg east and 0.089 deg south of the centre.

@@ -1,0 +1,52 @@
+"""What settings must be to each other, and the forms of those that are text.
+
+Imports hosts and errors only.
+"""
+
+from typing import TYPE_CHECKING
+
+from soda_service.errors import ConfigError
+from soda_service.hosts import is_loopback
+
+if TYPE_CHECKING:
+    from soda_service.config import Config
+
+__all__ = ["check_together"]
+
+_STORE_KINDS = ("sqlite", "postgresql", "postgresql+psycopg")
+
+
+def check_together(config: "Config") -> None:
+    """Refuse settings that are allowed one by one but not together.
+
+    Raises
+    ------
+    ConfigError
+        Names the setting to change.
+    """
+    web, jobs = config.web, config.jobs
+    if not is_loopback(web.host) and config.auth.is_open and not web.allow_remote_open:
+        raise ConfigError(
+            f"web.host: {web.host} is reached from other machines while auth.mode is open, so"
+            " everybody there could use, read and delete everything; say"
+            " web.allow_remote_open = true if that is meant, or listen at 127.0.0.1"
+        )
+    if web.path_prefix and (not web.path_prefix.startswith("/") or web.path_prefix.endswith("/")):
+        raise ConfigError(
+            f"web.path_prefix: {web.path_prefix!r} must begin with / and not end with it"
+        )
+    if web.base_url and not web.base_url.startswith(("http://", "https://")):
+        raise ConfigError(f"web.base_url: {web.base_url!r} must begin with http:// or https://")
+    kind = config.store.url.partition("://")[0]
+    if kind and kind not in _STORE_KINDS:
+        raise ConfigError(f"store.url: {kind}: is unknown; known: {', '.join(_STORE_KINDS)}")
+    if jobs.lifetime_default_s > jobs.lifetime_max_s:
+        raise ConfigError(
+            f"jobs.lifetime_default_s: {jobs.lifetime_default_s} exceeds"
+            f" jobs.lifetime_max_s = {jobs.lifetime_max_s}"
+        )
+    if jobs.execution_max_s > 0 and not 0 < jobs.execution_default_s <= jobs.execution_max_s:
+        raise ConfigError(
+            f"jobs.execution_default_s: {jobs.execution_default_s} (0 is unlimited) exceeds"
+            f" jobs.execution_max_s = {jobs.execution_max_s}"
+        )

@@ -1,0 +1,129 @@
+"""How another tile's pixels lie under those of a box: on them, or on a grid of their own.
+
+Imports numpy, the engine's image and footprint.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soda_service.engine.footprint import Grid, pixel_scales, pixel_to_sky, sky_to_pixel
+from soda_service.engine.image import PixelBox
+
+__all__ = ["Relation", "relate", "source_box"]
+
+_SAME_PIXEL_PX = 0.01
+"""Grids whose pixels lie on each other to this are one grid, and pixels are copied."""
+
+_AVERAGED_ABOVE = 2.0
+"""Pixels of the other tile per pixel from which on they are averaged: a value between four of
+them would leave out the light of the others."""
+
+_MARGIN_PX = 12
+"""Read around the pixels needed: a spline's memory, 0.268**12, is float32's rounding by then.
+More of small pixels, which are averaged over as many."""
+
+_Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """How another tile's pixels lie under those of a box."""
+
+    shift_px: tuple[int, int] | None
+    """(x, y) to add to a pixel to have the other's; None where the grids differ."""
+
+    pixel_ratio: float
+    """How many of the other's pixels have the area of one of the box."""
+
+    @property
+    def manner(self) -> str:
+        """How pixels are brought over: `copied`, `resampled` or `averaged`."""
+        if self.shift_px is not None:
+            return "copied"
+        return "averaged" if self.pixel_ratio > _AVERAGED_ABOVE else "resampled"
+
+
+def relate(grid: Grid, box: PixelBox, other: Grid) -> Relation:
+    """Find out how another tile's pixels lie under those of a box.
+
+    The same grid is found where each of 25 pixels, spread over the box, lies within 0.01 pixel
+    of a pixel of the other tile, all moved alike.
+    """
+    x, y = _lattice(box, 5)
+    there_x, there_y = sky_to_pixel(other, *pixel_to_sky(grid, x, y))
+    shift = _whole(there_x - x), _whole(there_y - y)
+    if shift[0] is not None and shift[1] is not None:
+        return Relation((shift[0], shift[1]), 1.0)
+    return Relation(None, _pixel_ratio(grid, box, other))
+
+
+def _whole(differences: _Floats) -> int | None:
+    """Give the whole number that all differences are; None where they are none or NaN."""
+    if not np.isfinite(differences).all():
+        return None
+    whole = round(float(differences.flat[0]))
+    return whole if np.abs(differences - whole).max() <= _SAME_PIXEL_PX else None
+
+
+def _pixel_ratio(grid: Grid, box: PixelBox, other: Grid) -> float:
+    """Compare pixel areas in the box's middle; at the reference points where that fails."""
+    x, y = (box.x0 + box.x1 - 1) / 2, (box.y0 + box.y1 - 1) / 2
+    there_x, there_y = sky_to_pixel(other, *pixel_to_sky(grid, [x, x + 1, x], [y, y, y + 1]))
+    (ax, ay), (bx, by) = ((there_x[n] - there_x[0], there_y[n] - there_y[0]) for n in (1, 2))
+    ratio = abs(float(ax * by - ay * bx))
+    if math.isfinite(ratio) and ratio > 0:
+        return ratio
+    return math.prod(pixel_scales(grid)) / math.prod(pixel_scales(other))
+
+
+def source_box(
+    relation: Relation, target: tuple[Grid, PixelBox], other: Grid, shape: tuple[int, int]
+) -> PixelBox:
+    """Give the pixels of another tile that a box needs, those around them included.
+
+    Parameters
+    ----------
+    relation
+        As `relate` found it.
+    target
+        Grid and box to be filled.
+    other, shape
+        Grid of the other tile and its (ny, nx).
+
+    Returns
+    -------
+    PixelBox
+        On the other tile; empty where it has nothing of the box.
+    """
+    grid, box = target
+    if relation.shift_px is not None:
+        dx, dy = relation.shift_px
+        return PixelBox(box.y0 + dy, box.y1 + dy, box.x0 + dx, box.x1 + dx).clipped(shape)
+    # 289 points: between them an edge bends by less than the margin, even if it is distorted.
+    x, y = _lattice(box, 17)
+    sides = sky_to_pixel(other, *pixel_to_sky(grid, x, y))
+    margin_px = _MARGIN_PX * math.sqrt(max(1.0, relation.pixel_ratio))
+    x_range, y_range = (
+        _span(side, n, margin_px) for side, n in zip(sides, shape[::-1], strict=True)
+    )
+    return PixelBox(*y_range, *x_range)
+
+
+def _span(coordinates: _Floats, size: int, margin_px: float) -> tuple[int, int]:
+    """Give the first pixel and the one after the last of an axis of `size` pixels."""
+    there = coordinates[np.isfinite(coordinates)]
+    if not there.size or there.max() < -0.5 or there.min() > size - 0.5:
+        return 0, 0
+    low, high = np.clip([there.min() - margin_px, there.max() + margin_px + 1], 0, size)
+    return math.floor(low), math.ceil(high)
+
+
+def _lattice(box: PixelBox, count: int) -> tuple[_Floats, _Floats]:
+    """Spread points evenly over a box, from its first to its last pixel in both directions."""
+    x = np.linspace(box.x0, box.x1 - 1, count)
+    y = np.linspace(box.y0, box.y1 - 1, count)
+    xs, ys = np.meshgrid(x.round(), y.round())
+    return xs, ys

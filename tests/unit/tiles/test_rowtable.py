@@ -1,0 +1,421 @@
+"""Tables of compressed rows: as others write them, damaged, with restart marks, from afar."""
+
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from numpy.typing import NDArray
+from typing_extensions import Buffer
+
+from soda_service.engine import compiled
+from soda_service.engine.decoding import NoDecoder, row_marks
+from soda_service.engine.image import PixelBox
+from soda_service.errors import TileUnreadable
+from soda_service.tiles import rowpixels
+from soda_service.tiles.fitsfile import FitsFile, open_fits
+from soda_service.tiles.source import ByteSource, open_source
+
+SHAPE = (40, 3000)
+BOX = PixelBox(5, 31, 1111, 1999)
+WHOLE = PixelBox(0, 40, 0, 3000)
+
+needs_decoder = pytest.mark.skipif(
+    compiled.native is None, reason="parts of rows are read by the compiled decoder only"
+)
+
+
+def sky(dtype: str = "f4") -> NDArray[np.generic]:
+    values = np.random.default_rng(5).normal(20.0, 5.0, SHAPE)
+    values[12] = 3.5
+    return values.astype(dtype)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Give a file of quantised rows; row 12 cannot be quantised and is packed."""
+    path = tmp_path / "a.fits.fz"
+    hdu = fits.CompImageHDU(sky(), quantize_method=2, dither_seed=77, tile_shape=(1, 3000))
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+    return path
+
+
+def pixels(path: Path, box: PixelBox = WHOLE) -> NDArray[np.generic]:
+    with closing(open_fits(str(path))) as file:
+        return file.images[0].read(box)
+
+
+def as_astropy_reads(path: Path) -> NDArray[np.generic]:
+    with fits.open(path, do_not_scale_image_data=True) as file:
+        data: NDArray[np.generic] = file[1].data
+        return data.astype(data.dtype.newbyteorder(">"))
+
+
+# Tables as others write them
+
+Columns = dict[str, tuple[str, Any]]
+Change = Callable[[Columns, fits.Header], None]
+
+
+def rewrite(path: Path, change: Change) -> None:
+    """Write a table anew, with columns and keywords changed."""
+    with fits.open(path, disable_image_compression=True) as file:
+        table, header = file[1], file[1].header.copy()
+        columns: Columns = {
+            column.name: (column.format, [np.array(row) for row in table.data[column.name]])
+            for column in table.columns
+        }
+    kept = {card.keyword: card.value for card in header.cards if card.keyword.startswith("Z")}
+    fresh = fits.Header(kept)
+    change(columns, fresh)
+    made = [
+        fits.Column(name, form, array=_array(form, rows)) for name, (form, rows) in columns.items()
+    ]
+    hdu = fits.BinTableHDU.from_columns(made)
+    hdu.header.update(fresh)
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, overwrite=True)
+
+
+def _array(form: str, rows: Any) -> Any:
+    if "P" not in form and "Q" not in form:
+        return np.array([np.ravel(row)[0] for row in rows])
+    array = np.empty(len(rows), object)
+    array[:] = rows
+    return array
+
+
+def as_64_bit_descriptors(columns: Columns, _: fits.Header) -> None:
+    for name in ("COMPRESSED_DATA", "GZIP_COMPRESSED_DATA"):
+        columns[name] = ("1QB()", columns[name][1])
+
+
+def with_other_columns_before(columns: Columns, _: fits.Header) -> None:
+    before: Columns = {"ODD": ("11X", [np.zeros(11, bool)] * 40), "NAME": ("7A", ["x"] * 40)}
+    after = dict(columns)
+    columns.clear()
+    columns.update({"ODD": ("1M", [np.array(1j)] * 40), "NAME": before["NAME"], **after})
+
+
+def with_unpacked_rows(columns: Columns, _: fits.Header) -> None:
+    _, rows = columns.pop("GZIP_COMPRESSED_DATA")
+    plain = [np.frombuffer(zlib.decompress(row, 47), ">f4") if len(row) else row for row in rows]
+    columns["UNCOMPRESSED_DATA"] = ("1PE()", plain)
+
+
+def with_single_precision_scales(columns: Columns, _: fits.Header) -> None:
+    for name in ("ZSCALE", "ZZERO"):
+        columns[name] = ("1E", columns[name][1])
+
+
+def with_a_blank_per_row(columns: Columns, header: fits.Header) -> None:
+    header.pop("ZBLANK", None)
+    columns["ZBLANK"] = ("1J", [np.array(-2147483648 + 7 * n) for n in range(40)])
+
+
+def without_an_algorithm_of_our_own(_: Columns, header: fits.Header) -> None:
+    header["ZCMPTYPE"] = "RICE_ONE"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        as_64_bit_descriptors,
+        with_other_columns_before,
+        with_unpacked_rows,
+        with_single_precision_scales,
+        with_a_blank_per_row,
+        without_an_algorithm_of_our_own,
+    ],
+)
+def test_tables_as_others_write_them(path: Path, change: Change) -> None:
+    rewrite(path, change)
+    expected = as_astropy_reads(path)
+    with closing(open_fits(str(path))) as file:
+        assert file.images[0].rows is not None
+    assert pixels(path).tobytes() == expected.tobytes()
+    part = expected[BOX.y0 : BOX.y1, BOX.x0 : BOX.x1]
+    assert pixels(path, BOX).tobytes() == part.tobytes()
+
+
+def test_scales_in_keywords_hold_for_all_rows(path: Path) -> None:
+    """FITS 4.0, 10.2; astropy overlooks them, so the values are compared with those of columns."""
+
+    def same_scale(columns: Columns, _: fits.Header) -> None:
+        columns["ZSCALE"], columns["ZZERO"] = (("1D", [np.array(v)] * 40) for v in (0.25, -3.0))
+
+    def in_keywords(columns: Columns, header: fits.Header) -> None:
+        del columns["ZSCALE"], columns["ZZERO"]
+        header["ZSCALE"], header["ZZERO"] = 0.25, -3.0
+
+    rewrite(path, same_scale)
+    expected = as_astropy_reads(path)
+    rewrite(path, in_keywords)
+    assert pixels(path).tobytes() == expected.tobytes()
+
+
+def test_blanks_of_integers_are_left_to_astropy(tmp_path: Path) -> None:
+    path = tmp_path / "a.fits.fz"
+    hdu = fits.CompImageHDU(sky("i4"), tile_shape=(1, 3000))
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+
+    def with_blanks(columns: Columns, header: fits.Header) -> None:
+        columns["ZBLANK"], header["ZBLANK"] = ("1J", [np.array(19)] * 40), -1
+
+    rewrite(path, with_blanks)
+    with closing(open_fits(str(path))) as file:
+        assert file.images[0].rows is None
+    assert pixels(path).tobytes() == as_astropy_reads(path).tobytes()
+
+
+# What is damaged
+
+
+def patch_table(path: Path, row: int, at: int, value: int, kind: str = ">i4") -> None:
+    with fits.open(path, disable_image_compression=True) as file:
+        start = file[1].fileinfo()["datLoc"] + row * file[1].header["NAXIS1"] + at
+    content = bytearray(path.read_bytes())
+    content[start : start + 4] = np.array([value], kind).tobytes()
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [(0, -1), (0, 2**31 - 1), (4, -5), (4, 2**31 - 1), (4, 1 << 20)],
+    ids=["negative-length", "long", "negative-place", "far", "beyond"],
+)
+@pytest.mark.parametrize("row", [0, 20, 39])
+def test_rows_that_lie_nowhere(path: Path, row: int, at: int, value: int) -> None:
+    expected = as_astropy_reads(path)
+    patch_table(path, row, at, value)
+    message = rf"^row {row} of HDU 1 is damaged: it does not lie within its table$"
+    for box in (WHOLE, PixelBox(row, row + 1, 7, 8)):
+        with pytest.raises(TileUnreadable, match=message):
+            pixels(path, box)
+    others = PixelBox(1, 19, 0, 3000)
+    assert pixels(path, others).tobytes() == expected[1:19].tobytes()
+
+
+def test_a_row_that_is_in_no_column(path: Path) -> None:
+    patch_table(path, 17, 0, 0)
+    with pytest.raises(TileUnreadable, match=r"^row 17 of HDU 1 is damaged: it does not lie"):
+        pixels(path)
+
+
+def test_a_stream_that_ends_early(path: Path) -> None:
+    patch_table(path, 8, 0, 40)
+    with pytest.raises(TileUnreadable, match=r"^row 8 of HDU 1 is damaged$"):
+        pixels(path)
+
+
+@pytest.mark.parametrize("content", [b"\xff" * 60, zlib.compress(bytes(50_000)), b"x"], ids=len)
+def test_a_packed_row_that_is_damaged(path: Path, content: bytes) -> None:
+    def with_other_content(columns: Columns, _: fits.Header) -> None:
+        form, rows = columns["GZIP_COMPRESSED_DATA"]
+        rows[12] = np.frombuffer(content, np.uint8)
+        columns["GZIP_COMPRESSED_DATA"] = (form, rows)
+
+    rewrite(path, with_other_content)
+    with pytest.raises(TileUnreadable, match=r"^row 12 of HDU 1 is damaged: "):
+        pixels(path)
+    assert pixels(path, PixelBox(13, 40, 0, 9)).shape == (27, 9)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "message"),
+    [
+        ("TFORM1", "1Z", "damaged: TFORM1 is '1Z'"),
+        ("TFORM1", "1PL(7)", r"damaged: TFORM1 of COMPRESSED_DATA is 1PL"),
+        ("TFORM3", "900D", "damaged: columns of .* bytes in rows of"),
+        ("TFIELDS", 7000, "damaged: TFIELDS is 7000"),
+        ("THEAP", 5, "damaged: THEAP of HDU 1 is 5"),
+        ("THEAP", 99_999_999, "damaged: THEAP of HDU 1 is 99999999"),
+        ("ZNAXIS2", 41, "damaged: HDU 1 has 40 compressed rows of 41"),
+        ("ZNAXIS2", 10**12, "damaged: HDU 1 has 40 compressed rows of 10{12}"),
+        ("ZNAXIS1", -5, "damaged: ZNAXIS1 is -5"),
+        ("ZNAXIS", 2000, "damaged: ZNAXIS is 2000"),
+        ("ZTILE1", 0.5, "damaged: ZTILE1 is 0.5, no integer"),
+    ],
+)
+def test_keywords_of_a_table_that_cannot_be(
+    path: Path, keyword: str, value: object, message: str
+) -> None:
+    content = path.read_bytes()
+    card = str(fits.Card(keyword, value)).encode()
+    place = content.find(keyword.ljust(8).encode() + b"=")
+    if place < 0:  # in the place of a keyword that is not needed
+        place = content.find(b"TTYPE2  =")
+        card = card.ljust(80)
+    path.write_bytes(content[:place] + card + content[place + 80 :])
+    with pytest.raises(TileUnreadable, match=message):
+        pixels(path)
+
+
+# Parts of rows
+
+
+class Faraway:
+    """A file whose every byte counts."""
+
+    is_remote = True
+    table_bytes = 0
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self.label, self.size_bytes, self.identity = source.label, source.size_bytes, "1"
+        self.moved_bytes = 0
+
+    def read(self, start: int, length: int) -> bytes:
+        return self._source.read(start, length)
+
+    def fetch(
+        self, starts: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> tuple[Buffer, NDArray[np.int64]]:
+        pairs = zip(starts.tolist(), lengths.tolist(), strict=True)
+        parts = [self._source.read(start, length) for start, length in pairs]
+        self.moved_bytes += int(lengths.sum())
+        return b"".join(parts), np.cumsum(lengths) - lengths
+
+    def announce(self, start: int, length: int) -> None: ...
+
+    def close(self) -> None:
+        self._source.close()
+
+
+class Index:
+    """Marks of all rows, as a restart index gives them."""
+
+    def __init__(self, file: FitsFile, step: int = 256) -> None:
+        self.step = step
+        self.asked: list[int] = []
+        rows = file.images[0].rows
+        assert rows is not None
+        self.found = row_marks(rows.scheme, rows.streams(0, len(rows.starts)), step)
+
+    def marks(self, hdu: int, y0: int, y1: int, column: int) -> NDArray[np.uint32] | None:
+        assert (hdu, 1 <= column <= len(self.found)) == (1, True)
+        self.asked.append(column)
+        return self.found[column - 1, y0:y1]
+
+
+@pytest.fixture(params=["here", "far"])
+def file(path: Path, request: pytest.FixtureRequest) -> Iterator[FitsFile]:
+    source = open_source(str(path))
+    with closing(FitsFile(source if request.param == "here" else Faraway(source))) as file:
+        yield file
+
+
+BOXES = [BOX, WHOLE, PixelBox(0, 40, 0, 10), PixelBox(11, 14, 255, 257), PixelBox(0, 9, 2990, 3000)]
+
+
+@needs_decoder
+@pytest.mark.parametrize("box", BOXES, ids=str)
+def test_marks_give_the_same_pixels(path: Path, file: FitsFile, box: PixelBox) -> None:
+    expected = as_astropy_reads(path)[box.y0 : box.y1, box.x0 : box.x1]
+    index = Index(file)
+    file.images[0].use_index(index)
+    assert file.images[0].read(box).tobytes() == expected.tobytes()
+    assert (box.x0 < 256) != (box.x0 // 256 in index.asked)
+
+
+@pytest.mark.parametrize("box", BOXES, ids=str)
+def test_files_from_afar_give_the_same_pixels(path: Path, file: FitsFile, box: PixelBox) -> None:
+    expected = as_astropy_reads(path)[box.y0 : box.y1, box.x0 : box.x1]
+    assert file.images[0].read(box).tobytes() == expected.tobytes()
+
+
+@needs_decoder
+def test_from_afar_only_what_is_needed_is_moved(path: Path) -> None:
+    with closing(FitsFile(Faraway(open_source(str(path))))) as file:
+        assert isinstance(file.source, Faraway)
+        rows = file.images[0].rows
+        assert rows is not None
+        whole = int(rows.lengths[13:33].sum())
+        box = PixelBox(13, 33, 1030, 1270)
+        file.images[0].read(box)
+        assert 0.4 * whole < file.source.moved_bytes < 0.6 * whole
+        file.images[0].use_index(Index(file))
+        file.source.moved_bytes = 0
+        file.images[0].read(box)
+        assert 0.08 * whole < file.source.moved_bytes < 0.1 * whole
+
+
+@needs_decoder
+def test_rows_whose_beginning_is_longer_than_most(tmp_path: Path) -> None:
+    """The estimate of what is needed falls short, and whole rows are fetched."""
+    data = np.zeros(SHAPE, "i4")
+    data[:, :300] = np.random.default_rng(1).integers(0, 1 << 24, (40, 300))
+    path = tmp_path / "a.fits.fz"
+    hdu = fits.CompImageHDU(data, tile_shape=(1, 3000))
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+    with closing(FitsFile(Faraway(open_source(str(path))))) as file:
+        found = file.images[0].read(PixelBox(3, 9, 290, 320))
+    assert found.tobytes() == data[3:9, 290:320].astype(">i4").tobytes()
+
+
+@needs_decoder
+def test_an_index_that_does_not_fit_is_dropped(
+    path: Path, file: FitsFile, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = as_astropy_reads(path)[BOX.y0 : BOX.y1, BOX.x0 : BOX.x1]
+    index = Index(file)
+    index.found = index.found.copy()
+    index.found[:, 20, 0] = 2**32 - 1
+    file.images[0].use_index(index)
+    assert file.images[0].read(BOX).tobytes() == expected.tobytes()
+    assert caplog.messages == ["a.fits.fz: its restart index does not fit"]
+    index.asked.clear()
+    assert file.images[0].read(BOX).tobytes() == expected.tobytes()
+    assert index.asked == []
+
+
+@needs_decoder
+def test_an_index_without_some_marks(path: Path, file: FitsFile) -> None:
+    expected = as_astropy_reads(path)[BOX.y0 : BOX.y1, BOX.x0 : BOX.x1]
+
+    class Forgetful(Index):
+        def marks(self, hdu: int, y0: int, y1: int, column: int) -> None:
+            super().marks(hdu, y0, y1, column)
+
+    file.images[0].use_index(Forgetful(file))
+    assert file.images[0].read(BOX).tobytes() == expected.tobytes()
+
+
+def test_large_boxes_are_read_in_pieces(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = as_astropy_reads(path)
+    monkeypatch.setattr(rowpixels, "_PIECE_BYTES", 10_000)
+    assert pixels(path).tobytes() == expected.tobytes()
+
+
+def test_without_a_compiled_decoder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole rows are decoded, wherever the file is and whether it has an index or not."""
+    expected = as_astropy_reads(path)[BOX.y0 : BOX.y1, BOX.x0 : BOX.x1]
+    monkeypatch.setattr(compiled, "native", None)
+    with closing(FitsFile(Faraway(open_source(str(path))))) as file:
+        assert file.images[0].read(BOX).tobytes() == expected.tobytes()
+
+
+def test_without_any_decoder_astropy_reads(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise NoDecoder("none here")
+
+    expected = as_astropy_reads(path)[BOX.y0 : BOX.y1, BOX.x0 : BOX.x1]
+    monkeypatch.setattr(rowpixels, "decode_rows", refuse)
+    assert pixels(path, BOX).tobytes() == expected.tobytes()
+
+
+def test_what_is_told_of_a_table(path: Path) -> None:
+    with closing(open_fits(str(path))) as file:
+        before = file.table_bytes
+        rows = file.images[0].rows
+        assert rows is not None
+        assert (len(rows.starts), rows.lengths[12], rows.scheme.width) == (40, 0, 3000)
+        assert rows.size_bytes == file.table_bytes - before == 40 * 4 * 8 + 3 * 8
+        streams = rows.streams(3, 9)
+        assert (streams.first_row, streams.lengths.tolist()) == (3, rows.lengths[3:9].tolist())
+        assert replace(rows, checksum=0).checksum != rows.checksum
+        del streams
