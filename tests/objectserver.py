@@ -55,6 +55,9 @@ class FileServer:
     always: Fault | None = None
     """What all requests meet with."""
 
+    is_away: bool = False
+    """Whether all requests are hung up on; the port stays this server's."""
+
     before: Callable[[int], None] | None = None
     """Called with a request's number before it is answered."""
 
@@ -75,28 +78,17 @@ class FileServer:
         self.asked.clear()
         self.sent_bytes = 0
 
-    def start(self) -> None:
-        """Listen: at the port of before, where there was one."""
-        self._server = _Listener(
-            ("127.0.0.1", self._port), type("Bound", (_Handler,), {"of": self})
-        )
+    def __enter__(self) -> Self:
+        self._server = _Listener(("127.0.0.1", 0), type("Bound", (_Handler,), {"of": self}))
         self._port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def stop(self) -> None:
-        """Go away: connections are refused, open ones cut off at their next request."""
-        assert self._server is not None
-        self._server.shutdown()
-        self._server.server_close()
-        self._server = None
-
-    def __enter__(self) -> Self:
-        self.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._server is not None:
-            self.stop()
+        assert self._server is not None
+        self.is_away = True  # for connections that are open
+        self._server.shutdown()
+        self._server.server_close()
 
     def note(self, asked: Asked) -> Fault | None:
         """Write down a request; gives what it meets with."""
@@ -111,10 +103,6 @@ class FileServer:
     def count(self, size_bytes: int) -> None:
         with self._lock:
             self.sent_bytes += size_bytes
-
-    @property
-    def is_away(self) -> bool:
-        return self._server is None
 
 
 class _Listener(ThreadingHTTPServer):

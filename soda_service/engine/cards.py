@@ -4,6 +4,7 @@ Cards are text: what is kept stays as its parent wrote it, letter by letter. Imp
 headers and boxes, and errors. FITS's 1-based pixels exist here.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,8 @@ __all__ = [
     "KeptCard",
     "card_text",
     "inherited_cards",
-    "is_structure",
     "kept_cards",
     "moved_cards",
-    "refuse_lookup_tables",
 ]
 
 _STRUCTURE = (
@@ -35,7 +34,6 @@ _COMPRESSION = (
 # Extremes of the whole tile; sections of a detector that the cut pixels are no longer; INHERIT
 # would hand the science plane's cards to the others.
 _WHOLE_IMAGE = "DATAMIN|DATAMAX|(CCDSEC|DETSEC|AMPSEC)[A-Z0-9]?|INHERIT"
-_STRUCTURAL = re.compile(f"({_STRUCTURE}|{_CHECKSUMS})$")
 _STALE = re.compile(f"({_STRUCTURE}|{_CHECKSUMS}|{_COMPRESSION}|{_WHOLE_IMAGE})$")
 
 _STALE_HISTORY = re.compile(
@@ -91,12 +89,7 @@ def card_text(text: str) -> str:
     return _UNPRINTABLE.sub("?", _BLANK.sub(" ", text))
 
 
-def is_structure(keyword: str) -> bool:
-    """Whether a card tells what its data unit is, or sums its HDU up: never copied."""
-    return _STRUCTURAL.match(keyword) is not None
-
-
-def refuse_lookup_tables(header: TextHeader) -> None:
+def _refuse_lookup_tables(header: TextHeader) -> None:
     """Refuse a WCS that a cutout cannot carry.
 
     Raises
@@ -123,7 +116,7 @@ def kept_cards(header: TextHeader) -> list[KeptCard]:
     TileUnreadable
         When the WCS refers to a lookup table in another HDU, which a cutout cannot carry.
     """
-    refuse_lookup_tables(header)
+    _refuse_lookup_tables(header)
     is_float = int(str(header.get("BITPIX", 0))) < 0
     cards = []
     for name, lines in header.cards():
@@ -203,7 +196,7 @@ def moved_cards(cards: Sequence[KeptCard]) -> Iterator[KeptCard]:
 
 def _shifted(card: KeptCard, axis: str, sign: int) -> KeptCard:
     value = card.value
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise TileUnreadable(f"{card.keyword} of the tile's header is {value!r}, not a number")
     number, comment = value, _comment_of(card)
 

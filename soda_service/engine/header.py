@@ -4,6 +4,7 @@ So what is kept of a header is kept to the letter, and opening a tile needs no a
 errors; astropy for cards that break the standard, and for who asks for its Header.
 """
 
+import math
 import re
 import warnings
 from collections.abc import Iterable, Iterator
@@ -15,21 +16,27 @@ __all__ = ["CARD_CHARS", "TextHeader", "Value", "card_lines", "image_header", "k
 
 CARD_CHARS = 80
 
-Value = bool | int | float | str | None
-"""What a card may hold; None where it has no value, or a complex one."""
+Value = bool | int | float | complex | str | None
+"""What a card may hold; None where it has no value."""
 
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 _FLOAT_CHARS = 20
 """Longest number that astropy writes."""
 
-_STRING = r"'(?P<text>(?:[^']|'')*)'"
+_STRING = r"'[^']*(?:''[^']*)*'"
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][+-]?\d+)?"
+_COMPLEX = rf"\( *({_NUMBER}) *, *({_NUMBER}) *\)"
 _VALUE = re.compile(
-    rf" *(?:{_STRING}|(?P<logical>[TF])|(?P<number>{_NUMBER})"
-    rf"|\( *{_NUMBER} *, *{_NUMBER} *\))? *(?:/.*)?$"
+    rf" *(?:(?P<text>{_STRING})|(?P<logical>[TF])|(?P<number>{_NUMBER})"
+    rf"|(?P<complex>{_COMPLEX}))? *(?:/.*)?$"
 )
-_KEYWORD = re.compile(r"[A-Z0-9_-]+ *$")
+_ANY_VALUE = rf" *(?:{_STRING}|[TF]|{_NUMBER}|{_COMPLEX})? *(?:/.*)?$"
 _HIERARCH = re.compile(r"HIERARCH +([^=]*[^= ]) *=")
+_SOUND = re.compile(
+    rf"[A-Z0-9_-]+ *(?<=^.{{8}})= {_ANY_VALUE}|COMMENT |HISTORY | {{8}}"
+    rf"|HIERARCH +[^=]*[^= ] *={_ANY_VALUE}"
+)
+_CONTINUE = "CONTINUE  "
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
 _TABLE = re.compile(
@@ -60,6 +67,7 @@ class TextHeader:
         self._astropy: Any = None  # Any: astropy is untyped
         for place, line in enumerate(self.lines):
             self._places.setdefault(keyword_of(line), place)
+        self._places.pop("CONTINUE", None)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "TextHeader":
@@ -73,7 +81,9 @@ class TextHeader:
         TileUnreadable
             When there is no END.
         """
-        text = _UNPRINTABLE.sub("?", data.decode("latin-1"))
+        text = data.decode("latin-1")
+        if not (text.isascii() and text.isprintable()):
+            text = _UNPRINTABLE.sub("?", text)
         lines = [text[start : start + CARD_CHARS] for start in range(0, len(text), CARD_CHARS)]
         end = "END".ljust(CARD_CHARS)
         if end not in lines:
@@ -97,7 +107,7 @@ class TextHeader:
         return keyword in self._places
 
     def __iter__(self) -> Iterator[str]:
-        return (keyword_of(line) for line in self.lines if not line.startswith("CONTINUE  "))
+        return (keyword_of(line) for line in self.lines if not line.startswith(_CONTINUE))
 
     def __getitem__(self, keyword: str) -> Value:
         return self._value(self._places[keyword])
@@ -116,7 +126,7 @@ class TextHeader:
         """Give each card's keyword and lines; a long string has several."""
         start = 0
         for place in range(1, len(self.lines) + 1):
-            if place == len(self.lines) or not self.lines[place].startswith("CONTINUE  "):
+            if place == len(self.lines) or not self.lines[place].startswith(_CONTINUE):
                 lines = self.lines[start:place]
                 yield keyword_of(lines[0]), lines
                 start = place
@@ -130,22 +140,20 @@ class TextHeader:
         if match is None:
             return None
         if match["text"] is not None:
-            return self._text(place, match["text"])
+            return self._text(place)
         if match["logical"]:
             return match["logical"] == "T"
+        if match["complex"]:
+            return complex(*(float(_number(part)) for part in match.group(5, 6)))
         return _number(match["number"]) if match["number"] else None
 
-    def _text(self, place: int, first: str) -> str:
-        parts = [first.replace("''", "'").rstrip()]
+    def _text(self, place: int) -> str:
+        text = _string_of(self.lines[place])
         for line in self.lines[place + 1 :]:
-            if not (parts[-1].endswith("&") and line.startswith("CONTINUE  ")):
+            if not (text.endswith("&") and line.startswith(_CONTINUE)):
                 break
-            match = _VALUE.match(line[10:])
-            if match is None or match["text"] is None:
-                break
-            parts[-1] = parts[-1][:-1]
-            parts.append(match["text"].replace("''", "'").rstrip())
-        return "".join(parts)
+            text = text[:-1] + _string_of(line)
+        return text.rstrip()
 
 
 def keyword_of(line: str) -> str:
@@ -158,7 +166,15 @@ def keyword_of(line: str) -> str:
 def _after_equals(line: str) -> str:
     if line.startswith("HIERARCH"):
         return line.partition("=")[2]
-    return line[10:] if line[8:10] == "= " else "?"
+    return line[10:] if line[8:10] == "= " or line.startswith(_CONTINUE) else "?"
+
+
+def _string_of(line: str) -> str:
+    """Give the text of one card, or of one that continues another; nothing where there is none."""
+    match = _VALUE.match(_after_equals(line))
+    if match is None or match["text"] is None:
+        return ""
+    return match["text"][1:-1].replace("''", "'").rstrip()
 
 
 def _number(text: str) -> int | float:
@@ -169,68 +185,97 @@ def _number(text: str) -> int | float:
 
 def _sound(lines: list[str]) -> Iterator[str]:
     """Give cards that conform; of the others what can be mended."""
+    last = ""
     for line in lines:
-        if _is_sound(line):
+        if _SOUND.match(line):
+            last = line
             yield line
+        elif line.startswith(_CONTINUE):
+            # One that continues nothing would be a card of its own to nobody.
+            if _VALUE.match(_after_equals(line)) and _string_of(last).endswith("&"):
+                last = line
+                yield line
         else:
-            yield from _mended(line)
-
-
-def _is_sound(line: str) -> bool:
-    name = line[:8]
-    if name in {"COMMENT ", "HISTORY ", "        "}:
-        return True
-    if name == "CONTINUE":
-        return line[8:10] == "  " and _VALUE.match(line[10:]) is not None
-    if name == "HIERARCH":
-        return _HIERARCH.match(line) is not None and _VALUE.match(_after_equals(line)) is not None
-    is_value = line[8:10] == "= " and _VALUE.match(line[10:]) is not None
-    return is_value and _KEYWORD.match(name) is not None
+            mended = [*_mended(line)]
+            last = mended[-1] if mended else ""
+            yield from mended
 
 
 def _mended(line: str) -> Iterator[str]:
     """Mend a card as astropy does; nothing where that cannot be done."""
     from astropy.io.fits import Card
-    from astropy.io.fits.verify import VerifyError, VerifyWarning
+    from astropy.io.fits.verify import VerifyError
+    from astropy.utils.exceptions import AstropyUserWarning
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", VerifyWarning)
+        warnings.simplefilter("ignore", AstropyUserWarning)
         card = Card.fromstring(line)
         try:
             card.verify("silentfix")
             text = str(card)
         except (VerifyError, ValueError):
             return
-    yield from (text[start : start + CARD_CHARS] for start in range(0, len(text), CARD_CHARS))
+    if _SOUND.match(text[:CARD_CHARS]):
+        yield from (text[start : start + CARD_CHARS] for start in range(0, len(text), CARD_CHARS))
 
 
 def card_lines(keyword: str, value: object, comment: str = "") -> str:
-    """Write a card, as astropy writes it.
+    """Write a card, as astropy writes those of one line.
 
     Parameters
     ----------
     keyword
         Of more than eight characters: becomes a HIERARCH card.
     value
-        A bool, int, float or str of printable ASCII.
+        A bool, int, finite float, or str of printable ASCII; long texts take several cards
+        (FITS 4.0, 4.2.1.2).
+    comment
+        What is too long of it is left out.
 
     Returns
     -------
     str
-        A multiple of 80 characters; long strings take several cards.
+        A multiple of 80 characters.
+
+    Raises
+    ------
+    ValueError
+        When there is no room for the value, or it is not finite.
+    TypeError
+        When it is of another type.
     """
-    name = f"{keyword:<8}= " if len(keyword) <= 8 else f"HIERARCH {keyword} = "
-    text = _value_text(value, is_fixed=len(keyword) <= 8)
-    line = f"{name}{text} / {comment}" if comment else f"{name}{text}"
-    if len(line) <= CARD_CHARS and "\n" not in line:
-        return line.ljust(CARD_CHARS)
-    return _long_card(keyword, value, comment)
+    is_fixed = len(keyword) <= 8
+    name = f"{keyword:<8}= " if is_fixed else f"HIERARCH {keyword} = "
+    text = _value_text(value, is_fixed=is_fixed)
+    if len(text) <= CARD_CHARS - len(name):
+        line = f"{name}{text} / {comment}" if comment else f"{name}{text}"
+        return line[:CARD_CHARS].ljust(CARD_CHARS)
+    if not isinstance(value, str) or len(name) > CARD_CHARS // 2:
+        raise ValueError(f"no room for the value of {keyword} in a card: {value!r}")
+    lines = [*_continued(name, value)]
+    if comment or value.endswith("&"):
+        lines[-1] = lines[-1][:-1] + "&'"
+        lines.append(f"{_CONTINUE}'' / {comment}" if comment else f"{_CONTINUE}''")
+    return "".join(line[:CARD_CHARS].ljust(CARD_CHARS) for line in lines)
+
+
+def _continued(name: str, value: str) -> Iterator[str]:
+    """Give the lines of a long text, broken after blanks where there are some."""
+    text = value.replace("'", "''")
+    room = CARD_CHARS - len(name) - len("'&'")
+    while len(text) > room:
+        end = text.rfind(" ", 0, room) + 1 or room
+        end -= text.count("'", 0, end) % 2  # both of a doubled quote belong into one line
+        yield f"{name}'{text[:end]}&'"
+        name, text = _CONTINUE, text[end:]
+        room = CARD_CHARS - len(name) - len("'&'")
+    yield f"{name}'{text}'"
 
 
 def _value_text(value: object, *, is_fixed: bool) -> str:
     if isinstance(value, str):
         text = "'{:8}'".format(value.replace("'", "''")) if value else "''"
-        return f"{text:20}" if is_fixed else text
+        return f"{text:20}" if is_fixed and value else text
     if isinstance(value, bool):
         text = "T" if value else "F"
     elif isinstance(value, int):
@@ -243,22 +288,13 @@ def _value_text(value: object, *, is_fixed: bool) -> str:
 
 
 def _float_text(value: float) -> str:
+    if not math.isfinite(value):
+        raise ValueError(f"a card cannot hold {value}")
     text = repr(float(value)).replace("e", "E")
     if len(text) > _FLOAT_CHARS:
         digits, mark, exponent = text.partition("E")
         text = digits[: _FLOAT_CHARS - len(mark) - len(exponent)] + mark + exponent
     return text
-
-
-def _long_card(keyword: str, value: object, comment: str) -> str:
-    from astropy.io.fits import Card
-    from astropy.io.fits.verify import VerifyWarning
-
-    with warnings.catch_warnings():
-        # "Comment will be truncated": there is no other place for it.
-        warnings.simplefilter("ignore", VerifyWarning)
-        name = keyword if len(keyword) <= 8 else f"HIERARCH {keyword}"
-        return str(Card(name, value, comment))
 
 
 def image_header(table: TextHeader) -> TextHeader:

@@ -68,6 +68,7 @@ class HeaderTemplate:
         self._added = "".join(added_card(*card) for card in cards)
         self._pieces = _pieces(self._cards)
         self._keywords = {card.keyword for card in self._cards} | replaced
+        self._is_long = _has_long(self._cards)
 
     def render(self, box: PixelBox, cards: Sequence[tuple[str, object, str]] = ()) -> bytes:
         """Write the header of a cutout.
@@ -84,16 +85,19 @@ class HeaderTemplate:
         bytes
             Whole blocks of 2880, CHECKSUM and DATASUM as yet unset.
         """
-        pieces = self._pieces
+        pieces, is_long = self._pieces, self._is_long
         if self._keywords.intersection(keyword for keyword, _, _ in cards):
             names = {keyword for keyword, _, _ in cards}
-            pieces = _pieces([card for card in self._cards if card.keyword not in names])
+            left = [card for card in self._cards if card.keyword not in names]
+            pieces, is_long = _pieces(left), _has_long(left)
+        added = self._added + "".join(added_card(*card) for card in cards)
+        is_untold = "LONGSTRN" not in self._keywords and (is_long or _is_continued(added))
         text = "".join(
             [
                 *self._structure(box),
                 *(piece if isinstance(piece, str) else piece(box) for piece in pieces),
-                self._added,
-                *(added_card(*card) for card in cards),
+                added,
+                _LONG_TEXTS if is_untold else "",
                 _LAST,
             ]
         )
@@ -120,11 +124,23 @@ _EXTEND = card_lines("EXTEND", value=True, comment="may contain extensions")
 _COUNTS = card_lines("PCOUNT", 0, "number of parameters") + card_lines(
     "GCOUNT", 1, "number of groups"
 )
+_LONG_TEXTS = card_lines("LONGSTRN", "OGIP 1.0", "long texts go on in CONTINUE cards")
+"""Not demanded since FITS 4.0, but asked for by fitsverify."""
+
 _LAST = (
     card_lines("CHECKSUM", UNSET_SUM, "sum of the whole HDU is all ones")
     + card_lines("DATASUM", "0", "sum of the data unit")
     + "END".ljust(CARD_CHARS)
 )
+
+
+def _has_long(cards: Iterable[KeptCard]) -> bool:
+    return any(_is_continued(card.text) for card in cards)
+
+
+def _is_continued(text: str) -> bool:
+    """Whether some card's text goes on in a further one."""
+    return any(text.startswith("CONTINUE  ", n) for n in range(CARD_CHARS, len(text), CARD_CHARS))
 
 
 def added_card(keyword: str, value: object, comment: str) -> str:

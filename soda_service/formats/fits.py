@@ -3,6 +3,7 @@
 Imports numpy, the engine's headers and sums.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,7 +77,7 @@ class FitsBuffer:
             raise ValueError(f"FITS has no pixels of type {pixel}")
         start = self._hdus[-1].end if self._hdus else 0
         data = start + len(header)
-        size = int(np.prod(shape, dtype=np.int64)) * pixel.itemsize
+        size = math.prod(shape) * pixel.itemsize
         end = data + -(-size // _BLOCK_BYTES) * _BLOCK_BYTES
         self._reserve(start, end)
         self._bytes[start:data] = np.frombuffer(header, np.uint8)

@@ -50,8 +50,9 @@ class _Group:
     """Positions of the rows of one tile, projected in one call for each of its files."""
 
     def __init__(self, rows: Sequence[PlannedRow]) -> None:
-        self._at = {(row.centre_ra_deg, row.centre_dec_deg): n for n, row in enumerate(rows)}
-        ra, dec = zip(*self._at, strict=True)
+        positions = dict.fromkeys((row.centre_ra_deg, row.centre_dec_deg) for row in rows)
+        self._at = {position: number for number, position in enumerate(positions)}
+        ra, dec = zip(*positions, strict=True)
         self._ra_deg = np.array(ra, float)
         self._dec_deg = np.array(dec, float)
         self._projected: dict[TileHandle, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}

@@ -237,7 +237,7 @@ needs_decoder = pytest.mark.skipif(
 
 
 @needs_decoder
-def test_an_arcminute_moves_less_than_three_megabytes(wide: Wide) -> None:
+def test_what_an_arcminute_moves_without_an_index(wide: Wide) -> None:
     assert wide.path.stat().st_size == pytest.approx(170e6 * wide.ny / 10_000, rel=0.05)
     with FileServer(wide.path.parent) as server:
         file = TileFile(f"{server.url}/{wide.path.name}", PLANES)
@@ -252,9 +252,7 @@ def test_an_arcminute_moves_less_than_three_megabytes(wide: Wide) -> None:
 
 
 @needs_decoder
-def test_an_arcminute_moves_less_than_one_megabyte_with_an_index(
-    wide: Wide, tmp_path: Path
-) -> None:
+def test_what_an_arcminute_moves_with_an_index(wide: Wide, tmp_path: Path) -> None:
     with FileServer(wide.path.parent) as server:
         file = TileFile(f"{server.url}/{wide.path.name}", PLANES)
         indexes = IndexFolder(tmp_path / "indexes")
@@ -362,11 +360,11 @@ def test_rows_wait_for_a_server_that_is_away(
     with FileServer(survey) as server:
         runtime = runtimes(f"{server.url}/tiles")
         job_id = start(runtime)
-        server.stop()
+        server.is_away = True
         work_once(runtime)
         assert files_of(runtime, job_id) == {}
         assert JobService(runtime).get("", job_id).phase in {Phase.QUEUED, Phase.EXECUTING}
-        server.start()
+        server.is_away = False
         work_off(runtime, job_id)
         assert statuses(runtime, job_id) == ["ok"] * 4
         assert files_of(runtime, job_id) == expected

@@ -26,7 +26,9 @@ pytestmark = [
 ]
 
 SCRIPT = str(Path(__file__).with_name("stuck_service.py"))
-STUCK_RA_DEG = RA_DEG + 0.00125
+STUCK_RA_DEG = RA_DEG + 0.001255
+"""At half a step of `table`, so that no other row lies there."""
+
 STOPPED_S = 5.0
 """Within 2 s work has stopped; a busy machine is given some more. It is less than a third of a
 lease, when it would end in any case."""
@@ -124,8 +126,10 @@ def table(rows: int, *, is_stuck: bool = False) -> str:
     return "RA,DEC\n" + "".join(lines)
 
 
-LONG = {"POSITIONS": table(3000), "COLORS_FITS": "grizY"}
-"""Some minutes of work."""
+LONG = {"POSITIONS": table(12_000), "COLORS_FITS": "grizY"}
+"""Half a minute of work, seconds for each task of `CHUNK_ROWS`."""
+
+CHUNK_ROWS = 1000
 
 
 def start(running: Running, **parameters: str) -> str:
@@ -154,6 +158,7 @@ def run(command: list[str], data: Path, **settings: str) -> Iterator[Running]:
     make_survey(data)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SODA_SWEEP__EVERY_S", "0.2")
+        patch.setenv("SODA_CUTOUTS__CHUNK_ROWS", str(CHUNK_ROWS))
         for name, value in settings.items():
             patch.setenv(name, value)
         options = ["serve", "--data", str(data), "--port", "0", "--workers", "2"]

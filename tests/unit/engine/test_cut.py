@@ -77,6 +77,12 @@ def test_pixel_keyword_without_number_is_refused() -> None:
         cut(tan_header(CRPIX1="middle"))
 
 
+def test_pixel_keyword_beyond_all_numbers_is_refused() -> None:
+    lines = [*text(tan_header(LTM1_1=1.0)).lines, f"{'LTV1    = 1.0E999':80}"]
+    with pytest.raises(TileUnreadable, match="LTV1 of the tile's header is inf, not a number"):
+        HeaderTemplate(TextHeader(lines), primary=None, is_primary=True, role="SCI")
+
+
 @pytest.mark.parametrize("name", HEADERS)
 @pytest.mark.parametrize(
     "box", [BOX, PixelBox(-7, 93, -11, 20), PixelBox(0, 1, 99, 100)], ids=["in", "beyond", "pixel"]
@@ -284,6 +290,27 @@ def test_new_cards_replace_and_follow() -> None:
     assert list(child)[-4:] == ["LAST", "RA_CUTOUT", "PARTILE", "OBJECT"]
     again = cut(child, cards=[("RA_CUTOUT", 31.0, "")])
     assert list(again).count("RA_CUTOUT") == 1
+
+
+LONG = "long text " * 20
+
+
+@pytest.mark.parametrize(
+    ("parent", "cards", "expected"),
+    [
+        ({}, [], []),
+        ({}, [("ACKNOWL", LONG, "")], ["ACKNOWL", "LONGSTRN"]),
+        ({"ACKNOWL": LONG}, [], ["ACKNOWL", "LONGSTRN"]),
+        ({"LONGSTRN": "OGIP 1.0", "ACKNOWL": LONG}, [], ["LONGSTRN", "ACKNOWL"]),
+        ({"ACKNOWL": LONG}, [("ACKNOWL", "short", "")], ["ACKNOWL"]),
+    ],
+    ids=["none", "new", "parents", "told-by-the-parent", "replaced"],
+)
+def test_long_texts_are_told_of(
+    parent: dict[str, object], cards: list[Added], expected: list[str]
+) -> None:
+    child = cut(tan_header(**parent), cards=cards)
+    assert [name for name in child if name in {"ACKNOWL", "LONGSTRN"}] == expected
 
 
 def test_what_stays_is_the_parents_to_the_letter() -> None:

@@ -1,6 +1,7 @@
 import io
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -179,6 +180,37 @@ def test_sums_are_right_for_whatever_pixels(pixels: np.ndarray, text: str) -> No
 def test_fitsverify_finds_nothing(tmp_path: Path) -> None:
     path = tmp_path / "cutout.fits"
     planes = [image("f4"), image("i4", role="MSK"), image("f8", role="WGT")]
-    path.write_bytes(written(planes, own=tan_header((7, 5))))
+    cards = [
+        ("RA_CUTOUT", 30.25, "[deg]"),
+        ("ACKNOWL", "it's a long text " * 12, "by whom"),
+        ("PARFILE", "", "no name"),
+        ("LONG_ACKNOWL", "&" * 90, ""),
+    ]
+    path.write_bytes(written(planes, own=tan_header((7, 5)), cards=cards))
     run = subprocess.run(["fitsverify", "-q", path], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout.split(":")[0]) == (0, "verification OK")
+
+
+def test_writing_needs_no_astropy() -> None:
+    program = """
+import sys
+from soda_service.engine.header import TextHeader, card_lines
+from soda_service.engine.headers import HeaderTemplate
+from soda_service.engine.image import PixelBox
+from soda_service.formats.fits import FitsBuffer
+cards = [("BITPIX", -32), ("NAXIS", 2), ("NAXIS1", 4), ("NAXIS2", 4), ("CRPIX1", 2.5)]
+parent = "".join(card_lines(*card) for card in cards) + "END".ljust(80)
+template = HeaderTemplate(
+    TextHeader.from_bytes(parent.encode()),
+    primary=None,
+    is_primary=True,
+    role="SCI",
+    cards=[("ACKNOWL", "a long text " * 20, "by whom")],
+)
+buffer = FitsBuffer()
+buffer.begin()
+buffer.add(template.render(PixelBox(0, 2, 1, 3)), (2, 2), "f4")[...] = 1
+buffer.finish()
+sys.exit("astropy" in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -72,6 +72,16 @@ def test_a_row_lies_where_it_lies_however_it_is_asked_for(made: Scene) -> None:
     assert boxes == [PixelBox(35 + n, 45 + n, 40, 60) for n in range(5)]
 
 
+def test_rows_at_one_position_lie_at_one_place(made: Scene) -> None:
+    first, second = rows_of(made, 2)
+    rows = [first, replace(first, number=7), second, replace(second, number=9)]
+    placer = placer_of(made)
+    placer.expect(rows)
+    boxes = [placer.place(row, "g").box for row in rows]
+    assert boxes == [boxes[0], boxes[0], boxes[2], boxes[2]]
+    assert boxes[2] == PixelBox(36, 46, 40, 60)
+
+
 def test_what_is_announced_is_asked_of_the_disk_and_opened_once(
     made: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

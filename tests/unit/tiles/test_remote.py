@@ -146,19 +146,20 @@ def test_a_request_that_fails_is_repeated(server: FileServer, fault: Fault) -> N
 
 def test_a_server_that_is_away_for_a_moment(server: FileServer) -> None:
     source = open_remote(http(server))
-    server.stop()
+    server.is_away = True
     with pytest.raises(SourceUnavailable, match="its server cannot be reached"):
         ranges(source, (100_000, 50))
     with pytest.raises(SourceUnavailable, match="its server cannot be reached"):
         open_remote(http(server))
-    server.start()
+    server.is_away = False
     assert ranges(source, (100_000, 50)) == [CONTENT[100_000:100_050]]
 
 
-def test_a_host_that_does_not_exist() -> None:
+@pytest.mark.parametrize("host", ["nowhere.invalid", "127.0.0.1:1"], ids=["unknown", "refusing"])
+def test_a_host_that_is_not_there(host: str) -> None:
     objectstore.configure(RemoteConfig(connect_timeout_s=1, retries=0))
     with pytest.raises(SourceUnavailable, match=r"^x\.fits: its server cannot be reached$"):
-        open_remote("http://nowhere.invalid/x.fits")
+        open_remote(f"http://{host}/x.fits")
 
 
 def test_an_empty_file_and_a_path_that_cannot_be(server: FileServer) -> None:

@@ -83,7 +83,7 @@ def test_a_server_without_the_tile(server: FileServer, data: Path) -> None:
 
 
 def test_a_server_that_is_away(server: FileServer, data: Path) -> None:
-    server.stop()
+    server.is_away = True
     mark, detail = checked(data, server.url)
     assert mark == "WRONG"
     expected = f"SKY: below {server.url}: {NAME} r.fits: its server cannot be reached Generic HTTP"
