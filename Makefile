@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test lint bench chaos fuzz serve clean
+.PHONY: install demo test lint bench chaos fuzz fuzz-decoder serve clean
 
 install: $(STAMP)
 
@@ -32,9 +32,18 @@ chaos: install
 	$(BIN)/python -m tests.e2e.chaos --kills 300
 	CHAOS_OUTAGE_S=40 $(BIN)/python -m pytest tests/e2e/test_outage_store.py
 
-# More of the random calls and events that `make test` tries on the job store; eleven minutes.
-fuzz: install
+# More of the random calls and events that `make test` tries on the job store, eleven minutes; and
+# the compiled decoder under clang's fuzzer and sanitizers for FUZZ_S seconds.
+FUZZ_S ?= 600
+fuzz: install fuzz-decoder
 	FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/contract/test_store_machine.py tests/contract/test_store_crowd.py
+
+fuzz-decoder:
+	@command -v clang > /dev/null || { echo "clang is not installed: the decoder is not fuzzed"; exit 0; }; \
+	mkdir -p build/fuzz && \
+	clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-Isoda_service/engine/native tests/fuzz/fuzz_decode.c -o build/fuzz/fuzz_decode && \
+	build/fuzz/fuzz_decode -max_total_time=$(FUZZ_S) -print_final_stats=1 build/fuzz tests/fuzz/corpus
 
 serve: install
 	$(BIN)/soda-service serve --data data

@@ -12,6 +12,7 @@ from soda_service.assembly import build_parts
 from soda_service.cli_options import expected_errors
 from soda_service.config import Config, RemoteConfig
 from soda_service.embedded.queue_server import find_server
+from soda_service.engine.compiled import engine_path
 from soda_service.errors import ConfigError, CutoutError, UnknownTile
 from soda_service.parameters.options import default_options
 from soda_service.tiles.index import TileIndex
@@ -41,6 +42,7 @@ def check(config: Config) -> Iterator[Finding]:
         yield _look("data directory", lambda: _check_folder(config.data_folder()))
     yield _look("job files", lambda: _check_folder(config.files_root()))
     yield _look("job store", lambda: _check_store(config))
+    yield _look("decoder of compressed tiles", engine_path)
     yield _look("queue", lambda: _check_queue(config))
     yield _look("waiting clients", lambda: _check_waiters(config))
     releases = Releases(config.release_folders())

@@ -4,6 +4,7 @@ Each builds its own `Runtime` from the settings; nothing open is inherited.
 """
 
 import importlib
+import logging
 import os
 import signal
 import threading
@@ -33,6 +34,8 @@ _MODULES = (
     "uws.sweep",
 )
 """What jobs need. Loaded before forks: 636 ms a task when each work-horse loads it, 15 ms so."""
+
+_log = logging.getLogger(__name__)
 
 _STOP_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 
@@ -73,7 +76,10 @@ def run(config: Config, *, burst: bool = False, name: str | None = None) -> None
     set_up_logging(config.log)
     preload()
     from soda_service.assembly import build_parts
+    from soda_service.engine.compiled import engine_path
     from uws.rqworker import run_worker
+
+    _log.info("decoder of compressed tiles: %s", engine_path())
 
     parts = build_parts(config)
     releases = parts.sky.releases

@@ -40,7 +40,7 @@ static int plio_row(const uint8_t *row, int64_t length, int64_t x0, int64_t x1, 
     } else {
         if (words < 7)
             return -1;
-        end = ((int64_t)word_at(row, 4) << 15) + word_at(row, 3);
+        end = ((int64_t)word_at(row, 4) * 32768) + word_at(row, 3);
         i = word_at(row, 1);
     }
     if (i < 0 || end > words)
