@@ -68,14 +68,12 @@ static int read_blank(PyObject *blank, Pixels *pixels)
 /* Give the number of the first damaged row, -1 if none is, -2 without memory. */
 static Py_ssize_t decode_all(const Rows *rows, Py_ssize_t n)
 {
-    Py_ssize_t bad = -1;
-    uint32_t *scratch = malloc(scratch_px(rows) * sizeof *scratch);
+    Py_ssize_t bad;
+    uint32_t *scratch = malloc(LANES * scratch_px(rows) * sizeof *scratch);
     if (!scratch)
         return -2;
     Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < n && bad < 0; i++)
-        if (decode_row(rows, i, scratch))
-            bad = i;
+    bad = (Py_ssize_t)decode_rows(rows, n, scratch);
     Py_END_ALLOW_THREADS
     free(scratch);
     return bad;

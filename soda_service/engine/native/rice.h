@@ -60,13 +60,11 @@ static inline int take_coded(Bits *bits, int low_bits, uint32_t *folded)
     return bits->count < 0 ? -1 : 0;
 }
 
-/* Decode one block of n pixels after the pixel `last`; gives the last of them. */
-static inline int rice_block(const Rice *rice, Bits *bits, uint32_t *last, uint32_t *out, int n)
+/* Decode n pixels of a block whose number of low bits, `id`, was read; `last` becomes the last. */
+static inline int rice_body(const Rice *rice, Bits *bits, int id, uint32_t *last, uint32_t *out,
+                            int n)
 {
     uint32_t pixel = *last, folded;
-    int id = (int)take(bits, rice->id_bits) - 1;
-    if (bits->count < 0 || id > rice->raw_id)
-        return -1;
     if (id < 0) {
         for (int i = 0; i < n; i++)
             out[i] = pixel;
@@ -86,6 +84,20 @@ static inline int rice_block(const Rice *rice, Bits *bits, uint32_t *last, uint3
     }
     *last = pixel;
     return bits->count < 0 ? -1 : 0;
+}
+
+/* Read what a block begins with; -2 where the stream is damaged. */
+static inline int rice_id(const Rice *rice, Bits *bits)
+{
+    int id = (int)take(bits, rice->id_bits) - 1;
+    return bits->count < 0 || id > rice->raw_id ? -2 : id;
+}
+
+/* Decode one block of n pixels after the pixel `last`; gives the last of them. */
+static inline int rice_block(const Rice *rice, Bits *bits, uint32_t *last, uint32_t *out, int n)
+{
+    int id = rice_id(rice, bits);
+    return id < -1 ? -1 : rice_body(rice, bits, id, last, out, n);
 }
 
 /* Where decoding begins: a bit of the stream, the pixel that it tells, the value of the one before. */
@@ -126,6 +138,92 @@ static const uint32_t *rice_row(const Rice *rice, const uint8_t *row, int64_t le
             kept += n;
     }
     return scratch + (kept - (x - x0));
+}
+
+/* Rows that are decoded side by side. Each pixel waits for the one before it in its row; the rows
+ * do not wait for each other: 2.2 ns a pixel instead of 2.7, and no less with four lanes. */
+#define LANES 2
+
+/* As take_coded, for what the quick way of a lane cannot do. */
+static __attribute__((noinline)) int take_coded_slowly(Bits *bits, int low_bits, uint32_t *folded)
+{
+    return take_coded(bits, low_bits, folded);
+}
+
+/* One pixel of a lane whose state lies in registers. */
+#define LANE_PIXEL(bits, low, pixel, out)                                                          \
+    do {                                                                                           \
+        uint32_t folded;                                                                           \
+        refill(&bits);                                                                             \
+        int zeros = __builtin_clzll(bits.window | 1), taken = zeros + 1 + low;                     \
+        if (__builtin_expect(taken > bits.count, 0)) {                                             \
+            Bits slow = bits;                                                                      \
+            if (take_coded_slowly(&slow, low, &folded))                                            \
+                return -1;                                                                         \
+            bits = slow;                                                                           \
+        } else {                                                                                   \
+            uint64_t rest = bits.window << zeros << 1;                                             \
+            folded = (uint32_t)zeros << low | (uint32_t)(rest >> 1 >> (63 - low));                 \
+            bits.window = rest << low;                                                             \
+            bits.count -= taken;                                                                   \
+        }                                                                                          \
+        out[i] = pixel += unfold(folded);                                                          \
+    } while (0)
+
+/* Decode n pixels of a block in each lane; all are coded with low bits. */
+static inline int rice_lanes_body(Bits *bits, const int *ids, uint32_t *last,
+                                  uint32_t *restrict *out, int n)
+{
+    Bits bits0 = bits[0], bits1 = bits[1];
+    uint32_t last0 = last[0], last1 = last[1], *restrict out0 = out[0], *restrict out1 = out[1];
+    const int low0 = ids[0], low1 = ids[1];
+    for (int i = 0; i < n; i++) {
+        LANE_PIXEL(bits0, low0, last0, out0);
+        LANE_PIXEL(bits1, low1, last1, out1);
+    }
+    bits[0] = bits0, bits[1] = bits1;
+    last[0] = last0, last[1] = last1;
+    return 0;
+}
+
+/* As rice_row for LANES rows at once, which begin at one pixel; -1 where any is damaged. */
+static int rice_lanes(const Rice *rice, const uint8_t *const *rows, const int64_t *lengths,
+                      const RiceStart *starts, int64_t x0, int64_t x1, int64_t width,
+                      uint32_t *const *scratch, const uint32_t **found)
+{
+    Bits bits[LANES];
+    uint32_t last[LANES], *restrict out[LANES];
+    int ids[LANES];
+    int64_t x = starts[0].x, kept = 0;
+    for (int lane = 0; lane < LANES; lane++) {
+        last[lane] = starts[lane].last;
+        if (start_bits(&bits[lane], rows[lane], lengths[lane], starts[lane].bit))
+            return -1;
+    }
+    while (x < x1) {
+        int n = rice->block < width - x ? rice->block : (int)(width - x), coded = 1;
+        for (int lane = 0; lane < LANES; lane++) {
+            ids[lane] = rice_id(rice, &bits[lane]);
+            if (ids[lane] < -1)
+                return -1;
+            coded &= ids[lane] >= 0 && ids[lane] < rice->raw_id;
+            out[lane] = scratch[lane] + kept;
+        }
+        if (coded) {
+            if (rice_lanes_body(bits, ids, last, out, n))
+                return -1;
+        } else {
+            for (int lane = 0; lane < LANES; lane++)
+                if (rice_body(rice, &bits[lane], ids[lane], &last[lane], out[lane], n))
+                    return -1;
+        }
+        x += n;
+        if (x > x0)
+            kept += n;
+    }
+    for (int lane = 0; lane < LANES; lane++)
+        found[lane] = scratch[lane] + (kept - (x - x0));
+    return 0;
 }
 
 /* Give (bit, pixel before) at the columns step, 2 step, ... below `width`; `step` is a multiple of

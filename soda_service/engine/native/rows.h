@@ -81,39 +81,38 @@ static int stream_of(const Rows *rows, int64_t i, const uint8_t **stream, int64_
     return 0;
 }
 
+/* Find where decoding of row i begins; -1 where its stream is too short. */
+static int start_of(const Rows *rows, int64_t i, const uint8_t *stream, int64_t length,
+                    RiceStart *start)
+{
+    if (!rows->marks || !rows->marks_x)
+        return rice_begin(&rows->rice, stream, length, start);
+    start->bit = rows->marks[2 * i];
+    start->last = rows->marks[2 * i + 1];
+    start->x = rows->marks_x;
+    return 0;
+}
+
 static const uint32_t *integers_of(const Rows *rows, int64_t i, const uint8_t *stream,
                                    int64_t length, uint32_t *scratch)
 {
     RiceStart start;
     if (rows->codec == PLIO)
         return plio_row(stream, length, rows->x0, rows->x1, scratch) ? NULL : scratch;
-    if (rows->marks && rows->marks_x) {
-        start.bit = rows->marks[2 * i];
-        start.last = rows->marks[2 * i + 1];
-        start.x = rows->marks_x;
-    } else if (rice_begin(&rows->rice, stream, length, &start)) {
+    if (start_of(rows, i, stream, length, &start))
         return NULL;
-    }
     return rice_row(&rows->rice, stream, length, &start, rows->x0, rows->x1, rows->width, scratch);
 }
 
-/* Decode row i; -1 where its stream is damaged. A row without stream is left alone. */
-static int decode_row(const Rows *rows, int64_t i, uint32_t *scratch)
+/* Store the decoded integers of row i as pixels. */
+static void put_row(const Rows *rows, int64_t i, const uint32_t *from)
 {
-    const uint8_t *stream;
-    int64_t length, n = rows->x1 - rows->x0;
+    int64_t n = rows->x1 - rows->x0;
     Pixels pixels = rows->pixels;
     uint8_t *out = rows->out + i * rows->pitch;
-    if (rows->lengths[i] == 0)
-        return 0;
-    if (stream_of(rows, i, &stream, &length))
-        return -1;
-    const uint32_t *from = integers_of(rows, i, stream, length, scratch);
-    if (!from)
-        return -1;
     if (!is_float(pixels.kind)) {
         put_integers(&pixels, from, n, out);
-        return 0;
+        return;
     }
     if (rows->blanks) {
         pixels.has_blank = 1;
@@ -124,7 +123,63 @@ static int decode_row(const Rows *rows, int64_t i, uint32_t *scratch)
                      out);
     else
         put_plain(&pixels, from, n, rows->scales[i], rows->zeros[i], out);
+}
+
+/* Decode row i; -1 where its stream is damaged. A row without stream is left alone. */
+static int decode_row(const Rows *rows, int64_t i, uint32_t *scratch)
+{
+    const uint8_t *stream;
+    int64_t length;
+    if (rows->lengths[i] == 0)
+        return 0;
+    if (stream_of(rows, i, &stream, &length))
+        return -1;
+    const uint32_t *from = integers_of(rows, i, stream, length, scratch);
+    if (!from)
+        return -1;
+    put_row(rows, i, from);
     return 0;
+}
+
+/* Decode LANES rows from i on, side by side; -1 where that cannot be done: one has no stream, or
+ * is damaged. */
+static int decode_lanes(const Rows *rows, int64_t i, uint32_t *scratch)
+{
+    const uint8_t *streams[LANES];
+    const uint32_t *found[LANES];
+    uint32_t *rooms[LANES];
+    int64_t lengths[LANES];
+    RiceStart starts[LANES];
+    for (int lane = 0; lane < LANES; lane++) {
+        rooms[lane] = scratch + (size_t)lane * scratch_px(rows);
+        if (rows->lengths[i + lane] == 0 ||
+            stream_of(rows, i + lane, &streams[lane], &lengths[lane]) ||
+            start_of(rows, i + lane, streams[lane], lengths[lane], &starts[lane]))
+            return -1;
+    }
+    if (rice_lanes(&rows->rice, streams, lengths, starts, rows->x0, rows->x1, rows->width, rooms,
+                   found))
+        return -1;
+    for (int lane = 0; lane < LANES; lane++)
+        put_row(rows, i + lane, found[lane]);
+    return 0;
+}
+
+/* Decode n rows with room for LANES rows; gives the number of the first damaged one, or -1. */
+static int64_t decode_rows(const Rows *rows, int64_t n, uint32_t *scratch)
+{
+    int64_t i = 0;
+    while (i < n) {
+        if (rows->codec == RICE && n - i >= LANES && !decode_lanes(rows, i, scratch)) {
+            i += LANES;
+            continue;
+        }
+        /* One by one, which tells which of them is damaged. */
+        for (int64_t end = n - i < LANES ? n : i + LANES; i < end; i++)
+            if (decode_row(rows, i, scratch))
+                return i;
+    }
+    return -1;
 }
 
 /* Find the marks of row i of n, which lie at marks[2 * (k * n + i)]; -1 where it is damaged. */
