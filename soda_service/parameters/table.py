@@ -87,6 +87,7 @@ EDGES: Mapping[str, str] = MappingProxyType(
     {
         "trim": "cut short at the tile's edge",
         "pad": "filled up to the full size with empty pixels",
+        "mosaic": "pixels that the tile has not, or without weight, filled from its neighbours",
     }
 )
 """What may be done where a cutout reaches beyond its tile; word -> what it means."""

@@ -6,6 +6,7 @@
 #include "rows.h"
 
 #define HEAD 24
+#define N_ROWS 3 /* two side by side, and one by itself */
 
 typedef struct {
     const uint8_t *next;
@@ -22,11 +23,11 @@ static uint32_t number(Reader *reader, int bytes)
 static void decode_and_mark(Rows *rows, int block)
 {
     int64_t n = rows->x1 - rows->x0, size = pixel_bytes(rows->pixels.kind);
-    uint32_t *scratch = malloc(scratch_px(rows) * sizeof *scratch);
+    uint32_t *scratch = malloc(LANES * scratch_px(rows) * sizeof *scratch);
     /* Exactly as large as it must be: the sanitizer sees a byte beyond. */
-    rows->out = malloc((size_t)(n * size));
+    rows->out = malloc((size_t)(N_ROWS * n * size));
     rows->pitch = n * size;
-    decode_row(rows, 0, scratch);
+    decode_rows(rows, N_ROWS, scratch);
     free(scratch);
     free(rows->out);
     int64_t step = block * 4;
@@ -66,11 +67,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rows.x0 = number(&reader, 2) % rows.width;
     rows.x1 = rows.x0 + 1 + number(&reader, 2) % (rows.width - rows.x0);
     rows.seed = number(&reader, 2);
-    uint32_t marks[2] = {number(&reader, 2), number(&reader, 2)};
-    const int64_t start = 0;
+    uint32_t marks[2 * N_ROWS];
+    marks[0] = number(&reader, 2), marks[1] = number(&reader, 2);
+    for (int i = 2; i < 2 * N_ROWS; i++)
+        marks[i] = marks[i - 2];
+    /* All three are the same stream, but the second lacks its last byte, and the third its first. */
     int64_t length = (int64_t)(size - HEAD);
-    double scale = 0.37, zero = -5.0;
-    rows.starts = &start, rows.lengths = &length, rows.scales = &scale, rows.zeros = &zero;
+    const int64_t starts[N_ROWS] = {0, 0, length > 0};
+    const int64_t lengths[N_ROWS] = {length, length - (length > 0), length - (length > 0)};
+    const double scales[N_ROWS] = {0.37, 1e30, 1}, zeros[N_ROWS] = {-5.0, 0, 1e300};
+    rows.starts = starts, rows.lengths = lengths, rows.scales = scales, rows.zeros = zeros;
     if (rows.codec == RICE && marks[0] & 1) {
         rows.marks = marks;
         rows.marks_x = rows.x0 / block * block;

@@ -221,7 +221,7 @@ _BANDS = "bands of DR1 (g, r, i, z, Y), each once"
         ("RGB_MINIMUM", "1e300", "'1e300' is out of range", "number from -1e+30 to 1e+30"),
         ("RGB_MINIMUM", "-2e30", "'-2e30' is out of range", "number from -1e+30 to 1e+30"),
         ("DEC", "90.1", "'90.1' is out of range", "number from -90 to 90 deg"),
-        ("EDGE", "mosaic", "'mosaic' is unknown", "trim or pad"),
+        ("EDGE", "wrap", "'wrap' is unknown", "trim or pad or mosaic"),
         ("RESPONSEFORMAT", "gif", "'gif' is unknown", "fits or png or jpeg or xml or json"),
         (
             "MAKE_FITS",

@@ -114,7 +114,7 @@ def test_size_in_pixels_is_at_least_one(wise: Release) -> None:
         ("RGB_MINIMUM", "number from -1e+30 to 1e+30"),
         ("RGB_ASINH", "number from 1e-36 to 1e+30"),
         ("MAKE_FITS", "true, false, t, f, yes, no, 1 or 0"),
-        ("EDGE", "trim or pad"),
+        ("EDGE", "trim or pad or mosaic"),
         ("COLORS_FITS", f"{_BANDS}, each once"),
         (
             "RGB_STIFF_COLORS",
