@@ -35,6 +35,7 @@ def cut_rows(context: JobContext, chunk: Chunk, cutter: Cutter) -> ChunkReport:
     journal = Journal(context.files, context.job.id, chunk.number)
     away: dict[object, str] = {}
     for row, following in _ahead(_left(context, chunk, journal), cutter):
+        context.heartbeat()
         source = _source_of(row.planned)
         if source in away:
             continue

@@ -9,7 +9,8 @@ import math
 import os
 import threading
 import warnings
-from typing import Any
+from functools import lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ __all__ = ["AstropyFile", "OtherPixels"]
 
 _BUFFER_BYTES = 1 << 16
 """Read ahead of compressed blocks, which lie one after the other."""
+
+_PAGE_BYTES, _PAGES = 1 << 18, 64
+"""Of remote files; 16 MB in all."""
 
 _BLOCKS_BYTES_MAX = 1 << 30
 """Of pixels in the blocks that a box touches: blocks of absurd sizes would fill the memory."""
@@ -74,7 +78,8 @@ class AstropyFile:
             # Of broken cards and missing padding, which were dealt with before.
             warnings.simplefilter("ignore", AstropyUserWarning)
             if self._hdulist is None:
-                reader = io.BufferedReader(_Stream(self._source), _BUFFER_BYTES)
+                source = _Pages(self._source) if self._source.is_remote else self._source
+                reader = io.BufferedReader(_Stream(source), _BUFFER_BYTES)
                 self._hdulist = fits.open(reader, memmap=False, do_not_scale_image_data=True)
             return self._hdulist[number]
 
@@ -111,10 +116,40 @@ class OtherPixels:
         out[...] = self._file.section(self._hdu.number, box)
 
 
+class _Bytes(Protocol):
+    """What a file object is made of."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def read(self, start: int, length: int) -> bytes: ...
+
+
+class _Pages:
+    """A remote file in pages, the last ones kept: astropy goes to and fro in small steps.
+
+    Without them a cutout of 400 px from a tile of 0.4 MB made 585 requests for 19 MB.
+    """
+
+    def __init__(self, source: ByteSource) -> None:
+        self.size_bytes = source.size_bytes
+        self._page = lru_cache(maxsize=_PAGES)(lambda number: self._fetched(source, number))
+
+    def read(self, start: int, length: int) -> bytes:
+        first, last = start // _PAGE_BYTES, (start + length - 1) // _PAGE_BYTES
+        content = b"".join(map(self._page, range(first, last + 1)))
+        offset = start - first * _PAGE_BYTES
+        return content[offset : offset + length]
+
+    def _fetched(self, source: ByteSource, number: int) -> bytes:
+        start = number * _PAGE_BYTES
+        return source.read(start, min(_PAGE_BYTES, self.size_bytes - start))
+
+
 class _Stream(io.RawIOBase):
     """A byte source as a file object."""
 
-    def __init__(self, source: ByteSource) -> None:
+    def __init__(self, source: _Bytes) -> None:
         self._source = source
         self._position = 0
 

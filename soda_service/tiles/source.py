@@ -263,6 +263,9 @@ def open_source(path: str, root: str = "") -> ByteSource:
 
 
 def _open_local(path: str) -> LocalSource:
+    # Asked before it is opened: who opens a pipe waits for somebody to write.
+    if not (Path(path).is_file() or Path(path).is_dir()) and Path(path).exists():
+        raise TileUnreadable("no regular file")
     stream: BinaryIO = Path(path).open("rb")  # noqa: SIM115 - the source closes it
     try:
         status = os.fstat(stream.fileno())

@@ -134,6 +134,19 @@ def test_pixels_are_those_of_the_file_itself(
     assert_same(TileReader().open(there), TileReader().open(TileFile(str(path), PLANES)))
 
 
+@pytest.mark.parametrize("kind", ["GZIP_1", "GZIP_2", "HCOMPRESS_1", "NOCOMPRESS"])
+def test_other_compressions_are_fetched_once(server: FileServer, kind: str) -> None:
+    sky = np.random.default_rng(1).normal(0, 20, (600, 600)).astype("i4")
+    hdu = fits.CompImageHDU(sky, tile_header(RA_DEG, DEC_DEG), compression_type=kind)
+    path = server.folder / "tile.fits.fz"
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+    handle = TileReader().open(TileFile(f"{server.url}/tile.fits.fz"))
+    for box in (PixelBox(100, 500, 20, 400), PixelBox(300, 600, 200, 600)):
+        assert (handle.read(0, box) == sky[box.y0 : box.y1, box.x0 : box.x1]).all()
+    assert server.sent_bytes < 2 * path.stat().st_size + 300_000
+    assert len(server.asked) < 16
+
+
 @pytest.mark.usefixtures("_s3_known")
 def test_pixels_from_s3_are_those_of_the_file_itself(survey: Path) -> None:
     below = "EAST0/p01/EAST0_g.fits.fz"

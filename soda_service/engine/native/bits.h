@@ -32,7 +32,7 @@ static inline void refill(Bits *bits)
         bits->count |= 56;
         return;
     }
-    while (bits->count <= 56 && bits->next < bits->end) {
+    while (bits->count < 56 && bits->next < bits->end) { /* so below 64, as above */
         bits->window |= (uint64_t)*bits->next++ << (56 - bits->count);
         bits->count += 8;
     }

@@ -200,3 +200,9 @@ def test_failures_are_explained(found: Exception, expected: Exception) -> None:
     with pytest.raises(type(expected)) as caught, failures_explained("a.fits", "/"):
         raise found
     assert str(caught.value) == str(expected)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.fits")
+    with pytest.raises(TileUnreadable, match=r"pipe\.fits: no regular file"):
+        open_source(str(tmp_path / "pipe.fits"))
