@@ -32,5 +32,5 @@ class CutoutsConfig:
     data directory."""
 
     index_from_rows: int = field(default=64, metadata=bounds(0))
-    """A job that cuts so many rows from a tile in one chunk makes the tile's restart index, if it
-    has none; 0: `index-tiles` alone makes them."""
+    """A job that cuts so many rows from a tile makes the tile's restart index, if it has none;
+    0: `index-tiles` alone makes them."""

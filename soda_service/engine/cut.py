@@ -101,14 +101,22 @@ def fill_value(
     if role not in {"WGT", "MSK"}:
         if is_float:
             return float("nan")
-        if "BLANK" in header:
-            return int(header.number("BLANK", 0.0))
+        blank = _blank(header, dtype)
+        if blank is not None:
+            return blank
     meaning = no_data_bit if role == "MSK" else 0
     raw = (meaning - header.number("BZERO", 0.0)) / (header.number("BSCALE", 1.0) or 1.0)
     if is_float:
         return raw
     limits = np.iinfo(dtype)
     return min(max(round(raw), int(limits.min)), int(limits.max))
+
+
+def _blank(header: TextHeader, dtype: np.dtype[Any]) -> int | None:
+    """Give BLANK, where it is a number that such integers can hold."""
+    value = header.get("BLANK")
+    limits = np.iinfo(dtype)
+    return value if isinstance(value, int) and limits.min <= value <= limits.max else None
 
 
 def blank_for(data: NDArray[np.generic], header: TextHeader) -> int | None:
@@ -119,7 +127,7 @@ def blank_for(data: NDArray[np.generic], header: TextHeader) -> int | None:
     int or None
         One that no pixel has; None for floats, where BLANK is there, or where all are in use.
     """
-    if not np.issubdtype(data.dtype, np.integer) or "BLANK" in header:
+    if not np.issubdtype(data.dtype, np.integer) or _blank(header, data.dtype) is not None:
         return None
     limits = np.iinfo(data.dtype)  # type: ignore[type-var]  # an integer type, as was asked above
     free = (int(n) for n in (limits.min, limits.max) if not np.any(data == n))

@@ -22,6 +22,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Grid", "WcsGrid", "celestial_wcs", "needs_lookup_table", "sky_grid"]
 
+_SCALES_ARCSEC = 1e-9, 1e7
+"""Beyond these no pixel lies: sizes in pixels could not be told."""
+
+_WCS_ERRORS = (
+    AssertionError,
+    AttributeError,
+    KeyError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
+"""wcslib's own errors derive from ValueError; keywords of the wrong type give the others."""
+
 _INVERSE_TOLERANCE_PX = 1e-8
 """How exactly SIP is inverted; astropy's default is 1e-4."""
 
@@ -91,7 +106,11 @@ def sky_grid(header: Cards) -> Grid:
         When the first two axes have no celestial WCS, or an invalid one, or one that needs a
         lookup table, or a reference system that cannot be turned into ICRS.
     """
-    return TangentGrid.from_header(header) or WcsGrid(celestial_wcs(header))
+    grid: Grid = TangentGrid.from_header(header) or WcsGrid(celestial_wcs(header))
+    scales = grid.scales_arcsec
+    if not all(_SCALES_ARCSEC[0] < scale < _SCALES_ARCSEC[1] for scale in scales):
+        raise TileUnreadable(f"invalid WCS: pixels of {scales[0]:g} by {scales[1]:g} arcsec")
+    return grid
 
 
 def needs_lookup_table(header: Cards) -> str | None:
@@ -138,8 +157,7 @@ def celestial_wcs(header: Cards) -> "WCS":
             warnings.simplefilter("ignore", RuntimeWarning)
             wcs = WCS(to_astropy() if to_astropy else header, naxis=2)
             wcs.wcs.set()
-    except (ValueError, TypeError, KeyError, AssertionError, OSError, MemoryError) as error:
-        # wcslib's own errors derive from ValueError; keywords of the wrong type give the others.
+    except _WCS_ERRORS as error:
         raise TileUnreadable(f"invalid WCS: {_reason(error)}") from error
     if wcs.naxis != 2 or not wcs.has_celestial:
         found = ", ".join(str(header.get(f"CTYPE{axis}", "none")) for axis in (1, 2))
@@ -175,7 +193,8 @@ class WcsGrid:
         self._lock = threading.Lock()
         self._longitude, self._latitude = int(wcs.wcs.lng), int(wcs.wcs.lat)
         self._system = system_of(wcs)
-        x_deg, y_deg = proj_plane_pixel_scales(wcs)
+        with np.errstate(over="ignore", invalid="ignore"):  # refused by `sky_grid`
+            x_deg, y_deg = proj_plane_pixel_scales(wcs)
         self._scales_arcsec = float(x_deg) * 3600, float(y_deg) * 3600
 
     @property

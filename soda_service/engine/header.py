@@ -20,6 +20,7 @@ Value = bool | int | float | complex | str | None
 """What a card may hold; None where it has no value."""
 
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
+_NUMBER_MAX = 1e300
 _FLOAT_CHARS = 20
 """Longest number that astropy writes."""
 
@@ -118,9 +119,10 @@ class TextHeader:
         return default if place is None else self._value(place)
 
     def number(self, keyword: str, default: float) -> float:
-        """Give the value of a keyword where that is a number."""
+        """Give the value of a keyword where that is a finite number."""
         value = self.get(keyword)
-        return float(value) if isinstance(value, int | float) else default
+        is_number = isinstance(value, int | float) and abs(value) < _NUMBER_MAX
+        return float(value) if is_number else default  # type: ignore[arg-type] # asked above
 
     def cards(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Give each card's keyword and lines; a long string has several."""

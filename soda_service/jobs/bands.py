@@ -153,8 +153,9 @@ class BandCutter:
 
 
 def _row_cards(row: PlannedRow, box: PixelBox) -> Iterator[_Card]:
-    yield "RA_CUTOUT", row.centre_ra_deg, "[deg] RA asked for, ICRS"
-    yield "DEC_CUTOUT", row.centre_dec_deg, "[deg] Dec asked for, ICRS"
+    # -0.0 is written as 0.0.
+    yield "RA_CUTOUT", (row.centre_ra_deg or 0.0) + 0.0, "[deg] RA asked for, ICRS"
+    yield "DEC_CUTOUT", (row.centre_dec_deg or 0.0) + 0.0, "[deg] Dec asked for, ICRS"
     section = f"[{box.x0 + 1}:{box.x1},{box.y0 + 1}:{box.y1}]"
     yield "PARBOX", section, "pixels of the tile, first pixel 1, inclusive"
 

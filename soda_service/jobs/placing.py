@@ -3,17 +3,19 @@
 Imports numpy, the engine's footprint and image, errors, the tables' limits, rows and tiles.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soda_service.engine import footprint
 from soda_service.engine.image import PixelBox
-from soda_service.errors import CutoutError, Fault, NoCoverage, OptionsError
+from soda_service.errors import Fault, NoCoverage, OptionsError
 from soda_service.parameters.table import PIXELS_MAX
 from soda_service.results.rows import PlannedRow
 from soda_service.tiles.index import TileIndex
@@ -22,6 +24,8 @@ from soda_service.tiles.reader import TileHandle, TileReader
 from soda_service.tiles.release import Release
 
 __all__ = ["Place", "Placer"]
+
+_BYTES_MAX = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,10 @@ class _Group:
         ra, dec = zip(*positions, strict=True)
         self._ra_deg = np.array(ra, float)
         self._dec_deg = np.array(dec, float)
-        self._projected: dict[TileHandle, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+        # Weak, so that no more tiles stay open than the reader keeps.
+        self._projected: WeakKeyDictionary[
+            TileHandle, tuple[NDArray[np.float64], NDArray[np.float64]]
+        ] = WeakKeyDictionary()
 
     def has(self, position: tuple[float, float]) -> bool:
         return position in self._at
@@ -97,7 +104,8 @@ class Placer:
         self._progress = progress
         self._prepared: set[tuple[int, str]] = set()
         self._groups: dict[str, _Group] = {}
-        self._ahead: dict[tuple[int, str], Place] = {}
+        self._announced = 0
+        self._ahead: dict[int, dict[str, Place]] = {}
 
     def expect(self, rows: Iterable[PlannedRow]) -> None:
         """Say which rows come next: those of a tile are projected together.
@@ -116,12 +124,16 @@ class Placer:
 
         What is wrong with the row is told when it is cut itself.
         """
-        self._ahead.clear()
+        # Of the row announced before, which is to be cut now, and of this one.
+        before = self._ahead.get(self._announced, {})
+        found: dict[str, Place] = {}
+        self._ahead = {self._announced: before, row.number: found}
+        self._announced = row.number
         for band in bands:
-            with suppress(CutoutError):
+            with suppress(Exception):  # a bug too is to be the row's own
                 place = self._find(row, band)
                 place.handle.announce(place.inside)
-                self._ahead[row.number, band] = place
+                found[band] = place
 
     def place(self, row: PlannedRow, band: str) -> Place:
         """Find the row's box in a band of its tile.
@@ -135,7 +147,7 @@ class Placer:
         TileUnreadable, SourceUnavailable
             When the tile cannot be opened.
         """
-        return self._ahead.pop((row.number, band), None) or self._find(row, band)
+        return self._ahead.get(row.number, {}).pop(band, None) or self._find(row, band)
 
     def open(self, tile: str, band: str) -> TileHandle:
         """Open a tile of the release.
@@ -164,11 +176,28 @@ class Placer:
         if group is None or not group.has(position):
             group = _Group([row])
         nx, ny = _size_px(handle, row, self.release)
+        _require_room(handle, nx * ny)
         box = footprint.box_at(*group.pixel(handle, position), nx, ny)
         inside = box.clipped(handle.shape)
         if inside.is_empty:
             raise NoCoverage(f"no pixel of tile {row.tile} at this position")
         return Place(band, handle, box, inside)
+
+
+def _require_room(handle: TileHandle, pixels: int) -> None:
+    """Refuse cutouts that no memory holds: cubes have any number of layers.
+
+    Raises
+    ------
+    OptionsError
+    """
+    pixel_bytes = sum(math.prod(plane.shape[:-2]) * plane.dtype.itemsize for plane in handle.planes)
+    if pixels * pixel_bytes > _BYTES_MAX:
+        message = (
+            f"a cutout of {pixels} pixels of {pixel_bytes} bytes in all planes and layers; "
+            f"at most {_BYTES_MAX} bytes are cut"
+        )
+        raise OptionsError((Fault(message),))
 
 
 def _size_px(handle: TileHandle, row: PlannedRow, release: Release) -> tuple[int, int]:

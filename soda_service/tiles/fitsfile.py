@@ -26,6 +26,10 @@ _PIECE_BYTES = 1 << 24
 """Fetched at once of pixels that are not compressed, so that memory does not grow with the box."""
 
 
+_AXES_MAX = 60
+"""Arrays of numpy have 64 at most."""
+
+
 class _Pixels(Protocol):
     def read_into(self, box: PixelBox, out: NDArray[np.generic]) -> None: ...
 
@@ -140,6 +144,8 @@ class FitsFile:
                 raise TileUnreadable(f"damaged: {prefix}BITPIX of HDU {hdu.number} is {bitpix}")
             if len(shape) < 2 or 0 in shape:
                 continue
+            if len(shape) > _AXES_MAX:
+                raise TileUnreadable(f"HDU {hdu.number} has {len(shape)} axes; at most {_AXES_MAX}")
             header = image_header(hdu.header) if is_compressed else hdu.header
             pixels = self._compressed(hdu) if is_compressed else _PlainPixels(self.source, hdu)
             yield ImageHDU(hdu.number, header, pixels)

@@ -118,10 +118,12 @@ class RowPixels:
     def _read_rows(self, y0: int, y1: int, box: PixelBox, out: NDArray[np.generic]) -> None:
         table = self.table
         table.require(y0, y1)
+        index = self.index
         if not self._read_parts(y0, y1, box, out):
             try:
                 decode_rows(self._scheme, table.streams(y0, y1), box.x0, box.x1, out)
             except DamagedRow as error:
+                self.index = index  # the tile is at fault
                 message = f"row {y0 + error.row} of HDU {table.number} is damaged"
                 raise TileUnreadable(message) from error
         if table.lossless is not None:

@@ -196,6 +196,9 @@ def row_scheme(header: TextHeader) -> RowScheme | None:
     byte_pix, block_px = options.get("BYTEPIX", 4), options.get("BLOCKSIZE", 32)
     if dither is None or seed not in _SEEDS or byte_pix not in {1, 2, 4} or block_px < 1:
         return None
+    # Integers of fewer bytes than their image has would have to be extended by their sign.
+    if algorithm == "RICE_1" and byte_pix * 8 < (32 if is_float else integer(header, "ZBITPIX")):
+        return None
     return RowScheme(
         algorithm=algorithm,
         width=shape[-1],

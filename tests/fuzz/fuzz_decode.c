@@ -20,6 +20,22 @@ static uint32_t number(Reader *reader, int bytes)
     return value;
 }
 
+/* A row decoded by itself must be what it was beside others. */
+static void compare_alone(const Rows *rows, uint32_t *scratch)
+{
+    uint8_t *alone = malloc((size_t)(N_ROWS * rows->pitch));
+    Rows single = *rows;
+    single.out = alone;
+    for (int i = 0; i < N_ROWS; i++) {
+        if (rows->lengths[i] && decode_row(&single, i, scratch))
+            break; /* this row and those after it were not decoded */
+        if (rows->lengths[i] && memcmp(alone + i * rows->pitch, rows->out + i * rows->pitch,
+                                       (size_t)rows->pitch))
+            abort();
+    }
+    free(alone);
+}
+
 static void decode_and_mark(Rows *rows, int block)
 {
     int64_t n = rows->x1 - rows->x0, size = pixel_bytes(rows->pixels.kind);
@@ -28,6 +44,7 @@ static void decode_and_mark(Rows *rows, int block)
     rows->out = malloc((size_t)(N_ROWS * n * size));
     rows->pitch = n * size;
     decode_rows(rows, N_ROWS, scratch);
+    compare_alone(rows, scratch);
     free(scratch);
     free(rows->out);
     int64_t step = block * 4;

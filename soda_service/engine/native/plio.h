@@ -43,7 +43,7 @@ static int plio_row(const uint8_t *row, int64_t length, int64_t x0, int64_t x1, 
         end = ((int64_t)word_at(row, 4) * 32768) + word_at(row, 3);
         i = word_at(row, 1);
     }
-    if (i < 0 || end > words)
+    if (i < 0 || end < 0 || end > words)
         return -1;
     while (i < end && x < x1) {
         int32_t word = word_at(row, i++) & 0xFFFF;

@@ -163,6 +163,17 @@ def test_integers(width: int, dtype: str, content: str) -> None:
         assert made.decoded(x0, x1).tobytes() == made.expected(x0, x1)
 
 
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.usefixtures("each_path")
+def test_spikes_at_the_end_of_quiet_rows(seed: int) -> None:
+    """A one after 64 zeros in the last bytes of a stream."""
+    rng = np.random.default_rng(seed)
+    pixels = np.zeros((60, 256), "i4")
+    pixels[np.arange(60), 255 - rng.integers(0, 4, 60)] = rng.integers(20, 400, 60)
+    made = packed(pixels)
+    assert made.decoded().tobytes() == made.expected()
+
+
 @pytest.mark.parametrize("dtype", ["u1", "i2", "i4"])
 @pytest.mark.usefixtures("each_path")
 def test_masks_of_runs(dtype: str) -> None:

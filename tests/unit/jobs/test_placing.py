@@ -1,5 +1,8 @@
 """Rows placed in their tiles: one by one, together, and ahead of time."""
 
+import gc
+import itertools
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from soda_service.errors import NoCoverage, TileUnreadable
 from soda_service.jobs.placing import Place, Placer
 from soda_service.parameters.options import default_options
 from soda_service.results.rows import PlannedRow
-from soda_service.tiles.reader import TileHandle
+from soda_service.tiles.reader import TileHandle, TileReader
 from tests.unit.jobs.test_cutting import DEC_DEG, RA_DEG, Scene, extensions, scene
 
 STEP_DEG = 0.263 / 3600
@@ -122,3 +125,31 @@ def test_what_a_cutout_covers(made: Scene, edge: str, covers: str) -> None:
     assert not place.is_whole
     assert (place.box, place.inside) == (PixelBox(35, 45, -10, 110), PixelBox(35, 45, 0, 100))
     assert place.output_box(edge) == getattr(place, covers)
+
+
+def test_what_was_announced_is_found_once(made: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of a chunk: the next row is announced before this one is cut."""
+    found: list[int] = []
+    find = Placer._find
+    monkeypatch.setattr(
+        Placer, "_find", lambda self, row, band: found.append(row.number) or find(self, row, band)
+    )
+    rows = rows_of(made, 6)
+    placer = placer_of(made)
+    placer.expect(rows)
+    for row, following in itertools.zip_longest(rows, rows[1:]):
+        if following:
+            placer.announce(following, "gr")
+        for band in "gr":
+            placer.place(row, band)
+    assert sorted(found) == sorted([*range(1, 7)] * 2)
+
+
+def test_places_keep_no_tile_open(made: Scene) -> None:
+    (row,) = rows_of(made, 1)
+    placer = Placer(made.release, made.index, TileReader(max_open=1))
+    placer.expect([row])
+    first = weakref.ref(placer.place(row, "g").handle)
+    placer.place(row, "r")
+    gc.collect()
+    assert first() is None
