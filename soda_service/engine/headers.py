@@ -146,7 +146,7 @@ def _structure(bitpix: int, axes: tuple[int, ...], is_primary: bool) -> str:  # 
     )
 
 
-# The planes and bands of a position have the same cards: 15 microseconds a plane less.
+# The planes and bands of a position have the same cards.
 @lru_cache(maxsize=256, typed=True)
 def added_card(keyword: str, value: object, comment: str) -> str:
     """Write a card that is added to a header: texts as FITS can hold them."""
