@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from soda_service.config import Config
+from soda_service.config import Config, PicturesConfig
+from soda_service.engine.stiff import StiffSettings
 from soda_service.jobs.cutout import CutoutJob
+from soda_service.jobs.pictures import PictureSettings
 from soda_service.jobs.sky import Sky
 from soda_service.tiles.catalogue import ObjectCatalogue
 from soda_service.tiles.indexfolder import IndexFolder
@@ -17,7 +19,7 @@ from uws.redisnotices import RedisNotices
 from uws.runtime import Runtime
 from uws.store import open_store
 
-__all__ = ["Parts", "build_parts", "build_runtime", "build_sky"]
+__all__ = ["Parts", "build_parts", "build_runtime", "build_sky", "picture_settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,23 @@ def build_sky(config: Config) -> Sky:
     )
 
 
+def picture_settings(pictures: PicturesConfig) -> PictureSettings:
+    """Give what the engine and the workers need of the settings of pictures."""
+    return PictureSettings(
+        StiffSettings(
+            gamma=pictures.stiff_gamma,
+            luminance_gamma=pictures.stiff_luminance_gamma,
+            saturation=pictures.stiff_saturation,
+            min_type=pictures.stiff_min_type,
+            min_level=pictures.stiff_min_level,
+            max_type=pictures.stiff_max_type,
+            max_level=pictures.stiff_max_level,
+        ),
+        jpeg_quality=pictures.jpeg_quality,
+        thumbnails_rows_max=pictures.thumbnails_rows_max,
+    )
+
+
 def _indexes(config: Config) -> IndexFolder | None:
     folder = config.index_folder()
     return IndexFolder(folder, from_rows=config.cutouts.index_from_rows) if folder else None
@@ -58,7 +77,7 @@ def build_parts(config: Config) -> Parts:
     limits = config.jobs.limits()
     executor = RQExecutor(config.queue_url(), config.queue.name)
     channel = f"{config.queue.name}-changes"
-    job_type = CutoutJob(sky, config.cutouts)
+    job_type = CutoutJob(sky, config.cutouts, picture_settings(config.pictures))
     runtime = Runtime(
         store=open_store(config.store_url(), RedisNotices(config.queue_url(), channel)),
         files=LocalFiles(Path(config.files_root())),

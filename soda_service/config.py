@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from soda_service.config_checks import check_together
-from soda_service.config_cutouts import CutoutsConfig
+from soda_service.config_cutouts import CutoutsConfig, PicturesConfig
 from soda_service.errors import ConfigError
 from soda_service.settings import (
     OUTSIDE,
@@ -37,6 +37,7 @@ __all__ = [
     "FilesConfig",
     "JobsConfig",
     "LogConfig",
+    "PicturesConfig",
     "QueueConfig",
     "ReleasesConfig",
     "RemoteConfig",
@@ -288,6 +289,7 @@ class Config:
     releases: ReleasesConfig = ReleasesConfig()
     jobs: JobsConfig = JobsConfig()
     cutouts: CutoutsConfig = CutoutsConfig()  # noqa: RUF009 - frozen, as the others
+    pictures: PicturesConfig = PicturesConfig()  # noqa: RUF009
     remote: RemoteConfig = RemoteConfig()
     service: ServiceConfig = ServiceConfig()
     log: LogConfig = LogConfig()

@@ -24,7 +24,7 @@ def check_together(config: "Config") -> None:
     ConfigError
         Names the setting to change.
     """
-    web, jobs = config.web, config.jobs
+    web, jobs, pictures = config.web, config.jobs, config.pictures
     if not is_loopback(web.host) and config.auth.is_open and not web.allow_remote_open:
         raise ConfigError(
             f"web.host: {web.host} is reached from other machines while auth.mode is open, so"
@@ -50,3 +50,14 @@ def check_together(config: "Config") -> None:
             f"jobs.execution_default_s: {jobs.execution_default_s} (0 is unlimited) exceeds"
             f" jobs.execution_max_s = {jobs.execution_max_s}"
         )
+    if pictures.stiff_min_type == "greylevel" and not 0 <= pictures.stiff_min_level < 1:
+        raise ConfigError(
+            f"pictures.stiff_min_level: {pictures.stiff_min_level} is no part of full brightness,"
+            " 0 to below 1, as stiff_min_type = greylevel wants it"
+        )
+    for name, kind, level in (
+        ("stiff_min_level", pictures.stiff_min_type, pictures.stiff_min_level),
+        ("stiff_max_level", pictures.stiff_max_type, pictures.stiff_max_level),
+    ):
+        if kind == "quantile" and not 0 <= level <= 1:
+            raise ConfigError(f"pictures.{name}: {level} is no quantile, which is from 0 to 1")

@@ -1,11 +1,12 @@
-"""Settings of cutouts; a section of `soda_service.config`. Imports settings only."""
+"""Settings of cutouts and pictures; sections of `soda_service.config`. Imports settings only."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from soda_service.settings import bounds
 
-__all__ = ["CutoutsConfig"]
+__all__ = ["CutoutsConfig", "PicturesConfig"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +35,37 @@ class CutoutsConfig:
     index_from_rows: int = field(default=64, metadata=bounds(0))
     """A job that cuts so many rows from a tile makes the tile's restart index, if it has none;
     0: `index-tiles` alone makes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PicturesConfig:
+    """How pictures are made, where a request has no parameter for it; see docs/pictures.md."""
+
+    stiff_gamma: float = field(default=2.2, metadata=bounds(0.001, 10))
+    """STIFF's GAMMA: of the screen; larger brings up what is faint."""
+
+    stiff_luminance_gamma: float = field(default=1.0, metadata=bounds(0.001, 10))
+    """STIFF's GAMMA_FAC: a gamma on brightness alone, which leaves colours as they are."""
+
+    stiff_saturation: float = field(default=1.0, metadata=bounds(0, 10))
+    """STIFF's COLOUR_SAT: 0 is black and white, 2 exaggerates."""
+
+    stiff_min_type: Literal["greylevel", "quantile", "manual"] = "greylevel"
+    """STIFF's MIN_TYPE: black so that the sky has the grey level `stiff_min_level`; at that
+    quantile of the darker half; or at that pixel value."""
+
+    stiff_min_level: float = 0.001
+    """STIFF's MIN_LEVEL."""
+
+    stiff_max_type: Literal["quantile", "manual"] = "quantile"
+    """STIFF's MAX_TYPE: white at the quantile `stiff_max_level` of the brighter half, or at that
+    pixel value."""
+
+    stiff_max_level: float = 0.999
+    """STIFF's MAX_LEVEL."""
+
+    jpeg_quality: int = field(default=92, metadata=bounds(1, 100))
+    """Of pictures that RESPONSEFORMAT asks for as JPEG."""
+
+    thumbnails_rows_max: int = field(default=10_000, metadata=bounds(0))
+    """Rows of a job, its first ones, that get thumbnails; 0: none."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from soda_service.parameters.values import CutoutOptions, Triplet
+from soda_service.parameters.values import CutoutOptions
 
 __all__ = [
     "FileNamer",
@@ -73,19 +73,26 @@ class WantedFile:
     """A file that a row's options call for."""
 
     kind: str
-    """`fits`, `stiff` or `lupton`."""
+    """`fits`, `stiff`, `lupton` or `grey`."""
 
     bands: tuple[str, ...]
-    """One band of a FITS file, three of a picture."""
+    """One band of a FITS file or a grey picture, three of a picture in colour."""
 
     ending: str
     """What follows the position's name in the file name: `_g.fits`, `_gry_stiff.png`."""
+
+    @property
+    def is_jpeg(self) -> bool:
+        """Whether a picture is JPEG, not PNG."""
+        return self.ending.endswith(".jpg")
 
 
 def wanted_files(
     options: CutoutOptions, spell: Callable[[Sequence[str]], str]
 ) -> tuple[WantedFile, ...]:
     """List the files of a row: FITS asked for, FITS for colour, STIFF, Lupton (SPEC, FILES).
+
+    Where pictures only are asked for: those in colour; without any, each band in grey.
 
     Parameters
     ----------
@@ -95,19 +102,19 @@ def wanted_files(
     stiff = options.rgb_stiff_colors if options.make_rgb_stiff else ()
     lupton = options.rgb_lupton_colors if options.make_rgb_lupton else ()
     bands = list(options.colors_fits) if options.make_fits else []
+    suffix = "jpg" if options.response_format == "jpeg" else "png"
+    colour = [
+        WantedFile(kind, triplet, f"_{spell(triplet)}_{kind}.{suffix}")
+        for kind, triplets in (("stiff", stiff), ("lupton", lupton))
+        for triplet in triplets
+    ]
+    if options.response_format:
+        grey = [WantedFile("grey", (band,), f"_{spell((band,))}.{suffix}") for band in bands]
+        return (*(colour or grey),)
     if not options.discard_fits_files:
-        bands += [band for triplet in (*stiff, *lupton) for band in triplet]
-    return (
-        *(WantedFile("fits", (b,), f"_{spell((b,))}.fits") for b in dict.fromkeys(bands)),
-        *_pictures("stiff", stiff, spell),
-        *_pictures("lupton", lupton, spell),
-    )
-
-
-def _pictures(
-    kind: str, triplets: Iterable[Triplet], spell: Callable[[Sequence[str]], str]
-) -> Iterable[WantedFile]:
-    return (WantedFile(kind, t, f"_{spell(t)}_{kind}.png") for t in triplets)
+        bands += [band for picture in colour for band in picture.bands]
+    single = [WantedFile("fits", (b,), f"_{spell((b,))}.fits") for b in dict.fromkeys(bands)]
+    return (*single, *colour)
 
 
 class FileNamer:

@@ -1,4 +1,5 @@
-# What native/module.c offers; engine.decoding and engine.sums are its doors.
+# What native/module.c and native/pictures.c offer; engine.decoding, engine.sums, and engine.lupton,
+# engine.stiff and engine.levels are its doors.
 
 from typing_extensions import Buffer
 
@@ -37,3 +38,37 @@ def marks(
 ) -> int: ...
 def sum_words(buffer: Buffer, /) -> int: ...
 def count_positive(buffer: Buffer, size: int, /) -> int: ...
+def paint_stiff(
+    red: Buffer,
+    green: Buffer,
+    blue: Buffer,
+    blacks: Buffer,
+    gains: Buffer,
+    share: float,
+    entries: Buffer,
+    first: int,
+    shift: int,
+    out: Buffer,
+    /,
+) -> None: ...
+def paint_grey(
+    band: Buffer,
+    black: float,
+    gain: float,
+    entries: Buffer,
+    first: int,
+    shift: int,
+    out: Buffer,
+    /,
+) -> None: ...
+def paint_lupton(
+    red: Buffer,
+    green: Buffer,
+    blue: Buffer,
+    black: float,
+    soften: float,
+    slope: float,
+    out: Buffer,
+    /,
+) -> None: ...
+def left_out(values: Buffer, median: float, enough: float, /) -> float: ...

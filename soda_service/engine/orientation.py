@@ -50,6 +50,27 @@ class Orientation:
         picture = rgb.swapaxes(0, 1) if self.transpose else rgb
         return picture[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
 
+    def undone(self, picture: NDArray[_Pixels]) -> NDArray[_Pixels]:
+        """Turn a picture back into an image: what is written to it lands in the picture.
+
+        Parameters
+        ----------
+        picture : ndarray, shape (ny, nx) or (ny, nx, n)
+            Row 0 is the top one.
+
+        Returns
+        -------
+        image : ndarray
+            A view, row 0 the bottom one, as in FITS; `applied` to it gives the picture.
+        """
+        rows = picture[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
+        return rows.swapaxes(0, 1) if self.transpose else rows
+
+    def turned_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """Give the height and width of the picture of an image of `shape` (ny, nx)."""
+        ny, nx = shape
+        return (nx, ny) if self.transpose else (ny, nx)
+
     def steps(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """Give (dx, dy) of the image for a step to the right, and for one down, in the picture."""
         right, down = (-1 if self.flip_x else 1), (-1 if self.flip_y else 1)
@@ -99,8 +120,10 @@ def _sky_step(grid: Grid, centre: tuple[float, float]) -> NDArray[np.float64]:
     east = np.array([-np.sin(ra[0]), np.cos(ra[0]), 0.0])
     north = np.cross(unit[:, 0], east)
     step: NDArray[np.float64] = np.array([east, north]) @ (unit[:, [2, 4]] - unit[:, [1, 3]])
-    # Rounded, so that a frame turned by exactly 45 degrees does not depend on the last bit.
-    rounded: NDArray[np.float64] = np.around(step / np.abs(step).max(), 9)
+    # Rounded, so that a frame turned by exactly 45 degrees does not depend on the last bit; NaN
+    # where an absurd WCS has the same sky all around.
+    with np.errstate(invalid="ignore"):
+        rounded: NDArray[np.float64] = np.around(step / np.abs(step).max(), 9)
     return rounded
 
 

@@ -80,7 +80,7 @@ def _pixel_ratio(grid: Grid, box: PixelBox, other: Grid) -> float:
 
 
 def source_box(
-    relation: Relation, target: tuple[Grid, PixelBox], other: Grid, shape: tuple[int, int]
+    relation: Relation, target: tuple[Grid, PixelBox], other: Grid, shape: tuple[int, int] | None
 ) -> PixelBox:
     """Give the pixels of another tile that a box needs, those around them included.
 
@@ -91,34 +91,40 @@ def source_box(
     target
         Grid and box to be filled.
     other, shape
-        Grid of the other tile and its (ny, nx).
+        Grid of the other tile and its (ny, nx); None: pixels beyond the tile are given too.
 
     Returns
     -------
     PixelBox
-        On the other tile; empty where it has nothing of the box.
+        On the other tile, if that has a shape; empty where it has nothing of the box.
     """
     grid, box = target
     if relation.shift_px is not None:
         dx, dy = relation.shift_px
-        return PixelBox(box.y0 + dy, box.y1 + dy, box.x0 + dx, box.x1 + dx).clipped(shape)
+        moved = PixelBox(box.y0 + dy, box.y1 + dy, box.x0 + dx, box.x1 + dx)
+        return moved.clipped(shape) if shape else moved
     # 289 points: between them an edge bends by less than the margin, even if it is distorted.
     x, y = _lattice(box, 17)
     sides = sky_to_pixel(other, *pixel_to_sky(grid, x, y))
     margin_px = _MARGIN_PX * math.sqrt(max(1.0, relation.pixel_ratio))
-    x_range, y_range = (
-        _span(side, n, margin_px) for side, n in zip(sides, shape[::-1], strict=True)
+    (x0, x1), (y0, y1) = (_span(side, margin_px) for side in sides)
+    whole = PixelBox(y0, y1, x0, x1)
+    if shape is None or whole.is_empty:
+        return whole
+    ny, nx = shape
+    is_off = any(
+        np.nanmax(side) < -0.5 or np.nanmin(side) > size - 0.5
+        for side, size in zip(sides, (nx, ny), strict=True)
     )
-    return PixelBox(*y_range, *x_range)
+    return PixelBox(0, 0, 0, 0) if is_off else whole.clipped(shape)
 
 
-def _span(coordinates: _Floats, size: int, margin_px: float) -> tuple[int, int]:
-    """Give the first pixel and the one after the last of an axis of `size` pixels."""
+def _span(coordinates: _Floats, margin_px: float) -> tuple[int, int]:
+    """Give the first pixel and the one after the last, 0 and 0 if there is none."""
     there = coordinates[np.isfinite(coordinates)]
-    if not there.size or there.max() < -0.5 or there.min() > size - 0.5:
+    if not there.size:
         return 0, 0
-    low, high = np.clip([there.min() - margin_px, there.max() + margin_px + 1], 0, size)
-    return math.floor(low), math.ceil(high)
+    return math.floor(there.min() - margin_px), math.ceil(there.max() + margin_px + 1)
 
 
 def _lattice(box: PixelBox, count: int) -> tuple[_Floats, _Floats]:

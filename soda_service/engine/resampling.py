@@ -1,8 +1,10 @@
 """One tile's pixels on another tile's grid, by `reproject`; the geometry is the engine's own.
 
-Imports numpy, astropy's interface of coordinate systems, the footprint, and lazily reproject.
+Imports numpy, astropy's interface of coordinate systems, footprint, overlap, lazily reproject.
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +16,14 @@ from typing_extensions import override
 
 from soda_service.engine.footprint import Grid, pixel_to_sky, sky_to_pixel
 from soda_service.engine.image import PixelBox
+from soda_service.engine.overlap import Relation, source_box
 
-__all__ = ["Resampler"]
+__all__ = ["Resampler", "resampled"]
 
 Floats = NDArray[np.float64]
+
+_BLOCK_PX = 512
+"""Side of the blocks that are resampled at a time: memory does not grow with the image."""
 
 _FELT_PX = 4
 """How far a spline feels what stands in for an invalid pixel: beyond it by 0.268**4, 0.5 %."""
@@ -89,6 +95,66 @@ class Resampler:
         """
         shape = (len(layers), *self.target[1].shape)
         return {"shape_out": shape, "roundtrip_coords": False, "return_footprint": False}
+
+
+def resampled(
+    values: NDArray[np.floating],
+    source: tuple[Grid, PixelBox],
+    target: tuple[Grid, PixelBox],
+    relation: Relation,
+) -> NDArray[np.floating]:
+    """Bring an image onto another grid: sharply, or averaged where its pixels are much smaller.
+
+    Parameters
+    ----------
+    values : ndarray, shape (ny, nx), floating
+        Pixels of the source's box, which has those around the target's too (`source_box`); what
+        is not finite counts as missing.
+    source, target
+        Grids and boxes of their pixels.
+    relation
+        Of the target's box to the source's grid, as `overlap.relate` found it; not of one grid.
+
+    Returns
+    -------
+    ndarray, shape of the target's box, type of `values` in native byte order
+        Mean brightness in a pixel of the source at each pixel of the target; NaN where the
+        source has nothing.
+    """
+    grid, box = target
+    result = np.full(box.shape, np.nan, values.dtype.newbyteorder("="))
+    # Blocks that need about as many of the source's pixels, however small those are.
+    side = max(16, round(_BLOCK_PX / math.sqrt(max(1.0, relation.pixel_ratio))))
+    for part in _blocks(box, side):
+        there = _shared(source_box(relation, (grid, part), source[0], None), source[1])
+        if there.is_empty:
+            continue
+        layers = values[_slices(there, source[1])].astype(np.float64)[None]
+        layers[~np.isfinite(layers)] = np.nan
+        resampler = Resampler((source[0], there), (grid, part))
+        bring = resampler.averaged if relation.manner == "averaged" else resampler.sharp
+        with np.errstate(over="ignore"):  # where a spline overshoots the type's largest number
+            result[_slices(part, box)] = bring(layers)[0]
+    return result
+
+
+def _blocks(box: PixelBox, side: int) -> Iterator[PixelBox]:
+    for y in range(box.y0, box.y1, side):
+        for x in range(box.x0, box.x1, side):
+            yield PixelBox(y, min(y + side, box.y1), x, min(x + side, box.x1))
+
+
+def _shared(box: PixelBox, other: PixelBox) -> PixelBox:
+    """Give the pixels that two boxes share."""
+    return PixelBox(
+        max(box.y0, other.y0), min(box.y1, other.y1), max(box.x0, other.x0), min(box.x1, other.x1)
+    )
+
+
+def _slices(part: PixelBox, box: PixelBox) -> tuple[slice, slice]:
+    """Give where a part of a box lies in arrays of the box."""
+    rows = slice(part.y0 - box.y0, part.y1 - box.y0)
+    return rows, slice(part.x0 - box.x0, part.x1 - box.x0)
 
 
 def _widened(lost: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -15,9 +15,11 @@ from soda_service.engine import cut
 from soda_service.engine.header import TextHeader
 from soda_service.engine.headers import HeaderTemplate
 from soda_service.engine.image import Image, PixelBox
+from soda_service.engine.position import inside_pixels
 from soda_service.formats.fits import FitsBuffer
 from soda_service.jobs.mosaic import Mosaic, Mosaicker
 from soda_service.jobs.placing import Place, Placer
+from soda_service.parameters.shapes import parse_pos
 from soda_service.results.rows import PlannedRow
 from soda_service.tiles.reader import TileHandle
 from soda_service.tiles.release import Release
@@ -39,7 +41,8 @@ class BandCut:
     """The FITS file, good until the next band is cut; None where none was asked for."""
 
     science: NDArray[np.floating] | None = None
-    """Values of the science plane, own memory, shape (..., ny, nx); None where not asked for."""
+    """Values of the science plane, own memory, shape (..., ny, nx), NaN where the survey has
+    nothing; None where not asked for."""
 
     note: str = ""
     """What the row's account says of it."""
@@ -72,7 +75,8 @@ class BandCutter:
             When the tile cannot be read there.
         """
         edge = row.options.edge
-        if edge == "trim" or (edge == "pad" and place.is_whole):
+        has_all = edge == "trim" or (edge == "pad" and place.is_whole) or bool(row.shape)
+        if has_all and not row.is_masked:
             return self._cut_inside(row, place, with_file=with_file, with_science=with_science)
         return self._cut_beyond(row, place, with_file=with_file, with_science=with_science)
 
@@ -97,13 +101,13 @@ class BandCutter:
         images = {n: Image(found[n], handle.planes[n].header, handle.planes[n].role) for n in found}
         most = math.prod(place.inside.shape) / math.prod(place.box.shape)
         coverage = _coverage(place, images, most)
-        science = _own_values(images[0]) if with_science else None
+        science = _science(place, images, coverage) if with_science else None
         return BandCut(coverage, buffer.finish() if with_file else None, science)
 
     def _cut_beyond(
         self, row: PlannedRow, place: Place, *, with_file: bool, with_science: bool
     ) -> BandCut:
-        """Cut a box that may have holes: padded, or filled from its tile's neighbours."""
+        """Cut a box that may have holes: padded, filled from neighbouring tiles, or masked."""
         handle, box = place.handle, place.box
         wanted = range(len(handle.planes)) if with_file else sorted({0, _telling(handle)})
         found = {
@@ -111,7 +115,9 @@ class BandCutter:
         }
         bare = _beyond(place)
         mosaic = None
-        if row.options.edge == "mosaic":
+        if row.is_masked:
+            bare |= ~inside_pixels(parse_pos(row.shape), handle.grid, box)
+        elif row.options.edge == "mosaic":
             mosaic = self._mosaicker.fill(place, found, tile=row.tile, band=place.band)
             bare = mosaic.bare
         cards = [*_row_cards(row, box), *(mosaic.cards if mosaic else ())]
@@ -126,7 +132,7 @@ class BandCutter:
         most = 1 - np.count_nonzero(bare) / bare.size
         coverage = mosaic.coverage if mosaic else _coverage(place, images, most)
         file = self._joined(headers, found.values()) if with_file else None
-        science = _own_values(images[0]) if with_science else None
+        science = _science(place, images, coverage) if with_science else None
         return BandCut(coverage, file, science, _note(mosaic) if mosaic else "")
 
     def _joined(self, headers: Sequence[bytes], planes: Iterable[_Pixels]) -> memoryview:
@@ -228,9 +234,16 @@ def _coverage(place: Place, images: dict[int, Image], most: float) -> float:
     return min(cut.coverage(images[0], weight, asked=math.prod(place.box.shape)), most)
 
 
-def _own_values(image: Image) -> NDArray[np.floating]:
-    """Give an image's values in memory of their own, since its pixels lie in the file's buffer."""
-    values = cut.physical(image)
-    if np.may_share_memory(values, image.data):
-        return values.astype(values.dtype.newbyteorder("="))
+def _science(place: Place, images: dict[int, Image], coverage: float) -> NDArray[np.floating]:
+    """Give the science values in memory of their own, since pixels lie in the file's buffer.
+
+    Where no exposure reached, surveys write 0 with a weight of 0: such a pixel is no dark one. A
+    pixel of no weight that has a value, as in the core of a saturated star, keeps it.
+    """
+    values = cut.physical(images[0])
+    if np.may_share_memory(values, images[0].data):
+        values = values.astype(values.dtype.newbyteorder("="))
+    number = _telling(place.handle)
+    if number and coverage < 1:
+        values[(values == 0) & (cut.physical(images[number]) == 0)] = np.nan
     return values

@@ -23,6 +23,7 @@ from soda_service.errors import (
 )
 from soda_service.jobs.cutting import Cutter
 from soda_service.jobs.joining import join_results, plan_facts
+from soda_service.jobs.pictures import PictureSettings
 from soda_service.jobs.placing import Placer
 from soda_service.jobs.planning import plan_cutouts
 from soda_service.jobs.rowwork import cut_for_the_last_time, cut_rows, give_up_row
@@ -115,8 +116,6 @@ def _without_effect(request: CutoutRequest) -> tuple[str, ...]:
     told = []
     if request.email:
         told.append("EMAIL: this service sends no mail; ask for the job's phase instead")
-    if request.response_format in {"fits", "png", "jpeg"}:
-        told.append("RESPONSEFORMAT: has no effect on a job; ask by MAKE_FITS and MAKE_RGB_*")
     return tuple(told)
 
 
@@ -136,13 +135,18 @@ class CutoutJob:
         The releases and what belongs to them.
     settings
         Limits and sizes.
+    pictures
+        How pictures are made where a request does not say; by default as the programs do.
     """
 
     name = "cutout"
 
-    def __init__(self, sky: Sky, settings: CutoutsConfig) -> None:
+    def __init__(
+        self, sky: Sky, settings: CutoutsConfig, pictures: PictureSettings | None = None
+    ) -> None:
         self._sky = sky
         self._settings = settings
+        self._pictures = pictures or PictureSettings()
 
     def _request(
         self, parameters: Sequence[Parameter], files: JobFiles, *, catalogues: Collection[str] = ()
@@ -236,7 +240,7 @@ class CutoutJob:
             rows_of_tiles=dict(chunk.spec.get("rows_of_tiles", ())),
             progress=context.heartbeat,
         )
-        return Cutter(placer, save, is_last=is_last)
+        return Cutter(placer, save, pictures=self._pictures, is_last=is_last)
 
     def give_up_chunk(
         self, context: JobContext, chunk: Chunk, reason: str, *, is_whole: bool

@@ -1,6 +1,6 @@
 """One row at a time: from the tile's pixels to the row's files and its account.
 
-Imports numpy, the engine's colour, errors, formats, naming, results, placing and bands.
+Imports numpy, errors, naming, results, placing, bands, aligning and pictures.
 """
 
 import hashlib
@@ -11,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
-from soda_service.engine import colour, footprint
-from soda_service.engine.orientation import orientation
 from soda_service.errors import (
     BandMissing,
     CutoutError,
@@ -20,20 +18,18 @@ from soda_service.errors import (
     OptionsError,
     SourceUnavailable,
 )
-from soda_service.formats.raster import to_png
+from soda_service.jobs.aligning import Aligner, is_aligned
 from soda_service.jobs.bands import BandCut, BandCutter
+from soda_service.jobs.pictures import Painter, PictureSettings
 from soda_service.jobs.placing import Place, Placer
 from soda_service.naming import WantedFile, wanted_files
 from soda_service.results.rows import FileEntry, Outcome, PlannedRow, Status
-from soda_service.results.tree import media_type_of
+from soda_service.results.tree import media_type_of, thumbnail_path
 
 __all__ = ["Cutter", "Save"]
 
 Save = Callable[[str, Buffer], None]
 """Puts a file at a path below the job's folder."""
-
-_APART_PX = 0.5
-"""Bands whose sky lies farther apart than this make no colour picture."""
 
 
 class Cutter:
@@ -45,11 +41,20 @@ class Cutter:
         Finds the rows' places in the release's tiles.
     save
         Where the files go; what it is given is good until it returns.
+    pictures
+        How pictures are made.
     is_last
         Whether to make what files can be made where data of others are away.
     """
 
-    def __init__(self, placer: Placer, save: Save, *, is_last: bool = False) -> None:
+    def __init__(
+        self,
+        placer: Placer,
+        save: Save,
+        *,
+        pictures: PictureSettings | None = None,
+        is_last: bool = False,
+    ) -> None:
         self.awaited: tuple[type[CutoutError], ...] = () if is_last else (SourceUnavailable,)
         """What keeps a row from being done now."""
         self.release = placer.release
@@ -58,6 +63,10 @@ class Cutter:
         """Where the rows lie in their tiles."""
         self.bands = BandCutter(placer, is_last=is_last)
         """Cuts one band of a row."""
+        self.aligner = Aligner(placer, self.bands)
+        """Brings a band onto another one's grid."""
+        self.painter = Painter(placer.release, pictures or PictureSettings())
+        """Makes pictures of bands."""
         self.save = save
         """Puts a file where it belongs."""
         self._last_name = ""
@@ -90,14 +99,6 @@ class Cutter:
         return self._made[made]
 
 
-def _offset_px(red: Place, other: Place, edge: str) -> float:
-    """Tell how far apart the same sky lies in the boxes of two bands, pixels."""
-    box, other_box = red.output_box(edge), other.output_box(edge)
-    if box == other_box and red.handle.shares_grid(other.handle):
-        return 0.0
-    return footprint.offset_px(red.handle.grid, box, other.handle.grid, other_box)
-
-
 class _RowCut:
     """The work on one row: bands placed and read once, problems collected."""
 
@@ -107,8 +108,15 @@ class _RowCut:
         self._wanted = wanted
         self._places: dict[str, Place | CutoutError] = {}
         self._shown = {band for file in wanted if file.kind != "fits" for band in file.bands}
+        has_face = not self._shown and cutter.painter.has_thumbnails(row)
+        self._face = wanted[0] if has_face and wanted else None
+        """File that stands for the row in a gallery, where it has no picture."""
+        if self._face:
+            self._shown.update(self._face.bands)
         self._science: dict[str, NDArray[np.floating]] = {}
-        """Science planes of the bands in `_shown`, which the row's pictures are made of."""
+        """Science planes of the bands in `_shown`, which pictures and thumbnails are made of."""
+        self._aligned: dict[tuple[str, str], NDArray[np.floating]] = {}
+        """Science planes of bands on the grids of others: (red band, band)."""
         self._coverages: list[float] = []
         self._notes: dict[str, None] = {}
 
@@ -123,6 +131,7 @@ class _RowCut:
                 raise
             except CutoutError as error:
                 problems[str(error)] = error
+        self._save_face()
         is_away = all(isinstance(error, SourceUnavailable) for error in problems.values())
         if problems and is_away and not files:
             raise SourceUnavailable("; ".join(problems))
@@ -200,48 +209,38 @@ class _RowCut:
         return found
 
     def _picture(self, wanted: WantedFile) -> bytes:
-        planes = [self._science_of(band, wanted) for band in wanted.bands]
-        if len({plane.shape for plane in planes}) > 1:
-            sizes = ", ".join(f"{p.shape[1]} x {p.shape[0]}" for p in planes)
-            raise BandMissing(f"no {self._name(wanted)} picture: bands differ in size ({sizes})")
-        if planes[0].ndim > 2:
-            raise BandMissing(f"no {self._name(wanted)} picture: the bands are cubes, not images")
-        self._require_one_grid(wanted)
-        options = self._row.options
-        if wanted.kind == "lupton":
-            rgb = colour.lupton(
-                *planes,
-                minimum=options.rgb_minimum,
-                stretch=options.rgb_stretch,
-                q=options.rgb_asinh,
-            )
-        else:
-            rgb = colour.stiff(*planes)
-        place = self._place(wanted.bands[0])
-        return to_png(orientation(place.handle.grid, place.inside).applied(rgb))
+        planes = [self._needed(band, wanted) for band in wanted.bands]
+        painter, red = self._cutter.painter, self._place(wanted.bands[0])
+        picture = painter.painted(wanted, planes, red, self._row)
+        if painter.has_thumbnails(self._row):
+            self._save_thumbnail(wanted, painter.thumbnail(picture))
+        return painter.encoded(picture, wanted, red, self._row)
 
-    def _require_one_grid(self, wanted: WantedFile) -> None:
-        """Refuse a picture whose bands show the same sky in different pixels."""
-        red, *others = wanted.bands
-        label, edge = self._cutter.release.label, self._row.options.edge
-        for band in others:
-            off_px = _offset_px(self._place(red), self._place(band), edge)
-            if off_px > _APART_PX:
-                raise BandMissing(
-                    f"no {self._name(wanted)} picture: bands are on different grids "
-                    f"({label(band)} is {off_px:.1f} pixels off {label(red)})"
-                )
+    def _needed(self, band: str, wanted: WantedFile) -> NDArray[np.floating]:
+        """Give the values of a picture's band on the grid of its first one."""
+        try:
+            place = self._place(band)
+            if len(place.handle.planes[0].shape) == 2:
+                return self._science_of(place, self._place(wanted.bands[0]))
+        except (NoCoverage, OptionsError, SourceUnavailable):
+            raise
+        except CutoutError as error:
+            label = self._cutter.release.label(band)
+            text = f"no {self._name(wanted)} picture, band {label} is missing: {error}"
+            raise BandMissing(text) from error
+        raise BandMissing(f"no {self._name(wanted)} picture: the bands are cubes, not images")
 
-    def _science_of(self, band: str, wanted: WantedFile) -> NDArray[np.floating]:
+    def _science_of(self, place: Place, red: Place) -> NDArray[np.floating]:
+        """Give the values of a band on the grid of another one."""
+        band = place.band
+        if not is_aligned(red, place, self._row.options.edge):
+            if (red.band, band) not in self._aligned:
+                found = self._cutter.aligner.science(self._row, red, band)
+                self._coverages.append(float(np.isfinite(found).mean()))
+                self._aligned[red.band, band] = found
+            return self._aligned[red.band, band]
         if band not in self._science:
-            try:
-                self._cut(band, with_file=False)
-            except (NoCoverage, OptionsError, SourceUnavailable):
-                raise
-            except CutoutError as error:
-                label = self._cutter.release.label(band)
-                text = f"no {self._name(wanted)} picture, band {label} is missing: {error}"
-                raise BandMissing(text) from error
+            self._cut(band, with_file=False)
         return self._science[band]
 
     def _name(self, wanted: WantedFile) -> str:
@@ -256,3 +255,14 @@ class _RowCut:
         return FileEntry(
             name, path, wanted.kind, wanted.bands, media_type_of(name), size_bytes, digest
         )
+
+    def _save_face(self) -> None:
+        """Make a thumbnail of a row without picture."""
+        plane = self._science.get(self._face.bands[0]) if self._face else None
+        if self._face is not None and plane is not None and plane.ndim == 2:
+            place = self._place(self._face.bands[0])
+            small = self._cutter.painter.grey_thumbnail(plane, place, self._row)
+            self._save_thumbnail(self._face, small)
+
+    def _save_thumbnail(self, wanted: WantedFile, data: bytes) -> None:
+        self._cutter.save(thumbnail_path(f"{self._row.stem}{wanted.ending}"), data)

@@ -27,7 +27,10 @@ _HEADER_BYTES = 2 * _BLOCK
 """Header of a plane of a survey's tile: some 70 cards."""
 
 _PNG_RATIO = 0.65
-"""Bytes of a colour PNG over 3 bytes a pixel (ENGINE section 3: 0.62 to 0.64 for STIFF)."""
+"""Bytes of a colour PNG over 3 bytes a pixel (docs/performance.md: about 0.6 for STIFF)."""
+
+_JPEG_RATIO = 0.25
+"""The same of a JPEG of the default quality."""
 
 
 @dataclass(slots=True)
@@ -127,10 +130,12 @@ def _size_of(options: CutoutOptions, release: Release) -> tuple[int, int]:
     nx = options.xpix or max(1, round(options.xsize_arcmin * 60 / scale))
     ny = options.ypix or max(1, round(options.ysize_arcmin * 60 / scale))
     planes = len(release.planes) or 1
+    ratio = _JPEG_RATIO if options.response_format == "jpeg" else _PNG_RATIO
     sizes = {
         "fits": planes * (_HEADER_BYTES + -(-4 * nx * ny // _BLOCK) * _BLOCK),
-        "stiff": int(3 * nx * ny * _PNG_RATIO),
-        "lupton": int(3 * nx * ny * _PNG_RATIO),
+        "stiff": int(3 * nx * ny * ratio),
+        "lupton": int(3 * nx * ny * ratio),
+        "grey": int(nx * ny * ratio),
     }
     wanted = wanted_files(options, release.labels)
     return len(wanted), sum(sizes[file.kind] for file in wanted)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
@@ -15,7 +16,10 @@ from numpy.typing import NDArray
 
 from soda_service.engine import footprint
 from soda_service.engine.image import PixelBox
+from soda_service.engine.position import touched_box
 from soda_service.errors import Fault, NoCoverage, OptionsError
+from soda_service.parameters.parsing import shorten
+from soda_service.parameters.shapes import parse_pos
 from soda_service.parameters.table import PIXELS_MAX
 from soda_service.results.rows import PlannedRow
 from soda_service.tiles.index import TileIndex
@@ -171,6 +175,8 @@ class Placer:
         handle = self.open(row.tile, band)
         if row.centre_ra_deg is None or row.centre_dec_deg is None:
             raise NoCoverage("the row has no position")
+        if row.shape:
+            return _place_of_shape(row, band, handle)
         position = row.centre_ra_deg, row.centre_dec_deg
         group = self._groups.get(row.tile)
         if group is None or not group.has(position):
@@ -182,6 +188,23 @@ class Placer:
         if inside.is_empty:
             raise NoCoverage(f"no pixel of tile {row.tile} at this position")
         return Place(band, handle, box, inside)
+
+
+def _place_of_shape(row: PlannedRow, band: str, handle: TileHandle) -> Place:
+    """Find the pixels of a tile that a shape touches; it is clipped to the tile (SODA-12)."""
+    box = touched_box(_shape(row.shape), handle.grid, handle.shape)
+    if box is None:
+        raise NoCoverage(f"no pixel of tile {row.tile} in {shorten(row.shape)}")
+    _require_room(handle, math.prod(box.shape))
+    if max(box.shape) > PIXELS_MAX:
+        ny, nx = box.shape
+        message = f"{nx} x {ny} pixels asked for; never more than {PIXELS_MAX} along a side are cut"
+        raise OptionsError((Fault(message),))
+    return Place(band, handle, box, box)
+
+
+_shape = lru_cache(maxsize=256)(parse_pos)
+"""Rows of a job share few shapes."""
 
 
 def _require_room(handle: TileHandle, pixels: int) -> None:

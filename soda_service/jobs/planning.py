@@ -179,9 +179,9 @@ class _Spool:
 def _contents(planned: PlannedRow, release: Release) -> Iterator[tuple[str, object]]:
     """Give each file's ending with all that its bytes depend on."""
     options = planned.options
-    box = _box_options(options)
+    box, cut = _box_options(options), (planned.shape, planned.is_masked)
     for wanted in wanted_files(options, release.labels):
-        place = (planned.folder, planned.centre_ra_deg, planned.centre_dec_deg, box)
+        place = (planned.folder, planned.centre_ra_deg, planned.centre_dec_deg, box, *cut)
         looks = (options.rgb_minimum, options.rgb_stretch, options.rgb_asinh)
         yield wanted.ending, (place, looks if wanted.kind == "lupton" else None)
 

@@ -21,7 +21,13 @@ from soda_service.parameters.table import OPTION_NAMES, PARAMETERS, Kind, Limits
 from soda_service.parameters.values import CutoutOptions, Triplet
 from soda_service.tiles.release import Release
 
-__all__ = ["apply_options", "check_makes_something", "complete_options", "default_options"]
+__all__ = [
+    "apply_options",
+    "check_makes_something",
+    "complete_options",
+    "default_options",
+    "picture_format",
+]
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -30,6 +36,8 @@ _FIELDS: Mapping[str, str] = MappingProxyType(
     | {"XSIZE": "xsize_arcmin", "YSIZE": "ysize_arcmin"}
 )
 """Option -> field of `CutoutOptions`."""
+
+_FORMAT = "RESPONSEFORMAT"
 
 _SIZES = ("XSIZE", "YSIZE")
 _PIXELS = ("XPIX", "YPIX")
@@ -95,6 +103,7 @@ def apply_options(
         Of the levels below.
     texts
         By option name in upper case; names that are no options and blank texts are passed over.
+        With a job's RESPONSEFORMAT, if that is a valid one.
 
     Raises
     ------
@@ -112,11 +121,19 @@ def apply_options(
     faults.extend(_size_faults(texts))
     if faults:
         raise OptionsError(tuple(faults))
+    if text := texts.get(_FORMAT, "").strip():
+        word = parse_value(PARAMETERS[_FORMAT], text, release=release)
+        changes["response_format"] = picture_format(word)
     # A size in arcmin puts the size in pixels of a lower level out of effect.
     for size, pixels in (("xsize_arcmin", "xpix"), ("ysize_arcmin", "ypix")):
         if size in changes:
             changes[pixels] = None
     return replace(options, **changes) if changes else options
+
+
+def picture_format(word: str) -> str:
+    """Give the format of pictures that RESPONSEFORMAT asks for; empty where that is none."""
+    return word if word in {"png", "jpeg"} else ""
 
 
 def check_makes_something(options: CutoutOptions, release: Release) -> tuple[Fault, ...]:

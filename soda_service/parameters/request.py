@@ -6,13 +6,19 @@ Imports the other modules of `parameters`, `tiles.release`, `errors`, `uws.model
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import BinaryIO, Protocol
 
 from soda_service.errors import Fault, OptionsError, UnknownRelease
 from soda_service.parameters.csvtext import explain_bytes
 from soda_service.parameters.hints import suggest
-from soda_service.parameters.options import apply_options, check_makes_something, default_options
+from soda_service.parameters.options import (
+    apply_options,
+    check_makes_something,
+    default_options,
+    picture_format,
+)
 from soda_service.parameters.parsing import (
     Centre,
     InvalidText,
@@ -47,6 +53,8 @@ FAULTS_MAX = 100
 
 _EXPLAINED_BYTES = 2**14
 """How much of a value kept by reference is looked at: 4096 characters of 4 bytes stay inline."""
+
+_FORMAT = "RESPONSEFORMAT"
 
 _NO_CENTRE = Centre(None, None, None)
 _WAYS = "RA and DEC, or COADD_OBJECT_ID, or a table as POSITIONS"
@@ -123,6 +131,7 @@ def parse_request(
         raise _refusal(faults)
     words = _read_words(texts, release, faults)
     options = _read_options(texts, release, faults, has_table=has_table)
+    options = replace(options, response_format=picture_format(words.get(_FORMAT, "")))
     centre = _NO_CENTRE if has_table else _read_centre(texts, release, faults)
     if faults:
         raise _refusal(faults)
@@ -136,17 +145,20 @@ def parse_request(
         object_id=centre.object_id,
         job_name=words.get("JOBNAME") or words.get("RUNID", ""),
         email=words.get("EMAIL", ""),
-        response_format=words.get("RESPONSEFORMAT", ""),
+        response_format=words.get(_FORMAT, ""),
         warnings=warnings + _warn_of_idle(parameters),
     )
 
 
 def job_options(parameters: Sequence[Parameter]) -> dict[str, str]:
-    """Give the texts of a job's cutout options, by name, for the rows of its table."""
+    """Give the texts of a job's cutout options, by name, for the rows of its table.
+
+    With RESPONSEFORMAT, which is the same for all rows.
+    """
     return {
         parameter.name.upper(): parameter.value
         for parameter in parameters
-        if parameter.name.upper() in OPTION_NAMES and parameter.value.strip()
+        if parameter.name.upper() in {*OPTION_NAMES, _FORMAT} and parameter.value.strip()
     }
 
 
@@ -288,7 +300,8 @@ def _read_options(
     """Read the options of the job; adds what is wrong to `faults`."""
     options = default_options(release)
     try:
-        options = apply_options(options, texts, release=release)
+        changes = {name: text for name, text in texts.items() if name != _FORMAT}
+        options = apply_options(options, changes, release=release)
     except OptionsError as error:
         faults.extend(error.faults)
     else:

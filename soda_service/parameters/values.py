@@ -34,6 +34,8 @@ class CutoutOptions:
     rgb_minimum: float
     rgb_stretch: float
     rgb_asinh: float
+    response_format: str = ""
+    """`png` or `jpeg`: pictures only, in that format; empty: FITS files, and pictures as PNG."""
 
 
 @dataclass(frozen=True, slots=True)

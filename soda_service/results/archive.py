@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from soda_service.results.tree import is_public
+from soda_service.results.tree import is_public, is_result
 from uws.files import JobFiles
 
 __all__ = ["archive_size", "stream_archive"]
@@ -23,7 +23,8 @@ _PIECE = 1 << 20
 
 def _members(files: JobFiles, job_id: str) -> Iterator[tuple[str, int]]:
     for key in files.keys(job_id):
-        if is_public(key.removeprefix(f"{job_id}/")):
+        path = key.removeprefix(f"{job_id}/")
+        if is_public(path) and is_result(path):
             yield key, files.stat(key).size_bytes
 
 

@@ -78,6 +78,12 @@ class PlannedRow:
     repeats: tuple[str, ...] = ()
     """Endings of files that an earlier row of the job makes as well, under the same name."""
 
+    shape: str = ""
+    """The shape on the sky that is cut out, as POS writes it; empty: a box about the centre."""
+
+    is_masked: bool = False
+    """Whether pixels outside the shape are blanked."""
+
     def is_repeated(self, entry: FileEntry) -> bool:
         """Tell whether an earlier row of the job made this file as well."""
         return entry.name.removeprefix(self.stem) in self.repeats
@@ -137,6 +143,8 @@ class Row:
         }
         if p.extra:
             content["x"] = dict(p.extra)
+        if p.shape:
+            content["s"] = [p.shape, p.is_masked]
         if self.outcome is not None:
             content["r"] = asdict(self.outcome)
         return json.dumps(content, separators=(",", ":")).encode() + b"\n"
@@ -168,6 +176,7 @@ class Row:
             content.get("x", {}),
             suffix,
             tuple(repeats),
+            *content.get("s", ()),
         )
         done = content.get("r")
         return cls(planned, None if done is None else _outcome_from(done))

@@ -8,6 +8,7 @@ __all__ = [
     "NO_OVERLAP",
     "SUMMARY",
     "is_public",
+    "is_result",
     "lines_key",
     "lines_prefix",
     "log_name",
@@ -16,6 +17,7 @@ __all__ = [
     "plan_prefix",
     "plan_summary_key",
     "positions_name",
+    "thumbnail_path",
 ]
 
 SUMMARY = "summary.json"
@@ -24,8 +26,10 @@ MANIFEST_CSV = "manifest.csv"
 NO_OVERLAP = "no-overlap.txt"
 
 _WORK = ".work"
+_THUMBNAILS = "thumbnails"
 _MEDIA_TYPES = {
     ".fits": "application/fits",
+    ".jpg": "image/jpeg",
     ".png": "image/png",
     ".json": "application/json",
     ".vot": "application/x-votable+xml",
@@ -75,6 +79,20 @@ def is_public(path: str) -> bool:
     """Whether a path below the job's folder is for clients: no hidden part, no way out."""
     parts = PurePosixPath(path).parts
     return bool(parts) and path[0] != "/" and all(part[0] != "." for part in parts)
+
+
+def thumbnail_path(name: str) -> str:
+    """Path below the job's folder of the small picture that stands for a file in a gallery.
+
+    File names are unique in a job.
+    """
+    return f"{_THUMBNAILS}/{name}.jpg"
+
+
+def is_result(path: str) -> bool:
+    """Whether a public path is one of the job's results: thumbnails are not."""
+    parts = PurePosixPath(path).parts
+    return not (len(parts) == 2 and parts[0] == _THUMBNAILS)
 
 
 def media_type_of(name: str) -> str:

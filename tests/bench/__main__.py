@@ -10,7 +10,16 @@ from tests.bench.figures import environment, table, with_tables
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 
-PARTS = ("small_jobs", "documents", "waiters", "overhead", "planning", "cutting", "whole")
+PARTS = (
+    "small_jobs",
+    "documents",
+    "waiters",
+    "overhead",
+    "planning",
+    "cutting",
+    "pictures",
+    "whole",
+)
 """Modules with a function `measure`, in the order of the page."""
 
 SLOW = ("million",)

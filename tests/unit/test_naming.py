@@ -1,10 +1,14 @@
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soda_service.naming import FileNamer, position_key, sexagecimal
+from soda_service.naming import FileNamer, position_key, sexagecimal, wanted_files
+from soda_service.parameters.options import default_options
+from soda_service.tiles.release import Band, Release
 
 
 @pytest.mark.parametrize(
@@ -69,3 +73,38 @@ def test_no_file_name_ever_means_two_contents(rows: list[list[tuple[str, int]]])
         assert set(repeats) == {e for e, _ in files if (number, e) in meaning}
         for ending, content in files:
             assert meaning.setdefault((number, ending), content) == content
+
+
+def spelled(bands: Sequence[str]) -> str:
+    return "".join(bands)
+
+
+@pytest.mark.parametrize(
+    ("changes", "endings"),
+    [
+        ({}, ["_i.fits"]),
+        ({"make_rgb_stiff": True}, ["_i.fits", "_r.fits", "_g.fits", "_irg_stiff.png"]),
+        ({"response_format": "png"}, ["_i.png"]),
+        ({"response_format": "jpeg", "colors_fits": ("g", "r")}, ["_g.jpg", "_r.jpg"]),
+        (
+            {"response_format": "jpeg", "make_rgb_stiff": True, "make_rgb_lupton": True},
+            ["_irg_stiff.jpg", "_irg_lupton.jpg"],
+        ),
+        ({"response_format": "png", "make_rgb_lupton": True}, ["_irg_lupton.png"]),
+        (
+            {"response_format": "png", "make_rgb_lupton": True, "make_fits": False},
+            ["_irg_lupton.png"],
+        ),
+    ],
+)
+def test_wanted_files(changes: dict[str, object], endings: list[str]) -> None:
+    bands = tuple(Band(name) for name in "gri")
+    release = Release(name="R", title="", bands=bands, root="", path_template="")
+    files = wanted_files(replace(default_options(release), **changes), spelled)
+    assert [file.ending for file in files] == endings
+    assert [file.is_jpeg for file in files] == [ending.endswith("jpg") for ending in endings]
+    kinds = {"fits": "fits", "stiff": "stiff", "lupton": "lupton"}
+    for file in files:
+        name = file.ending.rpartition(".")[0].rpartition("_")[2]
+        grey = "fits" if file.ending.endswith("fits") else "grey"
+        assert file.kind == kinds.get(name, grey)

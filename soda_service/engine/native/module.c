@@ -6,6 +6,8 @@
 
 #include "rows.h"
 
+extern PyMethodDef picture_methods[]; /* pictures.c */
+
 enum { HEAP, STARTS, LENGTHS, MARKS, SCALES, ZEROS, BLANKS, N_BUFFERS };
 
 static void release(Py_buffer *views, int n)
@@ -236,5 +238,10 @@ static struct PyModuleDef definition = {
 PyMODINIT_FUNC PyInit__native(void)
 {
     make_randoms();
-    return PyModule_Create(&definition);
+    PyObject *module = PyModule_Create(&definition);
+    if (module && PyModule_AddFunctions(module, picture_methods)) {
+        Py_DECREF(module);
+        return NULL;
+    }
+    return module;
 }

@@ -1,178 +1,291 @@
-import math
+"""What all methods of making pictures have in common."""
 
 import numpy as np
 import pytest
-from astropy.visualization import make_lupton_rgb
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from soda_service.engine import colour
-from soda_service.engine.colour import STRETCHES, lupton, stiff
+from soda_service.engine import colour, compiled
+from tests.unit.engine.paintings import METHODS, NATIVE, Picture, both_ways, needs_native, sky, ways
 
-Bands = tuple[NDArray[np.generic], NDArray[np.generic], NDArray[np.generic]]
-
-
-def sky(shape: tuple[int, int], dtype: str = "f4", seed: int = 1) -> Bands:
-    """Three bands: noise of their own, sources in common, some of them far too bright."""
-    rng = np.random.default_rng(seed)
-    sources = rng.exponential(8.0, shape) ** 2.5 * (rng.random(shape) > 0.9)
-    red, green, blue = (
-        (rng.normal(2.0, 3.0, shape) + factor * sources).astype(dtype) for factor in (1, 0.7, 0.3)
-    )
-    return red, green, blue
+by_each = pytest.mark.parametrize("name", METHODS)
+in_colour = pytest.mark.parametrize("name", ["lupton", "stiff"])
 
 
-def test_stretches_are_by_name() -> None:
-    assert dict(STRETCHES) == {"lupton": lupton, "stiff": stiff}
-
-
-@pytest.mark.parametrize("name", STRETCHES)
+@in_colour
 def test_bands_of_different_shape_are_refused(name: str) -> None:
-    options = {"minimum": 1.0, "stretch": 5.0, "q": 8.0} if name == "lupton" else {}
     bands = np.zeros((3, 4)), np.zeros((3, 4)), np.zeros((4, 3))
     with pytest.raises(ValueError, match=r"bands differ in shape: \(3, 4\), \(3, 4\), \(4, 3\)"):
-        STRETCHES[name](*bands, **options)
+        METHODS[name](bands)
 
 
-@pytest.mark.parametrize(("stretch", "q"), [(0.0, 8.0), (math.nan, 8.0), (5.0, -1.0)])
-def test_lupton_refuses_impossible_settings(stretch: float, q: float) -> None:
-    with pytest.raises(ValueError, match="stretch must be positive and q not negative"):
-        lupton(*sky((2, 2)), minimum=0.0, stretch=stretch, q=q)
+@by_each
+@pytest.mark.parametrize("shape", [(), (5,), (2, 3, 4)], ids=str)
+def test_what_is_no_image_is_refused(name: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=f"bands must have two axes, found {len(shape)}"):
+        METHODS[name]([np.zeros(shape)] * 3)
 
 
+@ways
+@by_each
 @pytest.mark.parametrize(
-    ("minimum", "stretch", "q"),
-    [(1.0, 50.0, 10.0), (0.0, 5.0, 8.0), (-3.0, 0.5, 20.0), (2.0, 100.0, 0.0), (1.0, 3.0, 1e12)],
+    ("out", "fault"),
+    [
+        (np.zeros((6, 5, 3), "u1"), r"out must be uint8 of shape \(5, 6.*found uint8 of \(6, 5"),
+        (np.zeros((5, 6, 4), "u1"), r"out must be uint8 of shape \(5, 6.*found uint8 of \(5, 6, 4"),
+        (np.zeros((5, 6, 3), "i1"), r"out must be uint8 .*found int8"),
+        (np.zeros((5, 6, 3), "f4"), r"out must be uint8 .*found float32"),
+    ],
+    ids=["shape", "channels", "signed", "float"],
 )
-@pytest.mark.parametrize("dtype", ["f4", ">f4", "f8", "i2"])
-def test_lupton_is_astropys(minimum: float, stretch: float, q: float, dtype: str) -> None:
-    bands = sky((201, 300), dtype)
-    doubles = [band.astype("f8") for band in bands]
-    with np.errstate(all="ignore"):
-        expected = make_lupton_rgb(*doubles, minimum=minimum, stretch=stretch, Q=q)
-    found = lupton(*bands, minimum=minimum, stretch=stretch, q=q)
-    difference = np.abs(found.astype(int) - expected)
-    assert difference.max() <= 1
-    # Integers make the same few quotients again and again, some just at a level's edge.
-    assert np.mean(difference > 0) < (1e-2 if dtype == "i2" else 1e-4)
-    assert (found == 255).any()
+def test_an_output_that_does_not_fit_is_refused(
+    name: str, out: NDArray[np.generic], fault: str, native: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "native", native)
+    with pytest.raises(ValueError, match=fault):
+        METHODS[name](sky((5, 6)), out)
 
 
-def naive_stiff(*bands: NDArray[np.generic], chunk_px: int = 2_097_152) -> NDArray[np.uint8]:
-    """STIFF's defaults, formula by formula in double precision, with sorted arrays."""
-    values = []
-    for band in bands:
-        pixels = band.astype("f8").ravel()
-        skies, whites = [], []
-        for start in range(0, pixels.size, chunk_px):
-            ordered = np.sort(pixels[start : start + chunk_px])
-            n, h = ordered.size, ordered.size // 2
-            skies.append(ordered[h] if n % 2 else (ordered[h - 1] + ordered[h]) / 2)
-            rank = math.floor(0.999 * (h - 0.5001)) + (1 if n % 2 else 0)
-            whites.append(ordered[h + rank])
-        back, white = np.median(skies), np.median(whites)
-        black = (white * 0.001 - back) / (0.001 - 1)
-        values.append((band.astype("f8") - black) / (white - black))
-    intensity = sum(np.maximum(value, 0) for value in values) / 3
-    a, b, c = (np.minimum(value, 1) for value in values)
-    grey = []
-    for own, other, third in ((a, b, c), (b, a, c), (c, a, b)):
-        f = np.maximum(0, intensity + (2 * own - other - third) / 3)
-        f = np.where(intensity > 1e-15, f, intensity)
-        grey.append(np.floor(np.minimum(255, 255 * f ** (1 / 2.2) + 0.5)))
-    return np.stack(grey, axis=-1).astype("u1")
+@ways
+@in_colour
+def test_an_output_that_is_read_only_is_refused(
+    name: str, native: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "native", native)
+    out = np.zeros((5, 6, 3), "u1")
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match="out is read-only"):
+        METHODS[name](sky((5, 6)), out)
 
 
-@pytest.mark.parametrize("shape", [(228, 228), (5, 7), (1, 9), (9, 1), (301, 77)], ids=str)
-@pytest.mark.parametrize("dtype", ["f4", ">f4", "i2"])
-def test_stiff_is_its_formulas(shape: tuple[int, int], dtype: str) -> None:
-    bands = sky(shape, dtype)
-    difference = np.abs(stiff(*bands).astype(int) - naive_stiff(*bands))
-    assert difference.max() <= 1
-    assert np.mean(difference > 0) < 1e-3
+def laid_out(around: Picture, layout: str) -> Picture:
+    """Give a part of an array of shape (90, 90, ...) as rows of 20 by 30 pixels."""
+    match layout:
+        case "plain":
+            return around[10:30, 40:70]
+        case "upside-down":
+            return around[30:10:-1, 40:70]
+        case "mirrored":
+            return around[10:30, 70:40:-1]
+        case "turned":
+            return around[10:40, 40:60].swapaxes(0, 1)
+        case "turned-back":
+            return around[40:10:-1, 60:40:-1].swapaxes(0, 1)
+        case _:
+            return around[80:40:-2, ::3]
 
 
-def test_stiff_takes_the_median_of_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(colour, "_STIFF_CHUNK_PX", 1000)
-    bands = sky((70, 50))
-    bands[0][:15] += 100
-    difference = np.abs(stiff(*bands).astype(int) - naive_stiff(*bands, chunk_px=1000))
-    assert difference.max() <= 1
-    assert np.abs(stiff(*bands).astype(int) - naive_stiff(*bands)).max() > 1
+@ways
+@by_each
+@pytest.mark.parametrize(
+    "layout", ["plain", "upside-down", "mirrored", "turned", "turned-back", "scattered"]
+)
+def test_pictures_are_painted_where_they_belong(
+    name: str, layout: str, native: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "native", native)
+    bands = sky((20, 30))
+    expected = METHODS[name](bands)
+    assert len(np.unique(expected)) > 50
+    around = np.full((90, 90, *expected.shape[2:]), 77, "u1")
+    out = laid_out(around, layout)
+    assert METHODS[name](bands, out) is out
+    np.testing.assert_array_equal(out, expected)
+    out[...] = 77
+    assert (around == 77).all()
 
 
-def test_stiff_of_known_values() -> None:
-    # Median 2 and white 4: black = (0.004 - 2) / -0.999 = 1.998, so 4 is full and 0 is nothing.
-    band = np.array([[0.0, 1.0, 2.0, 3.0, 4.0]])
-    middle = 255 * ((3 - 1.997998) / (4 - 1.997998)) ** (1 / 2.2) + 0.5
-    sky_level = 255 * 0.001 ** (1 / 2.2) + 0.5
-    expected = [0, 0, int(sky_level), int(middle), 255]
-    assert stiff(band, band, band)[0].tolist() == [[level] * 3 for level in expected]
+@ways
+@in_colour
+def test_channels_may_lie_at_any_distance(
+    name: str, native: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "native", native)
+    bands = sky((20, 30))
+    planes = np.empty((3, 20, 30), "u1")
+    METHODS[name](bands, np.moveaxis(planes[::-1], 0, -1))
+    np.testing.assert_array_equal(np.moveaxis(planes[::-1], 0, -1), METHODS[name](bands))
 
 
-@pytest.mark.parametrize("name", STRETCHES)
+@ways
+@by_each
 @pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf], ids=str)
-def test_what_is_no_number_is_black_and_harms_nothing_else(name: str, hole: float) -> None:
-    options = {"minimum": 1.0, "stretch": 5.0, "q": 8.0} if name == "lupton" else {}
+@pytest.mark.parametrize("band", [0, 1, 2])
+def test_what_is_no_number_is_black_and_harms_nothing_else(
+    name: str, hole: float, band: int, native: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "native", native)
     bands = sky((50, 60))
-    bands[1][10:20, :7] = hole
-    rgb = STRETCHES[name](*bands, **options)
-    assert not rgb[10:20, :7].any()
-    assert rgb[20:].any()
+    bands[0 if "grey" in name else band][10:20, :7] = hole
+    picture = METHODS[name](bands)
+    assert not picture[10:20, :7].any()
+    assert picture[20:].any()
 
 
-@pytest.mark.parametrize("name", STRETCHES)
+@ways
+@by_each
 @pytest.mark.parametrize("value", [1e30, 3e38, -3e38, 1e300, 1e-40], ids=str)
-def test_no_pixel_is_left_to_the_machine(name: str, value: float) -> None:
+def test_no_pixel_is_left_to_the_machine(
+    name: str, value: float, native: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A grey level made of NaN differs between machines; numpy warns, which here is an error."""
-    options = {"minimum": 1.0, "stretch": 5.0, "q": 8.0} if name == "lupton" else {}
+    monkeypatch.setattr(compiled, "native", native)
     bands = sky((50, 60), "f8")
     for band in (bands[0], bands[2]):
         band[3:5, :9] = value
-    rgb = STRETCHES[name](*bands, **options)
+    picture = METHODS[name](bands)
     if value == 1e300 or (name == "lupton" and abs(value) == 3e38):
-        assert not rgb[3:5, :9].any()
-    assert rgb[20:].any()
+        assert not picture[3:5, :9].any()
+    if name == "lupton":
+        assert picture[20:].any()
 
 
-@pytest.mark.parametrize(
-    ("minimum", "stretch", "q"),
-    [(1e300, 5.0, 8.0), (1.0, 1e-300, 8.0), (1.0, 1e-36, 1e30), (1.0, 1e30, 1e-36)],
-    ids=str,
-)
-def test_lupton_of_extreme_settings_has_no_chance_pixels(
-    minimum: float, stretch: float, q: float
+@ways
+@by_each
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0)], ids=str)
+def test_pictures_of_nothing_are_empty(
+    name: str, shape: tuple[int, int], native: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rgb = lupton(*sky((50, 60)), minimum=minimum, stretch=stretch, q=q)
-    assert not rgb.any()
+    monkeypatch.setattr(compiled, "native", native)
+    assert METHODS[name]([np.zeros(shape)] * 3).shape[:2] == shape
 
 
-def test_stiff_measures_levels_without_nan() -> None:
-    bands = sky((50, 60))
-    holed = tuple(np.vstack([band, np.full((30, 60), np.nan)]) for band in bands)
-    np.testing.assert_array_equal(stiff(*holed)[:50], stiff(*bands))
+@ways
+@by_each
+@pytest.mark.parametrize("shape", [(1, 1), (1, 70), (70, 1), (2, 20_000), (3, 515)], ids=str)
+def test_strips_join_without_seam(
+    name: str, shape: tuple[int, int], native: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pixel's levels are the same wherever it stands: those of a picture of one column."""
+    monkeypatch.setattr(compiled, "native", native)
+    bands = sky(shape)
+    picture = METHODS[name](bands)
+    monkeypatch.setattr(colour, "_STRIP_PX", 7)
+    tall = METHODS[name]([band.reshape(-1, 1) for band in bands])
+    np.testing.assert_array_equal(picture, tall.reshape(picture.shape))
 
 
-@pytest.mark.parametrize("shape", [(40, 30), (1, 1), (2, 1), (1, 2), (0, 5)], ids=str)
-@pytest.mark.parametrize("value", [0.0, 7.5, -3.0, np.nan], ids=str)
-def test_stiff_of_a_constant_is_black(shape: tuple[int, int], value: float) -> None:
-    band = np.full(shape, value, "f4")
-    rgb = stiff(band, band, band)
-    assert rgb.shape == (*shape, 3)
-    assert not rgb.any()
+@ways
+@by_each
+@pytest.mark.parametrize("dtype", [">f4", "f8", ">f8", "i2", ">i2", "u1", ">i4"])
+def test_pixels_of_any_type_are_taken(
+    name: str, dtype: str, native: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "native", native)
+    bands = [np.clip(band, 0, 255).astype(dtype) for band in sky((50, 60))]
+    expected = METHODS[name]([band.astype("f4") for band in bands])
+    np.testing.assert_array_equal(METHODS[name](bands), expected)
+    apart = [np.repeat(band, 3, axis=1)[:, ::3] for band in bands]
+    np.testing.assert_array_equal(METHODS[name](apart), expected)
 
 
-def test_picture_keeps_the_order_of_rows() -> None:
-    red = np.zeros((60, 40), "f4")
-    red[3, 5] = 100.0
-    none = np.zeros_like(red)
-    rgb = lupton(red, none, none, minimum=0.0, stretch=5.0, q=8.0)
-    assert np.argwhere(rgb).tolist() == [[3, 5, 0]]
+@needs_native
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from(sorted(METHODS)),
+    planes=hnp.arrays(
+        np.float32,
+        st.tuples(st.just(3), st.integers(1, 9), st.integers(1, 9)),
+        elements=st.floats(width=32) | st.integers(-3, 60).map(float),
+    ),
+    is_big=st.booleans(),
+)
+def test_compiled_loops_and_numpy_give_the_same_bytes(
+    name: str, planes: NDArray[np.float32], is_big: bool
+) -> None:
+    bands = planes.astype(">f4") if is_big else planes
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        one, other = both_ways(lambda: METHODS[name](bands), monkeypatch)
+    np.testing.assert_array_equal(one, other)
 
 
-def test_blocks_join_without_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    bands = sky((64, 50))
-    whole = stiff(*bands), lupton(*bands, minimum=1.0, stretch=5.0, q=8.0)
-    monkeypatch.setattr(colour, "_BLOCK_PX", 777)
-    pieces = stiff(*bands), lupton(*bands, minimum=1.0, stretch=5.0, q=8.0)
-    for one, other in zip(whole, pieces, strict=True):
-        np.testing.assert_array_equal(one, other)
+def of_any_bits(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Floats of all kinds: half of them of any bits, NaN, infinities and denormals among them."""
+    noise = rng.normal(3.0, 10.0, shape).astype("f4")
+    bits = rng.integers(0, 1 << 32, shape, dtype="u4").view("f4")
+    return np.where(rng.random(shape) < 0.5, noise, bits)
+
+
+MANUAL = {"min_type": "manual", "min_level": -4.0, "max_type": "manual", "max_level": 40.0}
+"""Levels where the ordinary values are: among all floats nothing between would be seen."""
+
+
+@needs_native
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("lupton", {}), ("stiff", MANUAL), ("stiff-vivid", MANUAL), ("grey", MANUAL)],
+    ids=["lupton", "stiff", "stiff-vivid", "grey"],
+)
+@pytest.mark.parametrize("seed", range(5))
+def test_compiled_loops_and_numpy_give_the_same_bytes_of_any_bits(
+    name: str, options: dict[str, float], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bands = of_any_bits(np.random.default_rng(seed), (3, 101, 97 + seed))
+    one, other = both_ways(lambda: METHODS[name](bands, **options), monkeypatch)
+    np.testing.assert_array_equal(one, other)
+    assert len(np.unique(one)) > 150
+
+
+@needs_native
+@pytest.mark.parametrize(
+    ("gamma", "saturation"), [(0.001, 1.0), (0.3, 0.0), (1.0, 10.0), (10.0, 0.7)], ids=str
+)
+def test_compiled_loops_and_numpy_give_the_same_bytes_by_any_setting(
+    gamma: float, saturation: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bands = sky((90, 101))
+    options = {"gamma": gamma, "saturation": saturation}
+    one, other = both_ways(lambda: METHODS["stiff"](bands, **options), monkeypatch)
+    np.testing.assert_array_equal(one, other)
+
+
+def floats(*shape: int) -> NDArray[np.float32]:
+    return np.zeros(shape, "f4")
+
+
+TABLE = np.zeros(2, "u4"), 0x3F000000, 23
+WHERE_TO = np.zeros((2, 3, 3), "u1")
+
+
+@needs_native
+@pytest.mark.parametrize(
+    ("loop", "arguments", "fault"),
+    [
+        ("paint_lupton", (*[floats(6)] * 2, floats(5), 0, 1, 1, WHERE_TO), "bands are no float32"),
+        ("paint_lupton", (*[floats(6)] * 3, 0, 1, 1, WHERE_TO[0]), "no array of bytes"),
+        ("paint_lupton", (*[floats(6)] * 3, 0, 1, 1, WHERE_TO.astype("u2")), "no array of bytes"),
+        ("paint_lupton", (*[floats(6)] * 3, 0, 1, 1, bytes(18)), "cannot be written to"),
+        ("paint_lupton", (*[floats(6)] * 3, 0, 1, 1, None), "cannot be written to"),
+        (
+            "paint_stiff",
+            (*[floats(6)] * 3, floats(2), floats(3), 1, *TABLE, WHERE_TO),
+            "blacks and gains are no three float32",
+        ),
+        (
+            "paint_stiff",
+            (*[floats(6)] * 3, floats(3), floats(3), 1, TABLE[0][:1], *TABLE[1:], WHERE_TO),
+            "the table of levels does not reach to 1",
+        ),
+        (
+            "paint_grey",
+            (floats(6), 0, 1, TABLE[0], 0x3F800001, 23, WHERE_TO[..., 0]),
+            "the table of levels does not reach to 1",
+        ),
+        (
+            "paint_grey",
+            (floats(6), 0, 1, TABLE[0], 0x3F000000, -1, WHERE_TO[..., 0]),
+            "the table of levels does not reach to 1",
+        ),
+        ("paint_grey", (floats(6), 0, 1, *TABLE, WHERE_TO), "no array of bytes"),
+        ("left_out", (floats(4), 0, 1), "no odd number of float32"),
+        ("left_out", (floats(0), 0, 1), "no odd number of float32"),
+        ("left_out", (np.zeros(5, "u1"), 0, 1), "no odd number of float32"),
+    ],
+)
+def test_compiled_loops_refuse_what_does_not_fit(
+    loop: str, arguments: tuple[object, ...], fault: str
+) -> None:
+    with pytest.raises(ValueError, match=fault):
+        getattr(NATIVE, loop)(*arguments)

@@ -61,14 +61,15 @@ def test_png_text_is_unicode_and_before_the_pixels() -> None:
 
 
 def test_png_chunks_have_their_sums() -> None:
-    data, kinds, at = to_png(picture((30, 40, 3)), text={"a": "b"}), [], 8
+    text = {"a": "b", "c": "\N{GREEK SMALL LETTER PI}", "XML:com.adobe.xmp": "<x/>"}
+    data, kinds, at = to_png(picture((30, 40, 3)), text=text), [], 8
     while at < len(data):
         length = int.from_bytes(data[at : at + 4], "big")
         body = data[at + 4 : at + 8 + length]
         assert int.from_bytes(data[at + 8 + length : at + 12 + length], "big") == zlib.crc32(body)
         kinds.append(body[:4])
         at += length + 12
-    assert kinds == [b"IHDR", b"iTXt", b"IDAT", b"IEND"]
+    assert kinds == [b"IHDR", b"tEXt", b"iTXt", b"iTXt", b"IDAT", b"IEND"]
 
 
 def test_png_is_deterministic() -> None:

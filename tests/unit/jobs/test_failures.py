@@ -193,4 +193,4 @@ def test_a_long_table_is_refused_by_its_lines(tmp_path: Path, sky: Sky) -> None:
 
 def test_what_has_no_effect_is_told(service: JobService) -> None:
     job = run(service, RA="30", DEC="-20", EMAIL="a@example.org", RESPONSEFORMAT="png")
-    assert [note.partition(":")[0] for note in job.notes] == ["EMAIL", "RESPONSEFORMAT"]
+    assert [note.partition(":")[0] for note in job.notes] == ["EMAIL"]

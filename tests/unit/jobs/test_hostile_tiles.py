@@ -11,7 +11,7 @@ from soda_service.engine.header import TextHeader
 from soda_service.errors import OptionsError, TileUnreadable
 from soda_service.jobs.placing import Placer
 from soda_service.tiles.reader import TileFile, TileReader
-from tests.unit.jobs.test_cutting import EAST_DEG, RA_DEG, SHAPE, plain, scene
+from tests.unit.jobs.scenes import EAST_DEG, RA_DEG, SHAPE, plain, scene
 from tests.unit.jobs.test_placing import rows_of
 from tests.unit.skyimages import noise, tan_header
 

@@ -16,7 +16,7 @@ from soda_service.jobs.placing import Place, Placer
 from soda_service.parameters.options import default_options
 from soda_service.results.rows import PlannedRow
 from soda_service.tiles.reader import TileHandle, TileReader
-from tests.unit.jobs.test_cutting import DEC_DEG, RA_DEG, Scene, extensions, scene
+from tests.unit.jobs.scenes import DEC_DEG, RA_DEG, Scene, extensions, scene
 
 STEP_DEG = 0.263 / 3600
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from tests.unit.jobs.test_cutting import EAST_DEG, RA_DEG, SHAPE, scene
+from tests.unit.jobs.scenes import EAST_DEG, RA_DEG, SHAPE, scene
 from tests.unit.skyimages import tan_header
 
 

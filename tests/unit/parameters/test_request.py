@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from soda_service.errors import Fault, OptionsError, UnknownRelease
-from soda_service.parameters.options import default_options
+from soda_service.parameters.options import apply_options, default_options
 from soda_service.parameters.request import job_options, parse_request, warn_of_catalogue
 from soda_service.parameters.values import CutoutRequest
 from soda_service.tiles.release import Release
@@ -233,12 +233,26 @@ def test_one_object_with_everything_of_a_job(releases: FakeReleases, des: Releas
     )
     assert parse_request(parameters, releases, catalogues=("DR1", "SV1")) == CutoutRequest(
         release="SV1",
-        options=default_options(des),
+        options=replace(default_options(des), response_format="png"),
         object_id=61407409,
         job_name="lens",
         email="me@example.org",
         response_format="png",
     )
+
+
+@pytest.mark.parametrize(
+    ("word", "found"),
+    [("", ""), ("fits", ""), ("xml", ""), ("json", ""), ("png", "png"), ("JPG", "jpeg"),
+     ("image/jpeg", "jpeg")],
+)  # fmt: skip
+def test_response_format_makes_pictures_only(releases: FakeReleases, word: str, found: str) -> None:
+    parameters = send(RA="1", DEC="2", RESPONSEFORMAT=word)
+    assert parse_request(parameters, releases).options.response_format == found
+    # The rows of a table have it too.
+    texts = job_options(send(RESPONSEFORMAT=word, XSIZE="2"))
+    options = apply_options(default_options(releases.default()), texts, release=releases.default())
+    assert (options.response_format, options.xsize_arcmin) == (found, 2.0)
 
 
 def test_the_database_tells_releases_of_one_name_apart(des: Release) -> None:

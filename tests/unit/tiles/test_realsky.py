@@ -10,12 +10,12 @@ import pytest
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from soda_service.engine.colour import stiff
 from soda_service.engine.cut import physical
 from soda_service.engine.footprint import sky_grid
 from soda_service.engine.headers import HeaderTemplate
 from soda_service.engine.image import Image, PixelBox
 from soda_service.engine.orientation import Orientation, orientation
+from soda_service.engine.stiff import stiff
 from soda_service.errors import TileUnreadable
 from soda_service.formats.fits import FitsBuffer
 from soda_service.tiles.reader import TileFile, TileHandle, TileReader
@@ -123,7 +123,7 @@ def test_mirrored_and_upright_surveys_show_the_same_sky(path: str) -> None:
         physical(Image(handle.read(0, whole(handle)), handle.planes[0].header))
         for handle in handles
     ]
-    picture = orientation(handles[0].grid, whole(handles[0])).applied(stiff(*bands))
+    picture = orientation(handles[0].grid, whole(handles[0])).applied(stiff(bands))
     light = picture.sum(axis=2, dtype=int)
     ny, nx = light.shape
     light[ny // 2 - 17 : ny // 2 + 17, nx // 2 - 17 : nx // 2 + 17] = 0  # the galaxy's core
