@@ -322,8 +322,9 @@ _ROWS = (
         "RESPONSEFORMAT",
         Kind.WORD,
         Scope.JOB,
-        "Format of the files: FITS, with colour pictures as PNG; or PNG or JPEG, which makes pictures "
-        "only, each band in grey where none in colour is asked for. XML or JSON: of a job's document.",
+        "Format of the files: FITS, with colour pictures as PNG; or PNG or JPEG, which makes "
+        "pictures only, each band in grey where none in colour is asked for. XML or JSON: of a "
+        "job's document.",
         ucd="meta.code.mime",
         choices=("fits", "png", "jpeg", "xml", "json"),
         aliases=_FORMATS,
