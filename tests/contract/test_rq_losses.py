@@ -156,7 +156,7 @@ def test_job_goes_on_soon_after_the_queue_lost_its_tasks(
         sweeping = pool.submit(run_sweeper, bench.runtime, every_s=0.2, stop=stop)
         try:
             worker = bench.start_worker()
-            bench.queue(WORD="sky", TIMES="6", CHUNKS="6", SLEEP="0.2")
+            bench.queue(WORD="sky", TIMES="6", CHUNKS="6", SLEEP="0.5")
             wait_until(bench.chunk_holder)
             lose(bench, server)
             lost_at = time.monotonic()

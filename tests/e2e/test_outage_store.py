@@ -122,7 +122,8 @@ def run_through_outage(
         )
         assert (actual.rows, actual.digests) == (expected.rows, expected.digests)
         assert ledger.made_again() == []
-        assert len(ledger) > len(expected.digests), "nothing of the job was finished before"
+        cutouts = [path for path in expected.digests if not path.startswith("thumbnails/")]
+        assert len(ledger) > len(cutouts), "nothing of the job was finished before"
         assert client.strange == []
         assert service.stop() == 0
     assert "Traceback" not in (data / "log").read_text(encoding="utf-8")
