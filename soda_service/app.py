@@ -1,5 +1,6 @@
 """The web application: `create_app` joins the routes; gunicorn and tests call it."""
 
+import os
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from pathlib import Path
@@ -9,15 +10,17 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from soda_service.assembly import Parts, build_parts
+from soda_service.assembly import Parts, build_parts, picture_settings
 from soda_service.auth import open_authenticator
 from soda_service.config import Config, WebConfig
 from soda_service.errors import CutoutError
 from soda_service.jobs.cutout import uws_error
+from soda_service.jobs.immediate import Immediate
 from soda_service.web.front import create_front
 from soda_service.web.openapi import create_openapi
 from soda_service.web.releases import create_releases
 from soda_service.web.served import ServedReleases
+from soda_service.web.sync import create_sync
 from soda_service.web.validate import create_validate
 from soda_service.web.vosi import create_vosi
 from uws import responses
@@ -80,6 +83,10 @@ def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
     app.register_blueprint(jobs)
     app.register_blueprint(create_front(config.service, served, base_url))
     app.register_blueprint(create_releases(sky, served))
+    immediate = Immediate(sky, picture_settings(config.pictures), pixels_max=config.sync.pixels_max)
+    cores = os.cpu_count() or 1
+    at_once = max(1, config.sync.at_once_per_core * cores // config.web.workers)
+    app.register_blueprint(create_sync(immediate, base_url, at_once=at_once))
     app.register_blueprint(
         create_validate(
             sky,

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from soda_service.config_checks import check_together
-from soda_service.config_cutouts import CutoutsConfig, PicturesConfig
+from soda_service.config_cutouts import CutoutsConfig, PicturesConfig, SyncConfig
 from soda_service.errors import ConfigError
 from soda_service.settings import (
     OUTSIDE,
@@ -44,6 +44,7 @@ __all__ = [
     "ServiceConfig",
     "StoreConfig",
     "SweepConfig",
+    "SyncConfig",
     "WebConfig",
     "load_config",
 ]
@@ -290,6 +291,7 @@ class Config:
     jobs: JobsConfig = JobsConfig()
     cutouts: CutoutsConfig = CutoutsConfig()  # noqa: RUF009 - frozen, as the others
     pictures: PicturesConfig = PicturesConfig()  # noqa: RUF009
+    sync: SyncConfig = SyncConfig()  # noqa: RUF009
     remote: RemoteConfig = RemoteConfig()
     service: ServiceConfig = ServiceConfig()
     log: LogConfig = LogConfig()

@@ -3,6 +3,7 @@
 Imports hosts and errors only.
 """
 
+import math
 from typing import TYPE_CHECKING
 
 from soda_service.errors import ConfigError
@@ -10,6 +11,7 @@ from soda_service.hosts import is_loopback
 
 if TYPE_CHECKING:
     from soda_service.config import Config
+    from soda_service.config_cutouts import PicturesConfig
 
 __all__ = ["check_together"]
 
@@ -24,7 +26,7 @@ def check_together(config: "Config") -> None:
     ConfigError
         Names the setting to change.
     """
-    web, jobs, pictures = config.web, config.jobs, config.pictures
+    web, jobs = config.web, config.jobs
     if not is_loopback(web.host) and config.auth.is_open and not web.allow_remote_open:
         raise ConfigError(
             f"web.host: {web.host} is reached from other machines while auth.mode is open, so"
@@ -50,10 +52,21 @@ def check_together(config: "Config") -> None:
             f"jobs.execution_default_s: {jobs.execution_default_s} (0 is unlimited) exceeds"
             f" jobs.execution_max_s = {jobs.execution_max_s}"
         )
+    _check_levels(config.pictures)
+
+
+def _check_levels(pictures: "PicturesConfig") -> None:
+    """Refuse levels of STIFF's that are none of the kind that the settings beside them name."""
     if pictures.stiff_min_type == "greylevel" and not 0 <= pictures.stiff_min_level < 1:
         raise ConfigError(
             f"pictures.stiff_min_level: {pictures.stiff_min_level} is no part of full brightness,"
             " 0 to below 1, as stiff_min_type = greylevel wants it"
+        )
+    is_manual = (pictures.stiff_min_type, pictures.stiff_max_type) == ("manual", "manual")
+    if is_manual and pictures.stiff_min_level >= pictures.stiff_max_level:
+        raise ConfigError(
+            f"pictures.stiff_max_level: {pictures.stiff_max_level} is white and must be above"
+            f" stiff_min_level = {pictures.stiff_min_level}, which is black"
         )
     for name, kind, level in (
         ("stiff_min_level", pictures.stiff_min_type, pictures.stiff_min_level),
@@ -61,3 +74,5 @@ def check_together(config: "Config") -> None:
     ):
         if kind == "quantile" and not 0 <= level <= 1:
             raise ConfigError(f"pictures.{name}: {level} is no quantile, which is from 0 to 1")
+        if not math.isfinite(level):
+            raise ConfigError(f"pictures.{name}: {level} is no pixel value, which is finite")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from soda_service.settings import bounds
 
-__all__ = ["CutoutsConfig", "PicturesConfig"]
+__all__ = ["CutoutsConfig", "PicturesConfig", "SyncConfig"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,17 @@ class CutoutsConfig:
     index_from_rows: int = field(default=64, metadata=bounds(0))
     """A job that cuts so many rows from a tile makes the tile's restart index, if it has none;
     0: `index-tiles` alone makes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncConfig:
+    """Cutouts made while the client waits (`/sync`)."""
+
+    pixels_max: int = field(default=16_000_000, metadata=bounds(1))
+    """Pixels of a cutout; beyond it 400, such are made by `/async`."""
+
+    at_once_per_core: int = field(default=4, metadata=bounds(1, 1000))
+    """Cutouts made at a time, of all web processes, for each core; beyond it 503."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing_extensions import Buffer
 
 from soda_service.config import CutoutsConfig
 from soda_service.errors import (
+    BandMissing,
     ConfigError,
     CutoutError,
     Fault,
@@ -27,6 +28,7 @@ from soda_service.jobs.pictures import PictureSettings
 from soda_service.jobs.placing import Placer
 from soda_service.jobs.planning import plan_cutouts
 from soda_service.jobs.rowwork import cut_for_the_last_time, cut_rows, give_up_row
+from soda_service.jobs.selecting import select_rows
 from soda_service.jobs.sky import Sky
 from soda_service.jobs.sofar import files_so_far
 from soda_service.parameters.positions import check_positions, open_positions
@@ -69,6 +71,7 @@ _KINDS: tuple[tuple[type[CutoutError], type[UWSError]], ...] = (
     (OptionsError, UsageError),
     (UnknownRelease, NotFoundError),
     (UnknownTile, NotFoundError),
+    (BandMissing, NotFoundError),
     (SourceUnavailable, TransientError),
     (ConfigError, FatalError),
     (CutoutError, FatalError),
@@ -164,6 +167,10 @@ class CutoutJob:
             catalogues = self._sky.catalogue.releases()
             request, release = self._request(parameters, files, catalogues=catalogues)
             table = table_of(parameters)
+            if request.filters is not None:
+                # Whether the release can tell; which pixels there are is for the worker to see.
+                for _ in select_rows(request.filters, request.options, release, self._sky.releases):
+                    break
             if table is None:
                 return (*_without_effect(request), *request.warnings)
             with open_table(table, files) as stream:
@@ -200,6 +207,9 @@ class CutoutJob:
         with told_by_uws():
             request, release = self._request(job.parameters, context.files)
             table = table_of(job.parameters)
+            if request.filters is not None:
+                chosen = select_rows(request.filters, request.options, release, self._sky.releases)
+                return self._plan(context, chosen, release)
             if table is None:
                 row = PositionRow(
                     1, request.ra_deg, request.dec_deg, request.object_id, request.options
@@ -286,7 +296,7 @@ class CutoutJob:
                 context,
                 facts,
                 results_listed_max=self._settings.results_listed_max,
-                is_single=table is None,
+                has_table=table is not None,
             )
 
     def results_so_far(self, job: Job, files: JobFiles) -> Sequence[Result]:

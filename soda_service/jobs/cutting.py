@@ -98,6 +98,18 @@ class Cutter:
             self._made[made] = _RowCut(self, row, wanted).outcome()
         return self._made[made]
 
+    def content(self, row: PlannedRow, wanted: WantedFile) -> bytes:
+        """Make one file of a row, and save it nowhere.
+
+        Raises
+        ------
+        NoCoverage
+            When no pixel lies there, or none with a value.
+        CutoutError
+            When it cannot be made.
+        """
+        return _RowCut(self, row, (wanted,)).content(wanted)
+
 
 class _RowCut:
     """The work on one row: bands placed and read once, problems collected."""
@@ -119,6 +131,13 @@ class _RowCut:
         """Science planes of bands on the grids of others: (red band, band)."""
         self._coverages: list[float] = []
         self._notes: dict[str, None] = {}
+
+    def content(self, wanted: WantedFile) -> bytes:
+        """Make one file."""
+        made = bytes(self._content(wanted))
+        if not any(self._coverages):
+            raise NoCoverage("no valid pixel")
+        return made
 
     def outcome(self) -> Outcome:
         """Make the files and tell what became of the row."""
@@ -212,9 +231,22 @@ class _RowCut:
         planes = [self._needed(band, wanted) for band in wanted.bands]
         painter, red = self._cutter.painter, self._place(wanted.bands[0])
         picture = painter.painted(wanted, planes, red, self._row)
+        if not picture.any():
+            self._tell_of_black(wanted, planes)
         if painter.has_thumbnails(self._row):
             self._save_thumbnail(wanted, painter.thumbnail(picture))
         return painter.encoded(picture, wanted, red, self._row)
+
+    def _tell_of_black(self, wanted: WantedFile, planes: Sequence[NDArray[np.floating]]) -> None:
+        """Note why a picture shows nothing, where its bands tell."""
+        for band, plane in zip(wanted.bands, planes, strict=True):
+            values = plane[np.isfinite(plane)]
+            label = self._cutter.release.label(band)
+            black = f"the {self._name(wanted)} picture is black"
+            if not values.size:
+                self._notes[f"{black}: band {label} has no valid pixel"] = None
+            elif values.min() == values.max():
+                self._notes[f"{black}: band {label} is constant"] = None
 
     def _needed(self, band: str, wanted: WantedFile) -> NDArray[np.floating]:
         """Give the values of a picture's band on the grid of its first one."""

@@ -23,11 +23,11 @@ from soda_service.results.summary import JobFacts, SummaryWriter, Tally
 from soda_service.results.tree import (
     MANIFEST_CSV,
     MANIFEST_VOT,
-    NO_OVERLAP,
     SUMMARY,
     lines_prefix,
     log_name,
     media_type_of,
+    no_overlap_name,
     plan_prefix,
     plan_summary_key,
     positions_name,
@@ -99,7 +99,7 @@ def _take_in(gathered: _Gathered, context: JobContext, prefix: str) -> None:
 
 
 def join_results(
-    context: JobContext, facts: JobFacts, *, results_listed_max: int, is_single: bool
+    context: JobContext, facts: JobFacts, *, results_listed_max: int, has_table: bool
 ) -> JobOutcome:
     """Write summary, manifests, positions table and log, and list the results.
 
@@ -109,11 +109,12 @@ def join_results(
         What is known of the job; the time of the query is read from the plan.
     results_listed_max
         Beyond so many files they are reached through manifest and archive alone.
-    is_single
-        Whether the job was of one position, without a table.
+    has_table
+        Whether the rows are those of a table. Otherwise each has an entry among the results, also
+        where nothing was cut: a text that says why (SODA-25).
     """
     job, files = context.job, context.files
-    listed: list[FileEntry] = []
+    listed: list[FileEntry | _Nothing] = []
     tally = Tally()
     with tempfile.TemporaryFile() as file:
         gathered = _gather(context, file)
@@ -131,22 +132,32 @@ def join_results(
                 if row.outcome is not None and len(listed) <= results_listed_max:
                     fresh = (e for e in row.outcome.files if not row.planned.is_repeated(e))
                     listed.extend(fresh)
+                    if not has_table and (reason := _no_overlap(row)):
+                        number = row.planned.number if len(gathered.offsets) > 1 else None
+                        listed.append(_Nothing(no_overlap_name(number), reason))
             documents.close(tally)
-            first = row if gathered.offsets else None
     notes = _notes(tally, results_listed_max)
     if notes:
         listed.clear()
-    reason = _no_overlap(first) if is_single else ""
-    if reason:
-        text = f"UsageError: {reason}\n".encode()
-        files.write(f"{job.id}/{NO_OVERLAP}", text, durable=True)
-    results = _results(job, files, listed, has_no_overlap=bool(reason))
+    for entry in listed:
+        if isinstance(entry, _Nothing):
+            text = f"UsageError: {entry.reason}\n".encode()
+            files.write(f"{job.id}/{entry.name}", text, durable=True)
+    results = _results(job, files, listed)
     return JobOutcome(tuple(results), notes=notes, failed=tally.rows[Status.FAILED])
 
 
-def _no_overlap(row: Row | None) -> str:
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """Stands for a row that nothing was cut of."""
+
+    name: str
+    reason: str
+
+
+def _no_overlap(row: Row) -> str:
     """Say why a position has no pixel; empty where it has, or where something else failed."""
-    if row is None or row.outcome is None:
+    if row.outcome is None:
         return ""
     nothing = {Status.NO_COVERAGE, Status.UNMATCHED}
     return row.outcome.message if row.outcome.status in nothing else ""
@@ -199,9 +210,7 @@ class _Documents:
         self._log.event(now, "INFO", text)
 
 
-def _results(
-    job: Job, files: JobFiles, listed: list[FileEntry], *, has_no_overlap: bool
-) -> Iterator[Result]:
+def _results(job: Job, files: JobFiles, listed: list[FileEntry | _Nothing]) -> Iterator[Result]:
     """List the results in their order: cutouts, documents, archive, and `result`."""
 
     def document(result_id: str, name: str) -> Result:
@@ -209,21 +218,19 @@ def _results(
         return Result(result_id, key, media_type_of(name), files.stat(key).size_bytes)
 
     cutouts = [
-        Result(entry.name, f"{job.id}/{entry.path}", entry.media_type, entry.size_bytes)
+        document(entry.name, entry.name)
+        if isinstance(entry, _Nothing)
+        else Result(entry.name, f"{job.id}/{entry.path}", entry.media_type, entry.size_bytes)
         for entry in listed
     ]
     yield from cutouts
-    if has_no_overlap:
-        yield document(NO_OVERLAP, NO_OVERLAP)
     yield document(SUMMARY, SUMMARY)
     yield document("manifest", MANIFEST_VOT)
     yield document("positions", positions_name(job.id))
     yield document("log", log_name(job.id))
     size = archive_size(files, job.id, job.creation_time)
     yield Result("archive", "archive", "application/gzip", size)
-    if has_no_overlap:
-        yield document("result", NO_OVERLAP)
-    elif len(cutouts) == 1:
+    if len(cutouts) == 1:
         only = cutouts[0]
         yield Result("result", only.key, only.media_type, only.size_bytes)
     else:

@@ -52,12 +52,15 @@ class Matcher:
         found = None if row.object_id is None else objects.get(row.object_id)
         ra, dec = (row.ra_deg, row.dec_deg) if found is None else (found.ra_deg, found.dec_deg)
         name = "" if ra is None or dec is None else self._name(ra, dec)
-        own = None if found is None else self._index.number(found.tilename)
+        named = row.tile if found is None else found.tilename
+        own = self._index.number(named) if named else None
         number = number if own is None else own
         tile, folder = self._place(number)
         reason = ""
         if centre is None:
             reason = f"no object {row.object_id} in the catalogue of release {self._release.name}"
+        elif row.nothing:
+            reason = row.nothing
         elif not tile:
             reason = f"no tile of release {self._release.name} at RA {centre[0]}, Dec {centre[1]}"
         planned = PlannedRow(
@@ -72,6 +75,8 @@ class Matcher:
             name,
             row.options,
             row.extra,
+            shape=row.shape,
+            is_masked=row.is_masked,
         )
         return planned, reason
 

@@ -282,7 +282,7 @@ def _parse(spec: ParameterSpec, text: str, release: Release) -> Any:
             value = _parse_word(text, spec)
         case Kind.TEXT | Kind.EMAIL:
             value = _parse_text(text, spec)
-        case Kind.TABLE:
+        case Kind.TABLE | Kind.SHAPE | Kind.INTERVAL:
             raise InvalidText("a table is not read as one value")
     return value
 

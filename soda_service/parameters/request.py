@@ -12,6 +12,7 @@ from typing import BinaryIO, Protocol
 
 from soda_service.errors import Fault, OptionsError, UnknownRelease
 from soda_service.parameters.csvtext import explain_bytes
+from soda_service.parameters.filters import read_filters
 from soda_service.parameters.hints import suggest
 from soda_service.parameters.options import (
     apply_options,
@@ -28,6 +29,7 @@ from soda_service.parameters.parsing import (
     shorten,
 )
 from soda_service.parameters.table import (
+    FILTER_NAMES,
     OPTION_NAMES,
     PARAMETERS,
     POSITION_NAMES,
@@ -55,17 +57,16 @@ _EXPLAINED_BYTES = 2**14
 """How much of a value kept by reference is looked at: 4096 characters of 4 bytes stay inline."""
 
 _FORMAT = "RESPONSEFORMAT"
+_FILTERS = "SODA's parameters (ID, POS, CIRCLE, POLYGON ...)"
 
 _NO_CENTRE = Centre(None, None, None)
-_WAYS = "RA and DEC, or COADD_OBJECT_ID, or a table as POSITIONS"
+_WAYS = (
+    "RA and DEC, or COADD_OBJECT_ID, or SODA's ID and POS, CIRCLE or POLYGON, or a table as "
+    "POSITIONS"
+)
 
-_SHAPES = "shapes are not offered; give the centre by RA and DEC, the size by XSIZE and YSIZE"
 _HINTS: Mapping[str, str] = MappingProxyType(
-    {
-        **dict.fromkeys(("POS", "CIRCLE", "POLYGON", "MASK"), _SHAPES),
-        "ID": "data sets are not addressed by ID; choose one by RELEASE, RA, DEC and COLORS_FITS",
-        "UPLOAD": "uploads by reference are not offered; send the table itself as POSITIONS",
-    }
+    {"UPLOAD": "uploads by reference are not offered; send the table itself as POSITIONS"}
 )
 """What to do instead, for parameters that clients of other services send."""
 
@@ -83,6 +84,10 @@ class Releases(Protocol):
 
     def default(self) -> Release:
         """Give the release of requests that name none; raises `UnknownRelease`."""
+        ...
+
+    def of_dataset(self, text: str) -> Release:
+        """Give the release of an ID; raises `UnknownRelease` or `UnknownTile`."""
         ...
 
 
@@ -125,14 +130,19 @@ def parse_request(
     """
     texts, faults = _read_texts(parameters, open_content)
     has_table = any(is_table(parameter) for parameter in parameters)
-    faults += _way_faults(texts, has_table=has_table)
-    release = _find_release(texts, releases, faults)
+    unread: list[Fault] = []
+    filters = read_filters(parameters, unread)
+    faults += unread
+    if not unread:  # BAND=g beside RA and DEC is a slip, and not a second way
+        faults += _way_faults(texts, has_table=has_table, has_filters=filters is not None)
+    release = _find_release(texts, releases, faults, ids=filters.ids if filters else ())
     if release is None:
         raise _refusal(faults)
     words = _read_words(texts, release, faults)
     options = _read_options(texts, release, faults, has_table=has_table)
     options = replace(options, response_format=picture_format(words.get(_FORMAT, "")))
-    centre = _NO_CENTRE if has_table else _read_centre(texts, release, faults)
+    is_elsewhere = has_table or (filters is not None and not unread)
+    centre = _NO_CENTRE if is_elsewhere else _read_centre(texts, release, faults)
     if faults:
         raise _refusal(faults)
     is_by_default = centre.object_id is not None and "RELEASE" not in texts
@@ -147,6 +157,7 @@ def parse_request(
         email=words.get("EMAIL", ""),
         response_format=words.get(_FORMAT, ""),
         warnings=warnings + _warn_of_idle(parameters),
+        filters=filters,
     )
 
 
@@ -186,14 +197,14 @@ def _read_texts(
 ) -> tuple[dict[str, str], list[Fault]]:
     """Sort out the parameters with a value, by name in upper case, and the faults of the others."""
     counts = Counter(parameter.name.upper() for parameter in parameters)
-    single = PARAMETERS.keys() | _IDLE
+    single = PARAMETERS.keys() - set(FILTER_NAMES) | _IDLE
     if repeated := [name for name, count in counts.items() if count > 1 and name in single]:
         raise MultiValuedParamNotSupported(f"{', '.join(repeated)}: only one value may be given")
     texts: dict[str, str] = {}
     faults: list[Fault] = []
     for parameter in parameters:
         name = parameter.name.upper()
-        if name in _IDLE:
+        if name in _IDLE or (name in FILTER_NAMES and not parameter.by_reference):
             continue
         if name not in PARAMETERS:
             # A hint takes up to 0.1 ms; a request may have thousands of parameters.
@@ -247,21 +258,41 @@ def is_table(parameter: Parameter) -> bool:
     return parameter.name.upper() == "POSITIONS" and is_given
 
 
-def _way_faults(texts: Mapping[str, str], *, has_table: bool) -> list[Fault]:
+def _way_faults(texts: Mapping[str, str], *, has_table: bool, has_filters: bool) -> list[Fault]:
     """Tell whether the job's positions are given in no way, or in several."""
     singles = [name for name in POSITION_NAMES if name in texts]
-    if has_table and singles:
-        message = f"given together with {', '.join(singles)}; allowed is one of: {_WAYS}"
-        return [Fault(message, column="POSITIONS")]
-    if not has_table and not singles:
+    ways = [", ".join(singles)] if singles else []
+    ways += ["POSITIONS"] if has_table else []
+    ways += [_FILTERS] if has_filters else []
+    if len(ways) > 1:
+        message = f"given together with {' and '.join(ways[:-1])}; allowed is one of: {_WAYS}"
+        return [Fault(message, column=ways[-1])]
+    if not ways:
         return [Fault(f"no position is given; needed is one of: {_WAYS}")]
     return []
 
 
 def _find_release(
-    texts: Mapping[str, str], releases: Releases, faults: list[Fault]
+    texts: Mapping[str, str], releases: Releases, faults: list[Fault], *, ids: Sequence[str] = ()
 ) -> Release | None:
-    """Find the release of RELEASE and DB, or the default one; adds what is wrong to `faults`."""
+    """Find the release of ID, RELEASE and DB, or the default one; adds what is wrong to `faults`.
+
+    Raises
+    ------
+    UnknownRelease, UnknownTile
+        For an ID of no data set.
+    """
+    found = {each.name: each for each in (releases.of_dataset(text) for text in ids)}
+    if len(found) > 1:
+        message = f"data sets of several releases ({', '.join(found)}); a request is about one"
+        faults.append(Fault(message, column="ID"))
+        return None
+    for release in found.values():
+        named = texts.get("RELEASE", release.name)
+        if named.casefold() != release.name.casefold():
+            message = f"{shorten(named)!r} is not the release of ID, which is {release.name}"
+            faults.append(Fault(message, column="RELEASE", found=shorten(named)))
+        return release
     name, database = texts.get("RELEASE"), texts.get("DB")
     try:
         release = releases.get(name, with_tiles=True) if name else releases.default()

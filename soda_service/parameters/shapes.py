@@ -9,10 +9,9 @@ import re
 
 from soda_service.engine.position import Circle, Polygon, Position, Range
 from soda_service.parameters.parsing import InvalidText, parse_float, shorten, wrap_ra
-from soda_service.parameters.table import RA_MAX_DEG
+from soda_service.parameters.table import POLARISATIONS, RA_MAX_DEG
 
 __all__ = [
-    "POLARISATIONS",
     "parse_circle",
     "parse_interval",
     "parse_polarisation",
@@ -24,11 +23,6 @@ _INFINITE = re.compile(r"([+-]?)Inf(?:inity)?", re.IGNORECASE)
 
 _VERTICES_MAX = 1000
 """Of a polygon: each is looked at for each pixel."""
-
-POLARISATIONS = (
-    *("I", "Q", "U", "V", "RR", "LL", "RL", "LR", "XX", "YY", "XY", "YX", "POLI", "POLA"),
-)
-"""States of ObsCore 1.1, section B.6.6."""
 
 
 def parse_pos(text: str) -> Position:

@@ -1,23 +1,30 @@
 """PARAMETERS: every parameter of the service, declared once.
 
 Parsing, ranges, help page, OpenAPI, form and service descriptors all read these rows. A new
-parameter is one row here and one field of `CutoutOptions` or `CutoutRequest`. Imports
-`tiles.release` (the value) only.
+parameter is one row here and one field of `CutoutOptions` or `CutoutRequest`. Imports `spec`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 from types import MappingProxyType
 
-from soda_service.tiles.release import Release
+from soda_service.parameters.spec import (
+    PIXELS_MAX,
+    Kind,
+    Limits,
+    ParameterSpec,
+    Scope,
+    bounds,
+    describe_allowed,
+)
 
 __all__ = [
     "EDGES",
+    "FILTER_NAMES",
     "ID_MAX",
     "OPTION_NAMES",
     "PARAMETERS",
     "PIXELS_MAX",
+    "POLARISATIONS",
     "POSITION_NAMES",
     "Kind",
     "Limits",
@@ -28,46 +35,6 @@ __all__ = [
 ]
 
 
-class Kind(StrEnum):
-    """What the text of a parameter stands for."""
-
-    FLOAT = "float"
-    INTEGER = "int"
-    BOOLEAN = "bool"
-    WORD = "word"
-    BANDS = "bands"
-    TRIPLETS = "triplets"
-    TEXT = "text"
-    EMAIL = "email"
-    TABLE = "table"
-
-
-class Scope(StrEnum):
-    """Where a parameter may be given."""
-
-    JOB = "job"
-    """With the job only."""
-
-    POSITION = "position"
-    """The centre of a cutout: of the job without a table, or of a row."""
-
-    OPTION = "option"
-    """With the job, in a row, and as a default of a release."""
-
-
-class Limits(StrEnum):
-    """Which limits hold for a number."""
-
-    FIXED = "fixed"
-    """`minimum` and `maximum` of the row."""
-
-    SIZE = "size"
-    """The release's smallest and largest size, arcmin."""
-
-    PIXELS = "pixels"
-    """One pixel to the release's largest size in its pixels."""
-
-
 ID_MAX = 2**63 - 1
 """Largest catalogue id: what a signed 64-bit column of a database holds."""
 
@@ -75,8 +42,6 @@ RA_MAX_DEG = 1_000_000
 """Largest right ascension, of either sign, that is wrapped into 0..360: larger numbers come of a
 mistake, and lose their decimals on the way."""
 
-PIXELS_MAX = 20_000
-"""Largest width of a cutout in pixels, whatever its release allows: 1.6 GB a plane."""
 
 RGB_MAX = 1e30
 RGB_MIN = 1e-36
@@ -92,6 +57,11 @@ EDGES: Mapping[str, str] = MappingProxyType(
 )
 """What may be done where a cutout reaches beyond its tile; word -> what it means."""
 
+POLARISATIONS = (
+    *("I", "Q", "U", "V", "RR", "LL", "RL", "LR", "XX", "YY", "XY", "YX", "POLI", "POLA"),
+)
+"""States of ObsCore 1.1, section B.6.6."""
+
 _FORMATS: Mapping[str, str] = MappingProxyType(
     {
         "application/fits": "fits",
@@ -104,39 +74,6 @@ _FORMATS: Mapping[str, str] = MappingProxyType(
         "application/json": "json",
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ParameterSpec:
-    """One parameter as users may give it."""
-
-    name: str
-    """Canonical upper case; users may write any case."""
-
-    kind: Kind
-    scope: Scope
-    description: str
-    """One sentence for users."""
-
-    unit: str = ""
-    """VOUnit, empty where there is none."""
-
-    ucd: str = ""
-    """UCD 1.1+, empty where none fits."""
-
-    default: str = ""
-    """Text in effect where nobody says otherwise; empty: none."""
-
-    limits: Limits = Limits.FIXED
-    minimum: float | None = None
-    maximum: float | None = None
-    """For text the largest number of characters."""
-
-    choices: tuple[str, ...] = ()
-    """The words of a `Kind.WORD`."""
-
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    """Other words -> the word of `choices` that they stand for."""
 
 
 def _rgb(name: str, default: str, description: str, *, minimum: float) -> ParameterSpec:
@@ -198,6 +135,73 @@ def _size(axis: str, along: str) -> tuple[ParameterSpec, ParameterSpec]:
     )
 
 
+# UCDs and units are those of SODA 1.0, section 3, with erratum 1.
+_FILTERS = (
+    ParameterSpec(
+        "ID",
+        Kind.TEXT,
+        Scope.FILTER,
+        "Data set to cut from, by its identifier; without it the release's tile of the position.",
+        ucd="meta.id;meta.dataset",
+        maximum=1024,
+    ),
+    ParameterSpec(
+        "POS",
+        Kind.SHAPE,
+        Scope.FILTER,
+        "Part of the sky: CIRCLE ra dec radius, RANGE ra1 ra2 dec1 dec2, or POLYGON ra1 dec1 ra2 "
+        "dec2 ra3 dec3 ..., ICRS.",
+        ucd="pos.outline;obs",
+    ),
+    ParameterSpec(
+        "CIRCLE",
+        Kind.SHAPE,
+        Scope.FILTER,
+        "Part of the sky: ra dec radius, ICRS.",
+        unit="deg",
+        ucd="pos.outline;obs",
+    ),
+    ParameterSpec(
+        "POLYGON",
+        Kind.SHAPE,
+        Scope.FILTER,
+        "Part of the sky: ra1 dec1 ra2 dec2 ra3 dec3 ..., ICRS, joined by great circles.",
+        unit="deg",
+        ucd="pos.outline;obs",
+    ),
+    ParameterSpec(
+        "BAND",
+        Kind.INTERVAL,
+        Scope.FILTER,
+        "Interval of wavelength, which chooses the bands that overlap it.",
+        unit="m",
+        ucd="em.wl;stat.interval",
+    ),
+    ParameterSpec(
+        "TIME",
+        Kind.INTERVAL,
+        Scope.FILTER,
+        "Interval of time that the observations must overlap, MJD, UTC.",
+        unit="d",
+        ucd="time.interval;obs.exposure",
+    ),
+    ParameterSpec(
+        "POL",
+        Kind.WORD,
+        Scope.FILTER,
+        "States of polarisation, any of which will do.",
+        ucd="meta.code;phys.polarization",
+        choices=POLARISATIONS,
+    ),
+    ParameterSpec(
+        "MASK",
+        Kind.BOOLEAN,
+        Scope.FILTER,
+        "Whether to blank the pixels outside the shape; otherwise its bounding box is cut.",
+        ucd="meta.code",
+    ),
+)
+
 _XSIZE, _XPIX = _size("X", "x axis (its width)")
 _YSIZE, _YPIX = _size("Y", "y axis (its height)")
 
@@ -254,6 +258,7 @@ _ROWS = (
         minimum=0,
         maximum=ID_MAX,
     ),
+    *_FILTERS,
     _XSIZE,
     _YSIZE,
     _XPIX,
@@ -337,54 +342,8 @@ PARAMETERS: Mapping[str, ParameterSpec] = MappingProxyType({spec.name: spec for 
 OPTION_NAMES = tuple(spec.name for spec in _ROWS if spec.scope is Scope.OPTION)
 """Options of a cutout: given by release, job or row, the later one wins."""
 
+FILTER_NAMES = tuple(spec.name for spec in _FILTERS)
+"""SODA's parameters."""
+
 POSITION_NAMES = tuple(spec.name for spec in _ROWS if spec.scope is Scope.POSITION)
 """Parameters that give a centre."""
-
-
-def bounds(spec: ParameterSpec, release: Release) -> tuple[float | None, float | None]:
-    """Give the smallest and the largest number allowed for a release, in the row's unit."""
-    match spec.limits:
-        case Limits.FIXED:
-            return spec.minimum, spec.maximum
-        case Limits.SIZE:
-            return release.size_min_arcmin, release.size_max_arcmin
-        case Limits.PIXELS:
-            if release.pixel_scale_arcsec is None:
-                return 1, PIXELS_MAX
-            # As many pixels as the largest size in arcmin gives (SPEC: round half to even).
-            largest = round(release.size_max_arcmin * 60 / release.pixel_scale_arcsec)
-            return 1, min(max(1, largest), PIXELS_MAX)
-
-
-def describe_allowed(spec: ParameterSpec, release: Release) -> str:
-    """Say in a few words which values a parameter may have with a release."""
-    bands = f"bands of {release.name} ({', '.join(release.band_names)})"
-    match spec.kind:
-        case Kind.FLOAT | Kind.INTEGER:
-            allowed = _describe_range(spec, release)
-        case Kind.BOOLEAN:
-            allowed = "true, false, t, f, yes, no, 1 or 0"
-        case Kind.WORD:
-            allowed = " or ".join(spec.choices)
-        case Kind.BANDS:
-            allowed = f"{bands}, each once"
-        case Kind.TRIPLETS:
-            allowed = f"three different {bands} for each picture, separated by ; and none twice"
-        case Kind.TEXT:
-            allowed = f"at most {spec.maximum} characters"
-        case Kind.EMAIL:
-            allowed = f"an address like name@example.org, at most {spec.maximum} characters"
-        case Kind.TABLE:
-            allowed = "CSV with a header row"
-    return allowed
-
-
-def _describe_range(spec: ParameterSpec, release: Release) -> str:
-    low, high = bounds(spec, release)
-    noun = "integer" if spec.kind is Kind.INTEGER else "number"
-    unit = f" {spec.unit}" if spec.unit else ""
-    if low is not None and high is not None:
-        return f"{noun} from {low} to {high}{unit}"
-    if low is not None:
-        return f"{noun} from {low}{unit}"
-    return f"finite {noun}{unit and ' in'}{unit}"

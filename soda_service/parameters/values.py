@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["CutoutOptions", "CutoutRequest", "PositionRow", "Triplet"]
+__all__ = ["CutoutOptions", "CutoutRequest", "Filters", "PositionRow", "Triplet"]
 
 Triplet = tuple[str, str, str]
 """Bands shown as red, green, blue, in the release's spelling."""
@@ -39,8 +39,34 @@ class CutoutOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class Filters:
+    """What SODA's parameters ask for; each combination of their values is a cutout (SODA-15)."""
+
+    ids: tuple[str, ...] = ()
+    """Identifiers of data sets, as sent."""
+
+    shapes: tuple[str, ...] = ()
+    """On the sky, as POS writes them."""
+
+    bands_m: tuple[tuple[float, float], ...] = ()
+    """Intervals of wavelength, m."""
+
+    times_mjd: tuple[tuple[float, float], ...] = ()
+    """Intervals of time, MJD UTC, d."""
+
+    polarisations: tuple[str, ...] = ()
+    """States, any of which will do (SODA-13)."""
+
+    is_masked: bool = False
+    """Whether pixels outside the shape are blanked."""
+
+
+@dataclass(frozen=True, slots=True)
 class PositionRow:
-    """One row of the positions table: either `ra_deg` and `dec_deg`, or `object_id`."""
+    """One row of the positions table: either `ra_deg` and `dec_deg`, or `object_id`.
+
+    Or a combination of SODA's filters: a shape, and its centre.
+    """
 
     number: int
     """1 for the first row after the header."""
@@ -53,6 +79,18 @@ class PositionRow:
     options: CutoutOptions
     extra: Mapping[str, str] = field(default_factory=dict)
     """The user's own columns, as text, unchanged."""
+
+    tile: str = ""
+    """The tile that is asked for by its name; empty: that of the position."""
+
+    shape: str = ""
+    """What is cut, as POS writes it; empty: a box about the position."""
+
+    is_masked: bool = False
+    """Whether pixels outside the shape are blanked."""
+
+    nothing: str = ""
+    """Why there is nothing to cut, where the filters alone tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +112,8 @@ class CutoutRequest:
     email: str = ""
     response_format: str = ""
     """`fits`, `png`, `jpeg`, `xml` or `json`; empty where the client left it open."""
+
+    filters: Filters | None = None
+    """SODA's, where they choose what is cut."""
 
     warnings: tuple[str, ...] = ()

@@ -5,7 +5,6 @@ from pathlib import PurePosixPath
 __all__ = [
     "MANIFEST_CSV",
     "MANIFEST_VOT",
-    "NO_OVERLAP",
     "SUMMARY",
     "is_public",
     "is_result",
@@ -13,6 +12,7 @@ __all__ = [
     "lines_prefix",
     "log_name",
     "media_type_of",
+    "no_overlap_name",
     "plan_key",
     "plan_prefix",
     "plan_summary_key",
@@ -23,7 +23,6 @@ __all__ = [
 SUMMARY = "summary.json"
 MANIFEST_VOT = "manifest.vot"
 MANIFEST_CSV = "manifest.csv"
-NO_OVERLAP = "no-overlap.txt"
 
 _WORK = ".work"
 _THUMBNAILS = "thumbnails"
@@ -63,6 +62,11 @@ def lines_key(job_id: str, chunk: int | None) -> str:
 def lines_prefix(job_id: str) -> str:
     """Folder of all finished rows."""
     return f"{job_id}/{_WORK}/lines"
+
+
+def no_overlap_name(number: int | None) -> str:
+    """Name of the text that says why nothing was cut, with the row's number if not alone."""
+    return "no-overlap.txt" if number is None else f"no-overlap-{number:04d}.txt"
 
 
 def positions_name(job_id: str) -> str:

@@ -60,6 +60,16 @@ class TileIndex:
         """Names of the tiles, by number."""
         return self._table.names
 
+    @property
+    def table(self) -> TileTable:
+        """The tile table."""
+        return self._table
+
+    @property
+    def images(self) -> tuple[Outlines | Caps, ...]:
+        """Shapes of the tiles' images, each kind for some of the tiles."""
+        return self._images
+
     def __len__(self) -> int:
         """Give the number of tiles."""
         return len(self._table.names)

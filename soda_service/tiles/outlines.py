@@ -254,15 +254,22 @@ class Caps(Shapes):
     ----------
     tiles : ndarray, shape (n,), int32
     ra_deg, dec_deg, radius_deg : ndarray, shape (n,)
+
+    Attributes
+    ----------
+    centre : ndarray, shape (n, 3)
+        Unit vectors.
+    radius : ndarray, shape (n,)
+        Radians.
     """
 
     def __init__(
         self, tiles: NDArray[np.int32], ra_deg: Floats, dec_deg: Floats, radius_deg: Floats
     ) -> None:
         self.tiles = tiles
-        self._centre = unit_vectors(ra_deg, dec_deg)
-        self._radius = np.radians(radius_deg)
-        self.grid = SkyGrid(_circle_bounds(self._centre, radius_deg))
+        self.centre = unit_vectors(ra_deg, dec_deg)
+        self.radius = np.radians(radius_deg)
+        self.grid = SkyGrid(_circle_bounds(self.centre, radius_deg))
 
     @override
     def coordinates(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
@@ -272,10 +279,10 @@ class Caps(Shapes):
     @override
     def depth(self, coordinates: Floats, shapes: NDArray[np.int32]) -> Floats:
         """Give the distance to the circle, radians."""
-        centre = self._centre[shapes]
+        centre = self.centre[shapes]
         across = np.linalg.norm(np.cross(centre, coordinates), axis=-1)
         distance = np.arctan2(across, np.einsum("nk,nk->n", centre, coordinates))
-        depth = self._radius[shapes] - distance
+        depth = self.radius[shapes] - distance
         return np.where(depth < -_ON_THE_EDGE, _OUTSIDE, depth)
 
     def meeting(self, other: Outlines) -> NDArray[np.intp]:
@@ -283,7 +290,7 @@ class Caps(Shapes):
 
         Its circle stands for the outline: images of the whole sky need no finer sieve.
         """
-        return _within(self._centre, other.centre[0], self._radius + other.radius[0])
+        return _within(self.centre, other.centre[0], self.radius + other.radius[0])
 
 
 def _within(centres: Floats, centre: Floats, radius: Floats) -> NDArray[np.intp]:

@@ -82,6 +82,9 @@ class Release:
     object_columns: Mapping[str, str] = field(default_factory=dict)
     """Canonical catalogue column -> the operator's column, for `import-objects`."""
 
+    time_mjd: tuple[float, float] | None = None
+    """From when to when it was observed, MJD UTC; None: not told."""
+
     zero_point_mag: float | None = None
     unit: str = ""
     """BUNIT where the tiles do not say."""

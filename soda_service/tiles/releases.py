@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from soda_service.errors import ConfigError, UnknownRelease
+from soda_service.tiles.dataset import find_dataset
 from soda_service.tiles.index import TileIndex
 from soda_service.tiles.release import Release
 from soda_service.tiles.releasefile import parse_release, write_release
@@ -58,9 +59,19 @@ class Releases:
         then those that come with the service. A folder need not exist.
     check_every_s
         How often at most the folders are looked at for changes.
+    authority
+        Who publishes them, as identifiers of data sets say (IVOA Identifiers 2.0).
     """
 
-    def __init__(self, folders: Sequence[Path], *, check_every_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        *,
+        check_every_s: float = 1.0,
+        authority: str = "unregistered.invalid",
+    ) -> None:
+        self.authority = authority
+        """Who publishes them."""
         self._folders = tuple(folders)
         self._check_every_s = check_every_s
         self._lock = threading.Lock()
@@ -127,6 +138,16 @@ class Releases:
                 "no release has tiles yet: publish a directory of images, or import a tile table"
             )
         return next((release for release in served if release.is_default), served[0])
+
+    def of_dataset(self, text: str) -> Release:
+        """Give the release of a data set by its identifier.
+
+        Raises
+        ------
+        UnknownRelease, UnknownTile
+            If there is no such data set.
+        """
+        return find_dataset(text, self).release
 
     def has_tiles(self, release: Release) -> bool:
         """Tell whether a release has a tile table."""

@@ -11,7 +11,7 @@ from soda_service.web.served import ServedReleases
 
 __all__ = ["create_front"]
 
-_WITHOUT_EFFECT = frozenset({"EMAIL", "RESPONSEFORMAT"})
+_WITHOUT_EFFECT = frozenset({"EMAIL"})
 """Parameters that jobs take, and that change nothing about them."""
 
 

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from soda_service.assembly import picture_settings
 from soda_service.config import Config, JobsConfig, load_config
+from soda_service.engine.stiff import StiffSettings
 from soda_service.errors import ConfigError
+from soda_service.jobs.pictures import PictureSettings
 from uws.runtime import JobLimits
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,6 +73,59 @@ NOTHING: dict[str, str] = {}
             "[jobs]\nexecution_default_s = 0",
             "jobs.execution_default_s: 0 (0 is unlimited) exceeds jobs.execution_max_s = 86400",
         ),
+        (
+            '[pictures]\nstiff_min_type = "sky"',
+            (
+                "{path}: pictures.stiff_min_type: 'sky' is not allowed; allowed: greylevel,"
+                " quantile, manual"
+            ),
+        ),
+        (
+            '[pictures]\nstiff_max_type = "greylevel"',
+            (
+                "{path}: pictures.stiff_max_type: 'greylevel' is not allowed; allowed: quantile,"
+                " manual"
+            ),
+        ),
+        (
+            "[pictures]\nstiff_gamma = 0",
+            "{path}: pictures.stiff_gamma: 0.0 is out of bounds; allowed: 0.001 to 10",
+        ),
+        (
+            "[pictures]\nstiff_luminance_gamma = 11",
+            "{path}: pictures.stiff_luminance_gamma: 11.0 is out of bounds; allowed: 0.001 to 10",
+        ),
+        (
+            "[pictures]\nstiff_saturation = -0.5",
+            "{path}: pictures.stiff_saturation: -0.5 is out of bounds; allowed: 0 to 10",
+        ),
+        (
+            "[pictures]\njpeg_quality = 101",
+            "{path}: pictures.jpeg_quality: 101 is out of bounds; allowed: 1 to 100",
+        ),
+        (
+            "[pictures]\nthumbnails_rows_max = -1",
+            "{path}: pictures.thumbnails_rows_max: -1 is out of bounds; allowed: at least 0",
+        ),
+        (
+            "[pictures]\nstiff_min_level = 1",
+            (
+                "pictures.stiff_min_level: 1.0 is no part of full brightness, 0 to below 1, as"
+                " stiff_min_type = greylevel wants it"
+            ),
+        ),
+        (
+            '[pictures]\nstiff_min_type = "quantile"\nstiff_min_level = -0.1',
+            "pictures.stiff_min_level: -0.1 is no quantile, which is from 0 to 1",
+        ),
+        (
+            "[pictures]\nstiff_max_level = 1.5",
+            "pictures.stiff_max_level: 1.5 is no quantile, which is from 0 to 1",
+        ),
+        (
+            '[pictures]\nstiff_min_type = "manual"\nstiff_min_level = -inf',
+            "pictures.stiff_min_level: -inf is no pixel value, which is finite",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -88,6 +144,11 @@ def test_what_is_wrong_in_a_file_is_refused(tmp_path: Path, text: str, message: 
             "SODA_WEB__ALLOW_REMOTE_OPEN",
             "perhaps",
             "web.allow_remote_open: expected true or false, found 'perhaps'",
+        ),
+        (
+            "SODA_PICTURES__STIFF_GAMMA",
+            "nan",
+            "pictures.stiff_gamma: nan is out of bounds; allowed: 0.001 to 10",
         ),
         ("SODA_QUEUE__URI", "x", "queue.uri: no such setting; did you mean 'url'?"),
         ("SODA_QUEUES__URL", "x", "queues: no such section; did you mean 'queue'?"),
@@ -199,6 +260,32 @@ def test_limits_of_jobs_are_those_of_the_job_server() -> None:
     assert JobsConfig().limits() == JobLimits()
     assert asdict(JobsConfig()) == asdict(JobLimits())
     assert JobsConfig(window=3).limits() == JobLimits(window=3)
+
+
+def test_without_settings_pictures_are_those_of_the_program() -> None:
+    assert picture_settings(Config().pictures).stiff == StiffSettings()
+
+
+def test_settings_of_pictures_reach_who_makes_them(tmp_path: Path) -> None:
+    path = tmp_path / "soda.toml"
+    path.write_text(
+        "[pictures]\nstiff_gamma = 1.8\nstiff_luminance_gamma = 1.2\nstiff_saturation = 0\n"
+        'stiff_min_type = "manual"\nstiff_min_level = -7\nstiff_max_type = "MANUAL"\n'
+        "stiff_max_level = 1e4\njpeg_quality = 1\nthumbnails_rows_max = 0\n"
+    )
+    assert picture_settings(load_config(path, environ=NOTHING).pictures) == PictureSettings(
+        StiffSettings(
+            gamma=1.8,
+            luminance_gamma=1.2,
+            saturation=0.0,
+            min_type="manual",
+            min_level=-7.0,
+            max_type="manual",
+            max_level=1e4,
+        ),
+        jpeg_quality=1,
+        thumbnails_rows_max=0,
+    )
 
 
 @pytest.mark.parametrize("name", ["development", "production"])

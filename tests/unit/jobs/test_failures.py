@@ -18,7 +18,7 @@ from soda_service.tiles.catalogue import ObjectCatalogue
 from soda_service.tiles.reader import TileReader
 from soda_service.tiles.releases import Releases
 from tests.synthetic import DEC_DEG, RA_DEG
-from uws.errors import TooLargeError
+from uws.errors import TooLargeError, UsageError
 from uws.execution import InlineExecutor
 from uws.files import LocalFiles
 from uws.models import ErrorKind, Job, Parameter, Phase, Result
@@ -26,6 +26,7 @@ from uws.service import JobService
 from uws.store import open_store
 
 TABLE = "RA,DEC\n" + "".join(f"{RA_DEG + n * 1e-4},{DEC_DEG}\n" for n in range(6))
+BOTH = {"MAKE_RGB_STIFF": "true", "MAKE_RGB_LUPTON": "true"}
 
 
 @pytest.fixture
@@ -194,3 +195,60 @@ def test_a_long_table_is_refused_by_its_lines(tmp_path: Path, sky: Sky) -> None:
 def test_what_has_no_effect_is_told(service: JobService) -> None:
     job = run(service, RA="30", DEC="-20", EMAIL="a@example.org", RESPONSEFORMAT="png")
     assert [note.partition(":")[0] for note in job.notes] == ["EMAIL"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "endings"),
+    [
+        ({"RESPONSEFORMAT": "fits"}, ["_i.fits"]),
+        ({"RESPONSEFORMAT": "png"}, ["_i.png"]),
+        ({"RESPONSEFORMAT": "image/jpeg", "COLORS_FITS": "g,r"}, ["_g.jpg", "_r.jpg"]),
+        ({"RESPONSEFORMAT": "jpeg", **BOTH}, ["_irg_stiff.jpg", "_irg_lupton.jpg"]),
+        (
+            {"RESPONSEFORMAT": "png", "MAKE_FITS": "false", "MAKE_RGB_STIFF": "true"},
+            ["_irg_stiff.png"],
+        ),
+    ],
+    ids=["fits", "grey-png", "grey-jpeg", "colour-jpeg", "colour-png"],
+)
+@pytest.mark.parametrize(
+    ("position", "rows"),
+    [({"RA": "30", "DEC": "-20"}, 1), ({"POSITIONS": TABLE}, 6)],
+    ids=["position", "table"],
+)
+def test_a_job_makes_the_format_that_is_asked_for(
+    service: JobService,
+    position: dict[str, str],
+    rows: int,
+    wanted: dict[str, str],
+    endings: list[str],
+) -> None:
+    job = run(service, **position, **wanted)
+    assert (job.phase, job.notes) == (Phase.COMPLETED, ())
+    found = [row["FILES"] for row in summary_of(service, job)["cutouts"]]
+    assert [[name[name.index("_") :] for name in names] for names in found] == [endings] * rows
+
+
+def test_pictures_of_nothing_are_refused(service: JobService) -> None:
+    wanted = {"RESPONSEFORMAT": "jpeg", "MAKE_FITS": "false"}
+    with pytest.raises(UsageError, match="nothing would be made"):
+        run(service, RA="30", DEC="-20", **wanted)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "files", "size_bytes"),
+    [
+        ({"RESPONSEFORMAT": "png"}, 1, int(40 * 20 * 0.65)),
+        ({"RESPONSEFORMAT": "jpeg", "COLORS_FITS": "g,r"}, 2, 2 * int(40 * 20 * 0.25)),
+        ({"RESPONSEFORMAT": "png", **BOTH}, 2, 2 * int(3 * 40 * 20 * 0.65)),
+        ({"RESPONSEFORMAT": "jpeg", **BOTH}, 2, 2 * int(3 * 40 * 20 * 0.25)),
+    ],
+    ids=["grey-png", "grey-jpeg", "colour-png", "colour-jpeg"],
+)
+def test_pictures_are_estimated_without_fits(
+    tmp_path: Path, sky: Sky, wanted: dict[str, str], files: int, size_bytes: int
+) -> None:
+    asked = {"RA": "30", "DEC": "-20", "XPIX": "40", "YPIX": "20", **wanted}
+    parameters = [Parameter(name, value) for name, value in asked.items()]
+    found = estimate(parameters, LocalFiles(tmp_path), sky, CutoutsConfig(), rows_per_s=None)
+    assert (found.files, found.size_bytes) == (files, size_bytes)

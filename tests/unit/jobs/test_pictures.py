@@ -134,6 +134,18 @@ def test_at_the_edge_of_the_tile(tmp_path: Path, edge: str) -> None:
     assert picture[:, -8:].any()
 
 
+@pytest.mark.parametrize(
+    ("value", "reason"), [(np.nan, "has no valid pixel"), (7.0, "is constant")]
+)
+def test_a_black_picture_is_told_of(tmp_path: Path, value: float, reason: str) -> None:
+    made = three_bands(tmp_path)
+    with fits.open(tmp_path / "T1_r.fits", mode="update") as file:
+        file[0].data[:] = value
+    outcome = made.cut(**STIFF)
+    assert not picture_of(made, "stiff.png").any()
+    assert outcome.message == f"the irg stiff picture is black: band r {reason}"
+
+
 # Missing bands
 
 

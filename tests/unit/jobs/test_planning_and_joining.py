@@ -149,7 +149,7 @@ def test_the_same_rows_give_the_same_plan(context: Context, sky: Sky) -> None:
 
 def join(context: Context) -> dict[str, object]:
     facts = JobFacts("j1", "http://x/async/j1", "", "", RELEASE, OPTIONS)
-    join_results(context, facts, results_listed_max=10, is_single=False)
+    join_results(context, facts, results_listed_max=10, has_table=True)
     with context.files.open("j1/summary.json") as stream:
         content: dict[str, object] = json.load(stream)
     return content

@@ -6,15 +6,16 @@ import pytest
 from soda_service.errors import Fault, OptionsError, UnknownRelease
 from soda_service.parameters.options import apply_options, default_options
 from soda_service.parameters.request import job_options, parse_request, warn_of_catalogue
-from soda_service.parameters.values import CutoutRequest
+from soda_service.parameters.values import CutoutRequest, Filters
 from soda_service.tiles.release import Release
 from uws.errors import MultiValuedParamNotSupported
 from uws.models import Parameter
 
 TABLE = "RA,DEC\n46.275669,-34.256000\n"
-WAYS = "RA and DEC, or COADD_OBJECT_ID, or a table as POSITIONS"
-
-SHAPES = "shapes are not offered; give the centre by RA and DEC, the size by XSIZE and YSIZE"
+WAYS = (
+    "RA and DEC, or COADD_OBJECT_ID, or SODA's ID and POS, CIRCLE or POLYGON, or a table as "
+    "POSITIONS"
+)
 UPLOADS = "uploads by reference are not offered; send the table itself as POSITIONS"
 
 
@@ -30,6 +31,9 @@ class FakeReleases:
             if release.name.lower() == name.lower() and database in {None, release.database}:
                 return release
         raise UnknownRelease(f"there is no release {name!r}")
+
+    def of_dataset(self, text: str) -> Release:
+        return self.get(text.removeprefix("ivo://x/").partition("?")[0], with_tiles=True)
 
     def default(self) -> Release:
         if not self._releases:
@@ -95,10 +99,8 @@ def test_positions_in_several_ways(
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("BAND", "g", "unknown parameter; did you mean COLORS_FITS=g?"),
         ("FITS_COLORS", "gri", "unknown parameter; did you mean COLORS_FITS=gri?"),
         ("XSIZ", "", "unknown parameter; did you mean XSIZE?"),
-        ("CIRCLE", "1 2 3", f"unknown parameter; {SHAPES}"),
         ("UPLOAD", "positions,param:t", f"unknown parameter; {UPLOADS}"),
     ],
     ids=str,
@@ -107,6 +109,78 @@ def test_unknown_parameter(name: str, value: str, message: str, releases: FakeRe
     parameters = send(RA="1", DEC="2", **{name: value})
     expected = Fault(message, column=name, found=value or None)
     assert faults_of(parameters, releases) == (expected,)
+
+
+def test_a_band_is_no_interval(releases: FakeReleases) -> None:
+    message = "'g' is not a number; did you mean COLORS_FITS=g?"
+    expected = Fault(message, column="BAND", found="g")
+    assert faults_of(send(RA="1", DEC="2", BAND="g"), releases) == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "fault"),
+    [
+        (
+            {"RA": "1", "DEC": "2", "CIRCLE": "1 2 3"},
+            Fault(
+                f"given together with RA, DEC; allowed is one of: {WAYS}",
+                column="SODA's parameters (ID, POS, CIRCLE, POLYGON ...)",
+            ),
+        ),
+        (
+            {"POS": "CIRCLE 1 2 3", "MASK": "perhaps"},
+            Fault("'perhaps' is neither true nor false", column="MASK", found="perhaps"),
+        ),
+        (
+            {"MASK": "true"},
+            Fault(
+                "true, but there is no shape outside of which pixels could be blanked",
+                column="MASK",
+                found="true",
+            ),
+        ),
+        (
+            {"ID": "ivo://x/SV1?T", "RELEASE": "DR1", "CIRCLE": "1 2 3"},
+            Fault("'DR1' is not the release of ID, which is SV1", column="RELEASE", found="DR1"),
+        ),
+    ],
+    ids=["RA and CIRCLE", "MASK", "MASK alone", "ID and RELEASE"],
+)
+def test_faults_of_filters(
+    parameters: dict[str, str], fault: Fault, releases: FakeReleases
+) -> None:
+    assert faults_of(send(**parameters), releases) == (fault,)
+
+
+def test_data_sets_of_two_releases(releases: FakeReleases) -> None:
+    two = (Parameter("ID", "ivo://x/SV1?T"), Parameter("ID", "ivo://x/DR1?T"))
+    message = "data sets of several releases (SV1, DR1); a request is about one"
+    parameters = (*two, *send(CIRCLE="1 2 3"))
+    assert faults_of(parameters, releases) == (Fault(message, column="ID"),)
+
+
+def test_filters_may_be_repeated(releases: FakeReleases) -> None:
+    parameters = (
+        *send(ID="ivo://x/SV1?T", circle="1  2 3", BAND="5e-7 6e-7", TIME="58000"),
+        *send(POLYGON="1 1 2 1 2 2", band="7e-7", POL="I", MASK="t", POS="RANGE 1 2 3 4"),
+        *(Parameter("ID", "ivo://x/SV1?U"), Parameter("pol", "Q"), Parameter("POL", "I")),
+    )
+    request = parse_request(parameters, releases)
+    assert (request.release, request.ra_deg) == ("SV1", None)
+    assert request.filters == Filters(
+        ids=("ivo://x/SV1?T", "ivo://x/SV1?U"),
+        shapes=("CIRCLE 1 2 3", "POLYGON 1 1 2 1 2 2", "RANGE 1 2 3 4"),
+        bands_m=((5e-7, 6e-7), (7e-7, 7e-7)),
+        times_mjd=((58000.0, 58000.0),),
+        polarisations=("I", "Q"),
+        is_masked=True,
+    )
+
+
+def test_one_mask_is_enough(releases: FakeReleases) -> None:
+    parameters = (*send(CIRCLE="1 2 3", MASK="t"), Parameter("MASK", "f"))
+    with pytest.raises(MultiValuedParamNotSupported, match="MASK: only one value"):
+        parse_request(parameters, releases)
 
 
 def test_unknown_parameter_like_none(releases: FakeReleases) -> None:

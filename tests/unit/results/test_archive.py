@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from soda_service.results.archive import archive_size, stream_archive
+from soda_service.results.tree import thumbnail_path
 from uws.files import LocalFiles
 
 TIME = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -27,6 +28,16 @@ def test_archive_holds_the_tree_and_its_length_is_known(tmp_path: Path, size: in
         assert member is not None
         assert member.read() == data
         assert {entry.mtime for entry in tar} == {int(TIME.timestamp())}
+
+
+def test_thumbnails_are_left_out(tmp_path: Path) -> None:
+    files = LocalFiles(tmp_path)
+    files.write("job/TILE/J/a_g.fits", b"x" * 1000)
+    files.write("job/summary.json", b"{}")
+    alone = b"".join(stream_archive(files, "job", TIME))
+    files.write(f"job/{thumbnail_path('a_g.fits')}", b"y" * 1000)
+    assert archive_size(files, "job", TIME) == len(alone)
+    assert b"".join(stream_archive(files, "job", TIME)) == alone
 
 
 def test_long_names_survive(tmp_path: Path) -> None:

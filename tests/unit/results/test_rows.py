@@ -1,3 +1,6 @@
+import json
+from dataclasses import replace
+
 import pytest
 
 from soda_service.parameters.values import CutoutOptions
@@ -52,6 +55,19 @@ def test_row_survives_its_line(outcome: Outcome | None) -> None:
     line = row.to_line()
     assert line.count(b"\n") == 1
     assert Row.from_line(line) == row
+
+
+def test_format_of_pictures_survives_its_line() -> None:
+    row = Row(replace(PLANNED, options=replace(OPTIONS, response_format="jpeg")))
+    assert Row.from_line(row.to_line()) == row
+
+
+def test_line_of_a_version_without_format_of_pictures_is_read() -> None:
+    content = json.loads(Row(PLANNED).to_line())
+    options = json.loads(content["o"])
+    assert options.pop() == ""
+    content["o"] = json.dumps(options)
+    assert Row.from_line(json.dumps(content).encode()) == Row(PLANNED)
 
 
 def test_torn_line_is_told() -> None:

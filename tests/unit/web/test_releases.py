@@ -83,4 +83,4 @@ def test_the_front_page_lists_what_has_an_effect(open_client: Open) -> None:
     page = open_client().get("/").text
     assert "<code>XSIZE</code>" in page
     assert "EMAIL" not in page
-    assert "RESPONSEFORMAT" not in page
+    assert "<code>RESPONSEFORMAT</code>" in page

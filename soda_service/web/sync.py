@@ -1,0 +1,76 @@
+"""`/sync`: one cutout, made while the client waits (SODA 1.0, section 5)."""
+
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from urllib.parse import quote
+
+from flask import Blueprint, Response, request
+
+from soda_service.errors import NoCoverage
+from soda_service.jobs.immediate import Choice, Immediate, WholeTile
+from uws.conditional import answer_conditionally
+from uws.errors import TransientError
+from uws.formdata import form_fields
+from uws.intake import Intake
+from uws.responses import see_other
+
+__all__ = ["create_sync"]
+
+_TEXT_MAX = 100_000
+"""Characters of a value: a polygon of a thousand vertices has less."""
+
+
+class _Busy(TransientError):
+    """As many cutouts as are allowed are being made at this moment."""
+
+    retry_after_s = 1
+
+
+def create_sync(immediate: Immediate, base_url: Callable[[], str], *, at_once: int) -> Blueprint:
+    """Make the route.
+
+    Parameters
+    ----------
+    at_once
+        How many cutouts this process makes at a time; others are answered by 503.
+    """
+    blueprint = Blueprint("sync", __name__)
+    slots = threading.BoundedSemaphore(at_once)
+
+    def answer(choice: Choice) -> Response:
+        response = Response(content_type=choice.media_type)
+        if tag := immediate.tag(choice):
+            response.set_etag(tag)
+            # A repeated request costs nothing, not even a slot.
+            response.make_conditional(request.environ)
+            if response.status_code == HTTPStatus.NOT_MODIFIED:
+                return response
+        if not slots.acquire(blocking=False):
+            raise _Busy(f"{at_once} cutouts are being made at this moment; ask again")
+        try:
+            response.set_data(immediate.cut(choice))
+        finally:
+            slots.release()
+        name = quote(choice.name, safe="+")
+        response.headers["Content-Disposition"] = f"inline; filename*=UTF-8''{name}"
+        response.headers["Cache-Control"] = "no-cache"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return answer_conditionally(response, request)
+
+    @blueprint.route("/sync", methods=["GET", "POST"])
+    def sync() -> Response:
+        """Make one cutout: FITS of one band, or a picture; 204 where no pixel lies."""
+        intake = Intake(_TEXT_MAX)
+        intake.take(form_fields(request))
+        try:
+            choice = immediate.choose(intake.parameters)
+            if isinstance(choice, WholeTile):
+                parts = (choice.release, choice.tile, choice.band)
+                path = "/".join(quote(part, safe="+/") for part in parts)
+                return see_other(f"{base_url()}/tiles/{path}")
+            return answer(choice)
+        except NoCoverage:
+            return Response(status=HTTPStatus.NO_CONTENT)
+
+    return blueprint
