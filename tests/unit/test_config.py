@@ -126,6 +126,16 @@ NOTHING: dict[str, str] = {}
             '[pictures]\nstiff_min_type = "manual"\nstiff_min_level = -inf',
             "pictures.stiff_min_level: -inf is no pixel value, which is finite",
         ),
+        (
+            (
+                '[pictures]\nstiff_min_type = "manual"\nstiff_min_level = 5\n'
+                'stiff_max_type = "manual"\nstiff_max_level = 5'
+            ),
+            (
+                "pictures.stiff_max_level: 5.0 is white and must be above stiff_min_level = 5.0, which"
+                " is black"
+            ),
+        ),
     ],
 )
 def test_what_is_wrong_in_a_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
