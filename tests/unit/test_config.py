@@ -132,8 +132,8 @@ NOTHING: dict[str, str] = {}
                 'stiff_max_type = "manual"\nstiff_max_level = 5'
             ),
             (
-                "pictures.stiff_max_level: 5.0 is white and must be above stiff_min_level = 5.0, which"
-                " is black"
+                "pictures.stiff_max_level: 5.0 is white and must be above stiff_min_level = 5.0,"
+                " which is black"
             ),
         ),
     ],
