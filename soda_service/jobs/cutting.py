@@ -1,6 +1,7 @@
 """One row at a time: from the tile's pixels to the row's files and its account.
 
-Imports numpy, errors, naming, results, placing, bands, aligning and pictures.
+Imports numpy, the engine's positions, errors, naming, parameters' shapes, results, placing, bands,
+aligning and pictures.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
+from soda_service.engine.position import inside_pixels
 from soda_service.errors import (
     BandMissing,
     CutoutError,
@@ -23,6 +25,7 @@ from soda_service.jobs.bands import BandCut, BandCutter
 from soda_service.jobs.pictures import Painter, PictureSettings
 from soda_service.jobs.placing import Place, Placer
 from soda_service.naming import WantedFile, wanted_files
+from soda_service.parameters.shapes import parse_pos
 from soda_service.results.rows import FileEntry, Outcome, PlannedRow, Status
 from soda_service.results.tree import media_type_of, thumbnail_path
 
@@ -268,6 +271,10 @@ class _RowCut:
         if not is_aligned(red, place, self._row.options.edge):
             if (red.band, band) not in self._aligned:
                 found = self._cutter.aligner.science(self._row, red, band)
+                if self._row.is_masked:
+                    box = red.output_box(self._row.options.edge)
+                    shape = parse_pos(self._row.shape)
+                    found[~inside_pixels(shape, red.handle.grid, box)] = np.nan
                 self._coverages.append(float(np.isfinite(found).mean()))
                 self._aligned[red.band, band] = found
             return self._aligned[red.band, band]

@@ -44,9 +44,10 @@ class Scene:
 
     def cut(self, ra_deg: float = RA_DEG, dec_deg: float = DEC_DEG, **options: object) -> Outcome:
         """Cut 20 x 10 pixels, unless the options say otherwise."""
+        shape = {name: options.pop(name) for name in ("shape", "is_masked") if name in options}
         chosen = replace(default_options(self.release), **{"xpix": 20, "ypix": 10, **options})
         at = (ra_deg, dec_deg, ra_deg, dec_deg)
-        row = PlannedRow(1, None, *at, self.index.names[0], "", "J0200-20", chosen)
+        row = PlannedRow(1, None, *at, self.index.names[0], "", "J0200-20", chosen, **shape)
         placer = Placer(self.release, self.index, self.reader)
         return Cutter(placer, self._save, pictures=self.pictures).cut(row)
 

@@ -13,7 +13,7 @@ from PIL import Image
 from pyavm import AVM
 
 from soda_service.engine.stiff import StiffSettings, stiff
-from soda_service.jobs.pictures import PictureSettings
+from soda_service.jobs.pictures import Painter, PictureSettings
 from tests.unit.jobs.scenes import DEC_DEG, EAST_DEG, RA_DEG, SHAPE, Scene, extensions, plain, scene
 from tests.unit.skyimages import noise, tan_header
 
@@ -144,6 +144,27 @@ def test_a_black_picture_is_told_of(tmp_path: Path, value: float, reason: str) -
     outcome = made.cut(**STIFF)
     assert not picture_of(made, "stiff.png").any()
     assert outcome.message == f"the irg stiff picture is black: band r {reason}"
+
+
+def test_a_mask_blanks_bands_on_other_grids_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bands = {band: plain(tan_header(SHAPE)) for band in "ir"}
+    bands["g"] = plain(tan_header(SHAPE, angle_deg=30.0))
+    made = scene(tmp_path, bands, defaults={"COLORS_FITS": "i", **TRIPLETS})
+    seen: list[list[NDArray[np.floating]]] = []
+    paint = Painter.painted
+
+    def look(self: Painter, *given: object) -> NDArray[np.uint8]:
+        seen.append(given[1])
+        return paint(self, *given)
+
+    monkeypatch.setattr(Painter, "painted", look)
+    circle = f"CIRCLE {RA_DEG} {DEC_DEG} {12 * 0.263 / 3600}"
+    assert made.cut(**STIFF, shape=circle, is_masked=True).status == "ok"
+    red, _, green = (np.isfinite(plane) for plane in seen[0])
+    assert 0.6 < red.mean() < 0.9
+    np.testing.assert_array_equal(green, red)
 
 
 # Missing bands
