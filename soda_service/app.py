@@ -20,6 +20,7 @@ from soda_service.web.front import create_front
 from soda_service.web.openapi import create_openapi
 from soda_service.web.releases import create_releases
 from soda_service.web.served import ServedReleases
+from soda_service.web.sia2 import create_sia2
 from soda_service.web.sync import create_sync
 from soda_service.web.validate import create_validate
 from soda_service.web.vosi import create_vosi
@@ -87,6 +88,8 @@ def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
     cores = os.cpu_count() or 1
     at_once = max(1, config.sync.at_once_per_core * cores // config.web.workers)
     app.register_blueprint(create_sync(immediate, base_url, at_once=at_once))
+    rows = {"rows_default": config.sia2.rows_default, "rows_max": config.sia2.rows_max}
+    app.register_blueprint(create_sia2(sky.releases, served, base_url, **rows))
     app.register_blueprint(
         create_validate(
             sky,

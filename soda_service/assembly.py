@@ -37,7 +37,7 @@ def build_sky(config: Config) -> Sky:
     """Join releases, object catalogue and tile reader; nothing is opened yet."""
     configure(config.remote)
     return Sky(
-        Releases(config.release_folders()),
+        Releases(config.release_folders(), authority=config.service.authority),
         ObjectCatalogue(config.store_url()),
         TileReader(config.cutouts.open_tiles, _indexes(config)),
     )

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from soda_service.config_checks import check_together
-from soda_service.config_cutouts import CutoutsConfig, PicturesConfig, SyncConfig
+from soda_service.config_cutouts import CutoutsConfig, PicturesConfig, Sia2Config, SyncConfig
 from soda_service.errors import ConfigError
 from soda_service.settings import (
     OUTSIDE,
@@ -42,6 +42,7 @@ __all__ = [
     "ReleasesConfig",
     "RemoteConfig",
     "ServiceConfig",
+    "Sia2Config",
     "StoreConfig",
     "SweepConfig",
     "SyncConfig",
@@ -249,7 +250,7 @@ class ServiceConfig:
     title: str = "Sky cutout service"
     """Name shown on pages and in VO documents."""
 
-    authority: str = "soda.invalid"
+    authority: str = "unregistered.invalid"
     """IVOA authority of dataset identifiers: `ivo://{authority}/{release}?{tile}/{band}`."""
 
     contact: str = ""
@@ -292,6 +293,7 @@ class Config:
     cutouts: CutoutsConfig = CutoutsConfig()  # noqa: RUF009 - frozen, as the others
     pictures: PicturesConfig = PicturesConfig()  # noqa: RUF009
     sync: SyncConfig = SyncConfig()  # noqa: RUF009
+    sia2: Sia2Config = Sia2Config()  # noqa: RUF009
     remote: RemoteConfig = RemoteConfig()
     service: ServiceConfig = ServiceConfig()
     log: LogConfig = LogConfig()

@@ -6,7 +6,7 @@ from typing import Literal
 
 from soda_service.settings import bounds
 
-__all__ = ["CutoutsConfig", "PicturesConfig", "SyncConfig"]
+__all__ = ["CutoutsConfig", "PicturesConfig", "Sia2Config", "SyncConfig"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,17 @@ class SyncConfig:
 
     at_once_per_core: int = field(default=4, metadata=bounds(1, 1000))
     """Cutouts made at a time, of all web processes, for each core; beyond it 503."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sia2Config:
+    """Lists of images (`/sia2`)."""
+
+    rows_default: int = field(default=10_000, metadata=bounds(1))
+    """Rows of an answer where MAXREC is not given."""
+
+    rows_max: int = field(default=100_000, metadata=bounds(1))
+    """Rows of an answer at most, whatever MAXREC says."""
 
 
 @dataclass(frozen=True, slots=True)

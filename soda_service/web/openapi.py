@@ -9,6 +9,7 @@ from flask import Blueprint, Flask, Response, current_app, jsonify
 
 from soda_service import __version__
 from soda_service.parameters.table import PARAMETERS, Kind, ParameterSpec
+from soda_service.vo.sia import input_params
 
 __all__ = ["create_openapi", "openapi_document"]
 
@@ -18,8 +19,11 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
     Kind.BOOLEAN: {"type": "boolean"},
     Kind.EMAIL: {"type": "string", "format": "email"},
 }
-_JOB_FORM = {"create_job", "validate"}
+_JOB_FORM = {"create_job", "validate", "sync"}
 """Routes (by function) whose body is the form of a cutout request."""
+
+_MAKES_NOTHING = {"validate", "sync", "sia2", "links"}
+"""Routes whose POST asks for what its answer holds."""
 
 _SEE_OTHER = {"303": {"description": "Done; see the Location header"}}
 _OK = {"200": {"description": "The document"}}
@@ -47,6 +51,21 @@ def _form() -> dict[str, Any]:
     return {"content": {media_type: {"schema": schema} for media_type in types}}
 
 
+def _query(view_name: str) -> list[dict[str, Any]]:
+    """Give the parameters that a GET takes in its address."""
+    if view_name == "sync":
+        schemas = {name: _property(spec) for name, spec in PARAMETERS.items()}
+        return [{"name": n, "in": "query", "schema": schema} for n, schema in schemas.items()]
+    if view_name == "sia2":
+        texts = {"type": "array", "items": {"type": "string"}}
+        fields = [param.field for param in input_params(rows_default=0, rows_max=0)]
+        return [
+            {"name": field.name, "in": "query", "schema": texts, "description": field.description}
+            for field in fields
+        ]
+    return []
+
+
 def _views(app: Flask, endpoint: str, methods: set[str]) -> dict[str, Callable[..., Any]]:
     """Give what answers each method of a route."""
     view = app.view_functions[endpoint]
@@ -55,7 +74,7 @@ def _views(app: Flask, endpoint: str, methods: set[str]) -> dict[str, Callable[.
 
 
 def _operation(view: Callable[..., Any], method: str, names: list[str]) -> dict[str, Any]:
-    changes = method in {"post", "put", "delete"} and view.__name__ != "validate"
+    changes = method in {"post", "put", "delete"} and view.__name__ not in _MAKES_NOTHING
     operation: dict[str, Any] = {
         "summary": (inspect.getdoc(view) or "").partition("\n")[0],
         "responses": {
@@ -63,11 +82,14 @@ def _operation(view: Callable[..., Any], method: str, names: list[str]) -> dict[
             "default": {"description": "Error as text that begins with a label (UsageError: ...)"},
         },
     }
-    if names:
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in names
-        ]
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in names
+    ]
+    if method == "get":
+        parameters += _query(view.__name__)
+    if parameters:
+        operation["parameters"] = parameters
     if method == "post" and view.__name__ in _JOB_FORM:
         operation["requestBody"] = _form()
     return operation

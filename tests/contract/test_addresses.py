@@ -70,6 +70,9 @@ def test_metrics_and_openapi(service_url: str) -> None:
     assert {"/async", "/async/{job_id}", "/validate", "/releases"} <= set(document["paths"])
     create = document["paths"]["/async"]["post"]
     assert "application/x-www-form-urlencoded" in create["requestBody"]["content"]
+    sia2 = document["paths"]["/sia2"]["get"]["parameters"]
+    assert {"POS", "BAND", "MAXREC"} <= {parameter["name"] for parameter in sia2}
+    assert "200" in document["paths"]["/sync"]["post"]["responses"]
     assert all(o["summary"] for path in document["paths"].values() for o in path.values())
     assert set(document["paths"]["/async/{job_id}"]) == {"get", "post", "delete"}
 

@@ -1,0 +1,193 @@
+"""What the SODA service takes, as parameters of a service descriptor (SODA 1.0, section 4).
+
+One list for all documents: a discovery response has one generic descriptor, whose ID is the cell of
+a column; a DataLink response one for each data set, with its ID and what lies within it. Imports
+the parameters, engine.position, tiles.release and votable.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from soda_service.engine.position import Circle, Polygon
+from soda_service.parameters.options import default_options
+from soda_service.parameters.parsing import format_bands, format_triplets
+from soda_service.parameters.table import OPTION_NAMES, PARAMETERS, Kind, ParameterSpec
+from soda_service.parameters.values import CutoutOptions
+from soda_service.tiles.release import Release
+from soda_service.vo.votable import Field, Param
+
+__all__ = ["ASYNC_ID", "SYNC_ID", "Coverage", "soda_input_params"]
+
+SYNC_ID = "ivo://ivoa.net/std/SODA#sync-1.0"
+ASYNC_ID = "ivo://ivoa.net/std/SODA#async-1.0"
+
+Interval = tuple[float, float]
+
+_TYPES = {
+    "CIRCLE": ("double", "3", "circle"),
+    "POLYGON": ("double", "*", "polygon"),
+    "BAND": ("double", "2", "interval"),
+    "TIME": ("double", "2", "interval"),
+}
+"""Data type, array size and xtype of SODA's parameters that are no text (SODA 1.0, section 3)."""
+
+_TRUTH = ("true", "false")
+
+_STATES = ("I",)
+"""Of polarisation: images are of total intensity alone."""
+
+_FORMATS = ("fits", "png", "jpeg")
+_FORMAT = (
+    "FITS; or a picture as PNG or JPEG: in colour where one is asked for, else the band in grey. "
+    "Default: fits."
+)
+
+_IDLE = frozenset({"XSIZE", "YSIZE", "XPIX", "YPIX", "EDGE"})
+"""Options without effect on shapes, and a descriptor asks for shapes."""
+
+_OF_BANDS = "COLORS_FITS"
+_OF_SETS = frozenset({"MAKE_FITS", "DISCARD_FITS_FILES"})
+"""What to keep of several files; `/sync` makes one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a data set holds, as far as it is known: the ranges of its descriptor (SODA-29)."""
+
+    circle: Circle | None = None
+    """One that has the image inside."""
+
+    polygon: Polygon | None = None
+    """The image's outline."""
+
+    band_m: Interval | None = None
+    """Wavelengths, m."""
+
+    time_mjd: Interval | None = None
+    """MJD, UTC, d."""
+
+
+def soda_input_params(
+    releases: Sequence[Release],
+    *,
+    dataset: str = "",
+    id_ref: str = "",
+    coverage: Coverage | None = None,
+    bands: Sequence[str] = (),
+    is_async: bool = False,
+) -> tuple[Param, ...]:
+    """Give the input parameters of a descriptor of `/sync` or `/async`.
+
+    Texts are left open, so that clients send only what their user chose. Numbers have the default
+    of the release, since pyvo fails on those that are empty, and clients send it; those in which
+    the releases differ are left out.
+
+    Parameters
+    ----------
+    releases
+        Those that the data sets may be of; at least one.
+    dataset
+        Identifier of the one data set that is described.
+    id_ref
+        Instead of it the XML ID of the column that has it.
+    coverage
+        What lies within the data set.
+    bands
+        Names of the bands to choose from, where the data set is of several.
+    is_async
+        Whether several files may be made.
+
+    Raises
+    ------
+    ConfigError
+        If a release's own defaults are wrong.
+    """
+    within = coverage or Coverage()
+    idle = _IDLE if bands else _IDLE | {_OF_BANDS}
+    idle = idle if is_async else idle | _OF_SETS
+    defaults = [default_options(release) for release in releases]
+    options = (PARAMETERS[name] for name in OPTION_NAMES if name not in idle)
+    return (
+        Param(_field("ID", ref=id_ref), dataset),
+        *_shape_params(within),
+        _interval_param("BAND", within.band_m),
+        _interval_param("TIME", within.time_mjd),
+        Param(_field("POL"), options=_STATES),
+        Param(_field("MASK"), options=_TRUTH),
+        *(param for spec in options for param in _option(spec, releases, defaults, bands)),
+        Param(replace(_field("RESPONSEFORMAT"), description=_FORMAT), options=_FORMATS),
+    )
+
+
+def _field(name: str, *, ref: str = "") -> Field:
+    """Give a parameter as its row of `PARAMETERS` describes it."""
+    spec = PARAMETERS[name]
+    datatype, arraysize, xtype = _TYPES.get(name, ("char", "*", ""))
+    if spec.kind is Kind.FLOAT:
+        datatype, arraysize = "double", ""
+    return Field(
+        name,
+        datatype,
+        arraysize,
+        unit=spec.unit,
+        ucd=spec.ucd,
+        xtype=xtype,
+        description=spec.description,
+        ref=ref,
+    )
+
+
+def _shape_params(within: Coverage) -> Iterator[Param]:
+    circle, polygon = within.circle, within.polygon
+    numbers = (circle.ra_deg, circle.dec_deg, circle.radius_deg) if circle else ()
+    yield Param(_field("CIRCLE"), maximum=_text(numbers))
+    vertices = polygon.vertices_deg if polygon else ()
+    yield Param(
+        _field("POLYGON"), maximum=_text([angle for vertex in vertices for angle in vertex])
+    )
+    yield Param(_field("POS"))
+
+
+def _interval_param(name: str, within: Interval | None) -> Param:
+    low, high = (_text([bound]) for bound in within) if within else ("", "")
+    return Param(_field(name), minimum=low, maximum=high)
+
+
+def _text(numbers: Sequence[float]) -> str:
+    return " ".join(map(repr, map(float, numbers)))
+
+
+def _option(
+    spec: ParameterSpec,
+    releases: Sequence[Release],
+    defaults: Sequence[CutoutOptions],
+    bands: Sequence[str],
+) -> Iterator[Param]:
+    """Give an option of a cutout; a number only if all releases have the same default."""
+    texts = {
+        _default_text(spec, options, release)
+        for options, release in zip(defaults, releases, strict=True)
+    }
+    field = _field(spec.name)
+    default = texts.pop() if len(texts) == 1 else ""
+    if spec.kind is Kind.FLOAT:
+        if default:
+            yield Param(field, default)
+        return
+    if default:
+        field = replace(field, description=f"{field.description} Default: {default}.")
+    choices = {Kind.BOOLEAN: _TRUTH, Kind.BANDS: tuple(bands)}
+    yield Param(field, options=choices.get(spec.kind, spec.choices))
+
+
+def _default_text(spec: ParameterSpec, options: CutoutOptions, release: Release) -> str:
+    value = getattr(options, spec.name.lower())
+    match spec.kind:
+        case Kind.BANDS:
+            return format_bands(value, release)
+        case Kind.TRIPLETS:
+            return format_triplets(value, release)
+        case Kind.BOOLEAN:
+            return str(value).lower()
+        case _:
+            return str(value)

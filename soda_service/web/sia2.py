@@ -1,0 +1,183 @@
+"""`/sia2`: which images there are, by Simple Image Access 2.0."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import chain
+
+from flask import Blueprint, Response, request
+
+from soda_service.errors import OptionsError
+from soda_service.tiles.release import Release
+from soda_service.tiles.releases import Releases
+from soda_service.vo.images import DATALINK_TYPE, Images, rows_of
+from soda_service.vo.obscore import COLUMNS, ID_COLUMN, SYSTEMS
+from soda_service.vo.separated import write_separated
+from soda_service.vo.sia import (
+    SIA_ID,
+    ResponseFormat,
+    SiaQuery,
+    input_params,
+    parse_query,
+    read_format,
+    select,
+)
+from soda_service.vo.soda import SYNC_ID, soda_input_params
+from soda_service.vo.votable import (
+    MEDIA_TYPE,
+    Descriptor,
+    Field,
+    Info,
+    Param,
+    Table,
+    error_votable,
+    write_votable,
+)
+from soda_service.web.served import ServedReleases
+from uws.errors import UWSError
+from uws.formdata import form_fields
+from uws.intake import Intake
+
+__all__ = ["create_sia2"]
+
+_TEXT_MAX = 100_000
+"""Characters of a value: a polygon of a thousand vertices has less."""
+
+_TABLE = Table(
+    "images",
+    COLUMNS,
+    (Info("standardID", "ivo://ivoa.net/std/SIA"),),
+    SYSTEMS,
+    "Images of the survey that satisfy the query",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    rows: Iterator[Sequence[str]]
+    is_cut: bool
+    """Whether more rows satisfy the query."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Finds images in all releases that are served."""
+
+    releases: Releases
+    served: ServedReleases
+    rows_default: int
+    rows_max: int
+
+    def find(self, query: SiaQuery, base: str) -> _Answer:
+        wanted = self.rows_default if query.rows_max is None else query.rows_max
+        left, is_cut = min(wanted, self.rows_max), wanted == 0
+        found: list[Iterator[Sequence[str]]] = []
+        for release in self.served.all():
+            index, authority = self.releases.index(release), self.releases.authority
+            images = Images(release, index, authority, f"{base}/links")
+            numbers = select(query, images, self.releases)
+            is_cut |= len(numbers) > left
+            found.append(rows_of(images, numbers[:left].tolist()))
+            left -= min(left, len(numbers))
+        return _Answer(chain.from_iterable(found), is_cut)
+
+    def describe(self, base: str) -> tuple[Descriptor, ...]:
+        inputs = input_params(rows_default=self.rows_default, rows_max=self.rows_max)
+        return _descriptors(base, self.served.all(), inputs)
+
+
+def create_sia2(
+    releases: Releases,
+    served: ServedReleases,
+    base_url: Callable[[], str],
+    *,
+    rows_default: int,
+    rows_max: int,
+) -> Blueprint:
+    """Make the route.
+
+    Parameters
+    ----------
+    rows_default, rows_max
+        Rows of an answer where MAXREC is not given, and at most.
+    """
+    blueprint = Blueprint("sia2", __name__)
+    search = _Search(releases, served, rows_default, rows_max)
+
+    @blueprint.route("/sia2", methods=["GET", "POST"])
+    def sia2() -> Response:
+        """List images by place, wavelength and more; the answer describes all parameters."""
+        wanted = ResponseFormat("votable", MEDIA_TYPE)
+        try:
+            given = _given()
+            wanted = read_format(given)
+            answer = search.find(parse_query(given), base_url())
+        except OptionsError as error:
+            return _fault(f"UsageFault: {error}", wanted, HTTPStatus.BAD_REQUEST)
+        except UWSError as error:
+            word = "TransientFault" if error.is_transient else "UsageFault"
+            told = str(error).removeprefix(f"{error.label}: ")
+            return _fault(f"{word}: {told}", wanted, HTTPStatus(error.status))
+        content = _content(answer, wanted, search.describe(base_url()))
+        return Response(content, content_type=wanted.content_type)
+
+    return blueprint
+
+
+def _given() -> dict[str, list[str]]:
+    """Read the texts of the request by parameter, in upper case; blank ones count for nothing."""
+    intake = Intake(_TEXT_MAX)
+    intake.take(form_fields(request))
+    given: defaultdict[str, list[str]] = defaultdict(list)
+    for parameter in intake.parameters:
+        if text := parameter.value.strip():
+            given[parameter.name].append(text)
+    return dict(given)
+
+
+def _content(
+    answer: _Answer, wanted: ResponseFormat, descriptors: Sequence[Descriptor]
+) -> Iterator[bytes]:
+    match wanted.kind:
+        case "csv":
+            return write_separated(COLUMNS, answer.rows, delimiter=",")
+        case "tsv":
+            return write_separated(COLUMNS, answer.rows, delimiter="\t")
+        case _:
+            return write_votable(_TABLE, answer.rows, descriptors, is_cut=answer.is_cut)
+
+
+def _descriptors(
+    base: str, releases: Sequence[Release], inputs: tuple[Param, ...]
+) -> tuple[Descriptor, ...]:
+    """Describe what can be done with the rows, and this service itself (SIA-13)."""
+    identifier = Field("ID", "char", "*", ucd="meta.id;meta.dataset", ref=ID_COLUMN)
+    links = Descriptor(
+        "links",
+        f"{base}/links",
+        (Param(identifier),),
+        "ivo://ivoa.net/std/DataLink#links-1.1",
+        "Links of an image: itself, a preview, its cutouts",
+        DATALINK_TYPE,
+    )
+    this = Descriptor(
+        "this", f"{base}/sia2", inputs, SIA_ID, "Images of the survey", MEDIA_TYPE, is_this=True
+    )
+    if not releases:
+        return links, this
+    cutout = Descriptor(
+        "cutout",
+        f"{base}/sync",
+        soda_input_params(releases, id_ref=ID_COLUMN),
+        SYNC_ID,
+        "A cutout of an image, or a picture of it",
+    )
+    return cutout, links, this
+
+
+def _fault(text: str, wanted: ResponseFormat, status: HTTPStatus) -> Response:
+    """Tell what is wrong: as VOTable, or as text where text was asked for (SIA-14)."""
+    if wanted.kind == "votable":
+        return Response(error_votable(text), status, content_type=wanted.content_type)
+    return Response(f"{text}\n", status, content_type="text/plain; charset=utf-8")
