@@ -1,0 +1,64 @@
+"""What all pages share: templates, styles and scripts, and the words around their content."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, send_from_directory
+
+from soda_service import __version__
+from soda_service.config import ServiceConfig
+from soda_service.pages.formatting import FILTERS
+from soda_service.pages.security import csrf_token, protect
+
+__all__ = ["create_layout"]
+
+_STATIC = Path(__file__).parent / "static"
+_YEAR_S = 365 * 86400
+
+
+def create_layout(service: ServiceConfig, base_url: Callable[[], str]) -> Blueprint:
+    """Make what serves the styles and scripts, and what every template knows.
+
+    Templates know `service`, `base` (address of the service, without a slash), `version`,
+    `csrf_token()` and `static(NAME)`.
+    """
+    blueprint = Blueprint("pages", __name__, template_folder="templates")
+    # All files share a folder that is named after their content, so that modules find each other
+    # by relative names, and a browser keeps them until one of them changes.
+    stamp = _stamp()
+
+    @blueprint.get("/static/<version>/<path:name>")
+    def static_file(version: str, name: str) -> Response:
+        """Send a style, script or picture of the pages."""
+        answer = send_from_directory(_STATIC, name, max_age=_YEAR_S if version == stamp else 0)
+        answer.cache_control.public = True
+        answer.cache_control.immutable = version == stamp
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        return answer
+
+    @blueprint.app_context_processor
+    def _shared() -> dict[str, Any]:
+        base = base_url()
+        return {
+            "service": service,
+            "base": base,
+            "version": __version__,
+            "csrf_token": csrf_token,
+            "static": lambda name: f"{base}/static/{stamp}/{name}",
+        }
+
+    blueprint.after_app_request(protect)
+    for name, function in FILTERS.items():
+        blueprint.add_app_template_filter(function, name)
+    return blueprint
+
+
+def _stamp() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_STATIC.rglob("*")):
+        if path.is_file():
+            digest.update(path.name.encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
