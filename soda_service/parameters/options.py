@@ -13,6 +13,8 @@ from soda_service.errors import ConfigError, Fault, OptionsError
 from soda_service.parameters.parsing import (
     InvalidText,
     fault_of,
+    format_bands,
+    format_triplets,
     parse_bands,
     parse_triplets,
     parse_value,
@@ -26,6 +28,7 @@ __all__ = [
     "check_makes_something",
     "complete_options",
     "default_options",
+    "option_text",
     "picture_format",
 ]
 
@@ -210,3 +213,23 @@ def _system_triplets(default: str, release: Release) -> tuple[Triplet, ...]:
     except InvalidText:
         names = release.band_names
         return ((names[-1], names[len(names) // 2], names[0]),) if len(names) >= 3 else ()
+
+
+def option_text(name: str, options: CutoutOptions, release: Release) -> str:
+    """Write an option's value as a user would; empty where it has none.
+
+    Parameters
+    ----------
+    name
+        One of `OPTION_NAMES`.
+    """
+    value = getattr(options, _FIELDS[name])
+    match PARAMETERS[name].kind:
+        case Kind.BANDS:
+            return format_bands(value, release)
+        case Kind.TRIPLETS:
+            return format_triplets(value, release)
+        case Kind.BOOLEAN:
+            return str(value).lower()
+        case _:
+            return "" if value is None else str(value)

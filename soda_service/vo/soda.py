@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from soda_service.engine.position import Circle, Polygon
-from soda_service.parameters.options import default_options
-from soda_service.parameters.parsing import format_bands, format_triplets
+from soda_service.parameters.options import default_options, option_text
 from soda_service.parameters.table import OPTION_NAMES, PARAMETERS, Kind, ParameterSpec
 from soda_service.parameters.values import CutoutOptions
 from soda_service.tiles.release import Release
@@ -165,7 +164,7 @@ def _option(
 ) -> Iterator[Param]:
     """Give an option of a cutout; a number only if all releases have the same default."""
     texts = {
-        _default_text(spec, options, release)
+        option_text(spec.name, options, release)
         for options, release in zip(defaults, releases, strict=True)
     }
     field = _field(spec.name)
@@ -178,16 +177,3 @@ def _option(
         field = replace(field, description=f"{field.description} Default: {default}.")
     choices = {Kind.BOOLEAN: _TRUTH, Kind.BANDS: tuple(bands)}
     yield Param(field, options=choices.get(spec.kind, spec.choices))
-
-
-def _default_text(spec: ParameterSpec, options: CutoutOptions, release: Release) -> str:
-    value = getattr(options, spec.name.lower())
-    match spec.kind:
-        case Kind.BANDS:
-            return format_bands(value, release)
-        case Kind.TRIPLETS:
-            return format_triplets(value, release)
-        case Kind.BOOLEAN:
-            return str(value).lower()
-        case _:
-            return str(value)

@@ -8,7 +8,7 @@ from tests.pages.accessibility import assert_accessible
 
 pytestmark = pytest.mark.xdist_group("browser")
 
-PAGES = ["/"]
+PAGES = ["/", "/help"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

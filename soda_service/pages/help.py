@@ -1,0 +1,109 @@
+"""`/help`: every option, file and status, with examples that work on this service."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint, render_template
+
+from soda_service.parameters.options import default_options, option_text
+from soda_service.parameters.spec import Kind, ParameterSpec, Scope, describe_allowed
+from soda_service.parameters.table import OPTION_NAMES, PARAMETERS
+from soda_service.tiles.release import Release
+from soda_service.tiles.releases import Releases
+from soda_service.web.served import ServedReleases
+
+__all__ = ["Example", "create_help", "example_of"]
+
+_OF_SIZE = ("XSIZE", "YSIZE", "XPIX", "YPIX", "EDGE")
+_OF_PICTURES = ("MAKE_RGB_", "RGB_")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A position that lies in a release."""
+
+    release: str
+    ra_deg: float
+    dec_deg: float
+    band: str
+    """One that the release makes FITS files of."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    spec: ParameterSpec
+    defaults: tuple[tuple[str, str], ...]
+    """Name of a release, and what it has where nobody says otherwise; one without a name where
+    all releases have the same."""
+
+    allowed: tuple[tuple[str, str], ...]
+    """The same of what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    name: str
+    title: str
+    options: tuple[_Option, ...]
+
+
+def example_of(releases: Releases, served: ServedReleases) -> Example | None:
+    """Find the middle of a tile of the default release; None where nothing is served."""
+    name = served.default_name()
+    if name is None:
+        return None
+    release = releases.get(name)
+    table = releases.index(release).table
+    middle = len(table.names) // 2
+    band = default_options(release).colors_fits[0]
+    ra_deg, dec_deg = (round(float(angles[middle]), 5) for angles in (table.ra_deg, table.dec_deg))
+    return Example(name, ra_deg, dec_deg, band)
+
+
+def create_help(releases: Releases, served: ServedReleases) -> Blueprint:
+    """Make the route."""
+    blueprint = Blueprint("help", __name__)
+
+    @blueprint.get("/help")
+    def help_page() -> str:
+        """Explain the options, the files that come out, and how programs ask."""
+        shown = served.all()
+        return render_template(
+            "help.html",
+            here="/help",
+            groups=_groups(shown),
+            releases=shown,
+            example=example_of(releases, served),
+        )
+
+    return blueprint
+
+
+def _groups(releases: Sequence[Release]) -> list[_Group]:
+    titles: dict[str, tuple[str, Callable[[ParameterSpec], bool]]] = {
+        "where": ("Where", lambda p: p.scope is Scope.POSITION or p.kind is Kind.TABLE),
+        "size": ("Size and edges", lambda p: p.name in _OF_SIZE),
+        "colour": ("Colour pictures", lambda p: p.name.startswith(_OF_PICTURES)),
+        "fits": ("FITS files", lambda p: p.scope is Scope.OPTION),
+        "soda": ("Shapes and data sets (SODA)", lambda p: p.scope is Scope.FILTER),
+        "job": ("The job", lambda p: p.scope is Scope.JOB),
+    }
+    members: dict[str, list[_Option]] = {name: [] for name in titles}
+    for spec in PARAMETERS.values():
+        name = next(name for name, (_, is_of) in titles.items() if is_of(spec))
+        told = [(r.name, _default(spec, r)) for r in releases]
+        allowed = [(r.name, describe_allowed(spec, r)) for r in releases]
+        members[name].append(_Option(spec, _joined(told), _joined(allowed)))
+    return [_Group(name, title, tuple(members[name])) for name, (title, _) in titles.items()]
+
+
+def _default(spec: ParameterSpec, release: Release) -> str:
+    if spec.name not in OPTION_NAMES:
+        return spec.default
+    return option_text(spec.name, default_options(release), release)
+
+
+def _joined(told: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Say once what holds for all releases."""
+    texts = {text for _, text in told}
+    return (("", texts.pop()),) if len(texts) == 1 else tuple(told)
