@@ -19,6 +19,7 @@ from soda_service.jobs.immediate import Immediate
 from soda_service.pages.ask import create_ask
 from soda_service.pages.help import create_help
 from soda_service.pages.layout import create_layout
+from soda_service.pages.sky import create_sky
 from soda_service.web.openapi import create_openapi
 from soda_service.web.releases import create_releases
 from soda_service.web.served import ServedReleases
@@ -86,6 +87,7 @@ def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
     app.register_blueprint(jobs)
     app.register_blueprint(create_layout(config.service, base_url))
     app.register_blueprint(create_help(sky.releases, served))
+    app.register_blueprint(create_sky(sky.releases, served))
     app.register_blueprint(create_ask(served))
     app.register_blueprint(create_releases(sky, served))
     immediate = Immediate(sky, picture_settings(config.pictures), pixels_max=config.sync.pixels_max)

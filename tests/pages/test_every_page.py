@@ -8,7 +8,7 @@ from tests.pages.accessibility import assert_accessible
 
 pytestmark = pytest.mark.xdist_group("browser")
 
-PAGES = ["/", "/help"]
+PAGES = ["/", "/help", "/sky", "/sky/aladin"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -24,7 +24,7 @@ def test_pages_are_accessible(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [path for path in PAGES if path != "/sky/aladin"])
 def test_pages_are_held_to_a_strict_policy(service_url: str, path: str) -> None:
     answer = requests.get(f"{service_url}{path}", timeout=60)
     policy = answer.headers["Content-Security-Policy"]
