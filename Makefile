@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test lint bench chaos fuzz fuzz-decoder serve clean
+.PHONY: install demo test lint bench chaos fuzz fuzz-decoder screenshots serve clean
 
 install: $(STAMP)
 
@@ -44,6 +44,10 @@ fuzz-decoder:
 	clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		-Isoda_service/engine/native tests/fuzz/fuzz_decode.c -o build/fuzz/fuzz_decode && \
 	build/fuzz/fuzz_decode -max_total_time=$(FUZZ_S) -print_final_stats=1 build/fuzz tests/fuzz/corpus
+
+# Pictures of all pages for docs/screenshots; needs Chromium.
+screenshots: install
+	$(BIN)/python -m docs.screenshots
 
 serve: install
 	$(BIN)/soda-service serve --data data
