@@ -5,8 +5,9 @@ aligning and pictures.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,8 @@ __all__ = ["Cutter", "Save"]
 
 Save = Callable[[str, Buffer], None]
 """Puts a file at a path below the job's folder."""
+
+_NO_PLACES: Mapping[str, Place] = MappingProxyType({})
 
 
 class Cutter:
@@ -101,8 +104,13 @@ class Cutter:
             self._made[made] = _RowCut(self, row, wanted).outcome()
         return self._made[made]
 
-    def content(self, row: PlannedRow, wanted: WantedFile) -> bytes:
+    def content(self, row: PlannedRow, wanted: WantedFile, places: Mapping[str, Place]) -> bytes:
         """Make one file of a row, and save it nowhere.
+
+        Parameters
+        ----------
+        places
+            By band, as far as they are known.
 
         Raises
         ------
@@ -111,17 +119,23 @@ class Cutter:
         CutoutError
             When it cannot be made.
         """
-        return _RowCut(self, row, (wanted,)).content(wanted)
+        return _RowCut(self, row, (wanted,), places).content(wanted)
 
 
 class _RowCut:
     """The work on one row: bands placed and read once, problems collected."""
 
-    def __init__(self, cutter: Cutter, row: PlannedRow, wanted: Sequence[WantedFile]) -> None:
+    def __init__(
+        self,
+        cutter: Cutter,
+        row: PlannedRow,
+        wanted: Sequence[WantedFile],
+        places: Mapping[str, Place] = _NO_PLACES,
+    ) -> None:
         self._cutter = cutter
         self._row = row
         self._wanted = wanted
-        self._places: dict[str, Place | CutoutError] = {}
+        self._places: dict[str, Place | CutoutError] = dict(places)
         self._shown = {band for file in wanted if file.kind != "fits" for band in file.bands}
         has_face = not self._shown and cutter.painter.has_thumbnails(row)
         self._face = wanted[0] if has_face and wanted else None

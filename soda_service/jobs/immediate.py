@@ -5,8 +5,9 @@ Imports errors, naming, parameters, rows, tiles, cutting, matching, placing and 
 
 import hashlib
 import json
+import math
 import queue
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 
@@ -15,7 +16,7 @@ from soda_service.errors import Fault, NoCoverage, OptionsError
 from soda_service.jobs.cutting import Cutter
 from soda_service.jobs.matching import Matcher
 from soda_service.jobs.pictures import PictureSettings
-from soda_service.jobs.placing import Placer
+from soda_service.jobs.placing import Place, Placer
 from soda_service.jobs.selecting import select_rows
 from soda_service.jobs.sky import Sky
 from soda_service.naming import WantedFile, wanted_files
@@ -28,7 +29,7 @@ from soda_service.tiles.release import Release
 from uws.errors import MultiValuedParamNotSupported
 from uws.models import Parameter
 
-__all__ = ["Choice", "Immediate", "WholeTile"]
+__all__ = ["Choice", "Immediate", "Placed", "WholeTile"]
 
 _IDLE_CUTTERS = 16
 """Cutters kept for the next request: they hold headers and buffers of the last one."""
@@ -60,6 +61,18 @@ class Choice:
     def media_type(self) -> str:
         """Content-Type."""
         return media_type_of(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A choice whose tiles were opened, and its pixels in them found."""
+
+    choice: Choice
+    places: Mapping[str, Place]
+    """By band."""
+
+    tag: str
+    """Equal for equal contents; empty where that is not known beforehand."""
 
 
 class Immediate:
@@ -113,8 +126,8 @@ class Immediate:
         (wanted,) = wanted_files(planned.options, release.labels)
         return Choice(release, planned, wanted)
 
-    def tag(self, choice: Choice) -> str:
-        """Give what is equal for equal contents, without making them; empty where it is not known.
+    def place(self, choice: Choice) -> Placed:
+        """Find the pixels, and what tells their file from others, without making it.
 
         The bytes of a cutout depend on its tile's files, its box and its options alone.
 
@@ -123,37 +136,42 @@ class Immediate:
         NoCoverage, OptionsError, TileUnreadable, SourceUnavailable
             When it cannot be cut.
         """
-        row, placer = choice.row, self._placer(choice.release)
-        places = [placer.place(row, band) for band in choice.wanted.bands]
-        pixels = max(place.box.shape[0] * place.box.shape[1] for place in places)
+        placer = self._placer(choice.release)
+        places = {band: placer.place(choice.row, band) for band in choice.wanted.bands}
+        pixels = max(math.prod(place.box.shape) for place in places.values())
         if pixels > self._pixels_max:
             message = (
                 f"{pixels} pixels asked for; at most {self._pixels_max} are cut at once; larger "
                 "cutouts are made by /async"
             )
             raise OptionsError((Fault(message),))
+        return Placed(choice, places, self._tag(choice, places))
+
+    def _tag(self, choice: Choice, places: Mapping[str, Place]) -> str:
+        release, row = choice.release, choice.row
         if row.options.edge == "mosaic":  # depends on the neighbours as well
             return ""
-        files = [(place.handle.label, place.handle.file.source.identity) for place in places]
-        release = (choice.release.unit, choice.release.zero_point_mag)
+        handles = [place.handle for place in places.values()]
+        files = [(handle.label, handle.file.source.identity) for handle in handles]
         content = [__version__, files, choice.wanted.ending, row.name, row.shape, row.is_masked]
-        content += [row.centre_ra_deg, row.centre_dec_deg, astuple(row.options), release]
-        content += [choice.release.acknowledgement, astuple(self._pictures)]
+        content += [row.centre_ra_deg, row.centre_dec_deg, astuple(row.options), release.unit]
+        content += [release.zero_point_mag, release.acknowledgement, astuple(self._pictures)]
         return hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest()[:32]
 
-    def cut(self, choice: Choice) -> bytes:
+    def cut(self, placed: Placed) -> bytes:
         """Make the file.
 
         Raises
         ------
         NoCoverage
-            When no pixel lies there, or none with a value.
+            When no pixel has a value there.
         OptionsError, BandMissing, TileUnreadable, SourceUnavailable
             When it cannot be cut.
         """
+        choice = placed.choice
         cutter = self._cutter(choice.release)
         try:
-            return cutter.content(choice.row, choice.wanted)
+            return cutter.content(choice.row, choice.wanted, placed.places)
         finally:
             with suppress(queue.Full):
                 self._idle.put_nowait(cutter)

@@ -40,8 +40,9 @@ def create_sync(immediate: Immediate, base_url: Callable[[], str], *, at_once: i
 
     def answer(choice: Choice) -> Response:
         response = Response(content_type=choice.media_type)
-        if tag := immediate.tag(choice):
-            response.set_etag(tag)
+        placed = immediate.place(choice)
+        if placed.tag:
+            response.set_etag(placed.tag)
             # A repeated request costs nothing, not even a slot.
             response.make_conditional(request.environ)
             if response.status_code == HTTPStatus.NOT_MODIFIED:
@@ -49,7 +50,7 @@ def create_sync(immediate: Immediate, base_url: Callable[[], str], *, at_once: i
         if not slots.acquire(blocking=False):
             raise _Busy(f"{at_once} cutouts are being made at this moment; ask again")
         try:
-            response.set_data(immediate.cut(choice))
+            response.set_data(immediate.cut(placed))
         finally:
             slots.release()
         name = quote(choice.name, safe="+")
