@@ -20,13 +20,14 @@ from soda_service.pages.ask import create_ask
 from soda_service.pages.help import create_help
 from soda_service.pages.layout import create_layout
 from soda_service.pages.sky import create_sky
+from soda_service.web.links import create_links
 from soda_service.web.openapi import create_openapi
 from soda_service.web.releases import create_releases
 from soda_service.web.served import ServedReleases
 from soda_service.web.sia2 import create_sia2
 from soda_service.web.sync import create_sync
 from soda_service.web.validate import create_validate
-from soda_service.web.vosi import create_vosi
+from soda_service.web.vosi import create_describing, create_vosi
 from uws import responses
 from uws.blueprint import create_blueprint
 from uws.errors import UWSError
@@ -77,8 +78,9 @@ def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
     config, sky, runtime = parts.config, parts.sky, parts.runtime
     served = ServedReleases(sky.releases)
     authenticator = open_authenticator(config.auth)
+    service = JobService(runtime)
     jobs = create_blueprint(
-        JobService(runtime),
+        service,
         job_type="cutout",
         authenticate=authenticator.owner,
         base_url=base_url,
@@ -96,6 +98,8 @@ def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
     app.register_blueprint(create_sync(immediate, base_url, at_once=at_once))
     rows = {"rows_default": config.sia2.rows_default, "rows_max": config.sia2.rows_max}
     app.register_blueprint(create_sia2(sky.releases, served, base_url, **rows))
+    owner = authenticator.owner
+    app.register_blueprint(create_links(sky.releases, service, base_url, owner=owner))
     app.register_blueprint(
         create_validate(
             sky,
@@ -108,7 +112,9 @@ def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
     needed = {"job store": _store_check(parts), "job files": _folder_check(config.files_root())}
     helpful = {"queue": _queue_check(parts), "releases": _releases_check(served)}
     app.register_blueprint(create_vosi(base_url, needed, helpful, served.faults))
-    app.register_blueprint(create_openapi(config.service.title, base_url))
+    title = config.service.title
+    app.register_blueprint(create_describing(title, sky.releases, served, base_url))
+    app.register_blueprint(create_openapi(title, base_url))
     gauges = {"jobs": runtime.store.phase_counts, "queue": parts.executor.status}
     app.register_blueprint(create_metrics(app, gauges))
 

@@ -10,23 +10,13 @@ from soda_service.parameters.spec import Kind, ParameterSpec, Scope, describe_al
 from soda_service.parameters.table import OPTION_NAMES, PARAMETERS
 from soda_service.tiles.release import Release
 from soda_service.tiles.releases import Releases
+from soda_service.vo.examples import place_in
 from soda_service.web.served import ServedReleases
 
-__all__ = ["Example", "create_help", "example_of"]
+__all__ = ["create_help"]
 
 _OF_SIZE = ("XSIZE", "YSIZE", "XPIX", "YPIX", "EDGE")
 _OF_PICTURES = ("MAKE_RGB_", "RGB_")
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A position that lies in a release."""
-
-    release: str
-    ra_deg: float
-    dec_deg: float
-    band: str
-    """One that the release makes FITS files of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +37,6 @@ class _Group:
     options: tuple[_Option, ...]
 
 
-def example_of(releases: Releases, served: ServedReleases) -> Example | None:
-    """Find the middle of a tile of the default release; None where nothing is served."""
-    name = served.default_name()
-    if name is None:
-        return None
-    release = releases.get(name)
-    table = releases.index(release).table
-    middle = len(table.names) // 2
-    band = default_options(release).colors_fits[0]
-    ra_deg, dec_deg = (round(float(angles[middle]), 5) for angles in (table.ra_deg, table.dec_deg))
-    return Example(name, ra_deg, dec_deg, band)
-
-
 def create_help(releases: Releases, served: ServedReleases) -> Blueprint:
     """Make the route."""
     blueprint = Blueprint("help", __name__)
@@ -67,13 +44,14 @@ def create_help(releases: Releases, served: ServedReleases) -> Blueprint:
     @blueprint.get("/help")
     def help_page() -> str:
         """Explain the options, the files that come out, and how programs ask."""
-        shown = served.all()
+        shown, default = served.all(), served.default_name()
+        place = None if default is None else place_in(releases.get(default), releases)
         return render_template(
             "help.html",
             here="/help",
             groups=_groups(shown),
             releases=shown,
-            example=example_of(releases, served),
+            example=place,
         )
 
     return blueprint

@@ -63,6 +63,14 @@ def _query(view_name: str) -> list[dict[str, Any]]:
             {"name": field.name, "in": "query", "schema": texts, "description": field.description}
             for field in fields
         ]
+    if view_name == "links":
+        texts = {"type": "array", "items": {"type": "string"}}
+        ids = {"name": "ID", "in": "query", "schema": texts, "description": "Data sets"}
+        text = "Instead of them a finished job, whose results are wanted"
+        return [
+            ids,
+            {"name": "JOB", "in": "query", "schema": {"type": "string"}, "description": text},
+        ]
     return []
 
 

@@ -1,6 +1,5 @@
 """`/sia2`: which images there are, by Simple Image Access 2.0."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -31,18 +30,13 @@ from soda_service.vo.votable import (
     Info,
     Param,
     Table,
-    error_votable,
     write_votable,
 )
 from soda_service.web.served import ServedReleases
+from soda_service.web.votables import fault_of_error, fault_votable, given_texts
 from uws.errors import UWSError
-from uws.formdata import form_fields
-from uws.intake import Intake
 
 __all__ = ["create_sia2"]
-
-_TEXT_MAX = 100_000
-"""Characters of a value: a polygon of a thousand vertices has less."""
 
 _TABLE = Table(
     "images",
@@ -110,30 +104,15 @@ def create_sia2(
         """List images by place, wavelength and more; the answer describes all parameters."""
         wanted = ResponseFormat("votable", MEDIA_TYPE)
         try:
-            given = _given()
+            given = given_texts(request)
             wanted = read_format(given)
             answer = search.find(parse_query(given), base_url())
-        except OptionsError as error:
-            return _fault(f"UsageFault: {error}", wanted, HTTPStatus.BAD_REQUEST)
-        except UWSError as error:
-            word = "TransientFault" if error.is_transient else "UsageFault"
-            told = str(error).removeprefix(f"{error.label}: ")
-            return _fault(f"{word}: {told}", wanted, HTTPStatus(error.status))
+        except (OptionsError, UWSError) as error:
+            return _fault(*fault_of_error(error), wanted)
         content = _content(answer, wanted, search.describe(base_url()))
         return Response(content, content_type=wanted.content_type)
 
     return blueprint
-
-
-def _given() -> dict[str, list[str]]:
-    """Read the texts of the request by parameter, in upper case; blank ones count for nothing."""
-    intake = Intake(_TEXT_MAX)
-    intake.take(form_fields(request))
-    given: defaultdict[str, list[str]] = defaultdict(list)
-    for parameter in intake.parameters:
-        if text := parameter.value.strip():
-            given[parameter.name].append(text)
-    return dict(given)
 
 
 def _content(
@@ -176,8 +155,8 @@ def _descriptors(
     return cutout, links, this
 
 
-def _fault(text: str, wanted: ResponseFormat, status: HTTPStatus) -> Response:
+def _fault(text: str, status: HTTPStatus, wanted: ResponseFormat) -> Response:
     """Tell what is wrong: as VOTable, or as text where text was asked for (SIA-14)."""
     if wanted.kind == "votable":
-        return Response(error_votable(text), status, content_type=wanted.content_type)
+        return fault_votable(text, status, wanted.content_type)
     return Response(f"{text}\n", status, content_type="text/plain; charset=utf-8")

@@ -1,44 +1,25 @@
-"""VOSI 1.1: `/capabilities` and `/availability`."""
+"""VOSI 1.1 and DALI 1.1: `/capabilities`, `/availability`, `/tables` and `/examples`."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from lxml import etree
 
 from soda_service import __version__
+from soda_service.tiles.releases import Releases
+from soda_service.vo.capabilities import capabilities_document
+from soda_service.vo.examples import examples_document, place_in
+from soda_service.vo.tables import TABLE_NAME, table_document, tables_document
+from soda_service.web.served import ServedReleases
+from uws.errors import NotFoundError, UsageError
 
-__all__ = ["Check", "availability_document", "capabilities_document", "create_vosi"]
+__all__ = ["Check", "availability_document", "create_describing", "create_vosi"]
 
 Check = Callable[[], str]
 """Looks at one thing the service needs; gives what is wrong with it, or nothing."""
 
-_CAPABILITIES = "http://www.ivoa.net/xml/VOSICapabilities/v1.0"
 _AVAILABILITY = "http://www.ivoa.net/xml/VOSIAvailability/v1.0"
-_VODATASERVICE = "http://www.ivoa.net/xml/VODataService/v1.1"
-_XSI = "http://www.w3.org/2001/XMLSchema-instance"
-
-# standardID, path, use of the access URL (VOSI-T2: pyvo takes `base` as a prefix), version
-_INTERFACES = (
-    ("ivo://ivoa.net/std/VOSI#capabilities", "capabilities", "full", ""),
-    ("ivo://ivoa.net/std/VOSI#availability", "availability", "full", ""),
-    ("ivo://ivoa.net/std/UWS#rest-1.1", "async", "base", "1.1"),
-)
-
-
-def capabilities_document(base_url: str) -> bytes:
-    """Write the capabilities of the service at `base_url` (VOSI-2 to VOSI-4)."""
-    names = {"vosi": _CAPABILITIES, "vs": _VODATASERVICE, "xsi": _XSI}
-    root = etree.Element(f"{{{_CAPABILITIES}}}capabilities", nsmap=names)
-    for standard_id, path, use, version in _INTERFACES:
-        capability = etree.SubElement(root, "capability", standardID=standard_id)
-        interface = etree.SubElement(capability, "interface", role="std")
-        interface.set(f"{{{_XSI}}}type", "vs:ParamHTTP")
-        if version:
-            interface.set("version", version)
-        url = etree.SubElement(interface, "accessURL", use=use)
-        url.text = f"{base_url}/{path}"
-    return bytes(etree.tostring(root, xml_declaration=True, encoding="utf-8"))
 
 
 def availability_document(
@@ -86,7 +67,7 @@ def create_vosi(
     @blueprint.get("/capabilities")
     def capabilities() -> Response:
         """Tell what the service offers, and where."""
-        answer = Response(capabilities_document(base_url()), content_type="application/xml")
+        answer = _xml(capabilities_document(base_url()))
         answer.last_modified = up_since
         return answer
 
@@ -98,8 +79,51 @@ def create_vosi(
             {name: check() for name, check in needed.items()},
             {name: check() for name, check in helpful.items()} | dict(faults()),
         )
-        answer = Response(content, content_type="application/xml")
+        answer = _xml(content)
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
     return blueprint
+
+
+def create_describing(
+    title: str, releases: Releases, served: ServedReleases, base_url: Callable[[], str]
+) -> Blueprint:
+    """Make the routes that tell what can be asked, and how.
+
+    Parameters
+    ----------
+    title
+        Of the service.
+    """
+    blueprint = Blueprint("describing", __name__)
+
+    @blueprint.get("/tables")
+    def tables() -> Response:
+        """Describe the table of images; `detail=min` leaves its columns out."""
+        given = {name.lower(): text for name, text in request.args.items()}
+        detail = given.get("detail", "max").lower()
+        if detail not in ("min", "max"):
+            raise UsageError(f"detail: {detail[:80]!r} found; allowed are min and max")
+        return _xml(tables_document(with_columns=detail == "max"))
+
+    @blueprint.get("/tables/<name>")
+    def table(name: str) -> Response:
+        """Describe one table."""
+        if name.lower() not in (TABLE_NAME, f"default.{TABLE_NAME}"):
+            raise NotFoundError(f"there is no table {name[:80]!r}, only {TABLE_NAME}")
+        return _xml(table_document())
+
+    @blueprint.get("/examples")
+    def examples() -> Response:
+        """Show requests that work here."""
+        default = served.default_name()
+        place = None if default is None else place_in(releases.get(default), releases)
+        content = examples_document(base_url(), title, place)
+        return Response(content, content_type="application/xhtml+xml")
+
+    return blueprint
+
+
+def _xml(content: bytes) -> Response:
+    return Response(content, content_type="application/xml")

@@ -1,0 +1,78 @@
+"""The results of a job as links, for those who click in a table. Imports datalink, uws.models."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote
+
+from soda_service.vo.datalink import Link
+from uws.models import Job, Result
+
+__all__ = ["document_links", "manifest_links", "result_links"]
+
+_DOCUMENTS = {
+    "summary.json": ("#auxiliary", "What became of every position, for programs"),
+    "manifest": ("#auxiliary", "All files, and positions without file, as VOTable"),
+    "positions": ("#progenitor", "The positions with every option filled in"),
+    "log": ("#auxiliary", "What happened"),
+    "archive": ("#auxiliary", "All files in one archive"),
+}
+"""Results that are no cutouts; by id: semantics, description. The vocabulary's newer terms, such as
+`#package`, are errors to STILTS 3.4."""
+
+_PICTURES = ("image/png", "image/jpeg")
+
+
+def manifest_links(job: Job, lines: Iterable[str]) -> Iterator[Link]:
+    """Give a link for each file, and an error for each position without one.
+
+    Parameters
+    ----------
+    lines
+        Of manifest.csv.
+    """
+    for record in csv.DictReader(lines):
+        where = f"{record['ra']} {record['dec']}" if record["ra"] else record["object_id"]
+        place = f"row {record['row']} ({where}), tile {record['tile'] or 'none'}"
+        if not record["file"]:
+            told = record["message"] or record["status"]
+            yield Link(job.id, "#this", place, error_message=f"NotFoundFault: {told}")
+            continue
+        kind = record["content_type"]
+        yield Link(
+            job.id,
+            _semantics(kind),
+            f"{record['file'].rpartition('/')[2]}, {place}, band {record['band']}",
+            access_url=record["url"],
+            content_type=kind,
+            content_length=int(record["size"]),
+            local_semantics=record["band"],
+        )
+
+
+def result_links(job: Job, job_url: str) -> Iterator[Link]:
+    """Give links of the cutouts that a job lists: of an aborted one what was made until then."""
+    for result in job.results:
+        if result.id not in _DOCUMENTS and result.key:
+            yield _link(job, result, job_url, _semantics(result.media_type), result.id)
+
+
+def document_links(job: Job, job_url: str) -> Iterator[Link]:
+    """Give links of the documents about a job's results."""
+    for result in job.results:
+        if found := _DOCUMENTS.get(result.id):
+            yield _link(job, result, job_url, *found)
+
+
+def _link(job: Job, result: Result, job_url: str, semantics: str, description: str) -> Link:
+    return Link(
+        job.id,
+        semantics,
+        description,
+        access_url=f"{job_url}/results/{quote(result.id)}",
+        content_type=result.media_type,
+        content_length=result.size_bytes,
+    )
+
+
+def _semantics(media_type: str) -> str:
+    return "#preview-image" if media_type in _PICTURES else "#this"
