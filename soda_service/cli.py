@@ -10,6 +10,7 @@ import click
 from soda_service import __version__
 from soda_service.cli_index import index_tiles
 from soda_service.cli_options import CommandGroup, Shared, cores, pass_shared, shared_options
+from soda_service.cli_registry import registry_record
 from soda_service.cli_releases import import_objects, import_tiles, publish
 
 __all__ = ["main"]
@@ -36,6 +37,7 @@ main.add_command(publish)
 main.add_command(import_tiles)
 main.add_command(import_objects)
 main.add_command(index_tiles)
+main.add_command(registry_record)
 
 
 @main.command()

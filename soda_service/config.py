@@ -3,7 +3,7 @@
 A setting comes from, the later wins: its default here, the TOML file (`--config`, SODA_CONFIG),
 the environment (`SODA_WEB__PORT`; SODA_DATA for the data directory), the command line. Unknown
 keys and bad values stop the start. docs/configuration.md is drawn from the docstrings here.
-Imports the standard library, settings, config_checks, config_cutouts and errors only.
+Imports the standard library, settings, the other config modules and errors only.
 """
 
 import os
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from soda_service.config_checks import check_together
 from soda_service.config_cutouts import CutoutsConfig, PicturesConfig, Sia2Config, SyncConfig
+from soda_service.config_service import ServiceConfig
 from soda_service.errors import ConfigError
 from soda_service.settings import (
     OUTSIDE,
@@ -244,20 +245,6 @@ class RemoteConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceConfig:
-    """What the service says of itself."""
-
-    title: str = "Sky cutout service"
-    """Name shown on pages and in VO documents."""
-
-    authority: str = "unregistered.invalid"
-    """IVOA authority of dataset identifiers: `ivo://{authority}/{release}?{tile}/{band}`."""
-
-    contact: str = ""
-    """Mail address or URL where users find help."""
-
-
-@dataclass(frozen=True, slots=True)
 class LogConfig:
     """The log, on standard error."""
 
@@ -295,7 +282,7 @@ class Config:
     sync: SyncConfig = SyncConfig()  # noqa: RUF009
     sia2: Sia2Config = Sia2Config()  # noqa: RUF009
     remote: RemoteConfig = RemoteConfig()
-    service: ServiceConfig = ServiceConfig()
+    service: ServiceConfig = ServiceConfig()  # noqa: RUF009
     log: LogConfig = LogConfig()
     sweep: SweepConfig = SweepConfig()
 

@@ -4,6 +4,7 @@ Imports hosts and errors only.
 """
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 from soda_service.errors import ConfigError
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from soda_service.config_cutouts import PicturesConfig
 
 __all__ = ["check_together"]
+
+_AUTHORITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{2,}")
+"""IVOA Identifiers 2.0, section 2.1."""
 
 _STORE_KINDS = ("sqlite", "postgresql", "postgresql+psycopg")
 
@@ -51,6 +55,11 @@ def check_together(config: "Config") -> None:
         raise ConfigError(
             f"jobs.execution_default_s: {jobs.execution_default_s} (0 is unlimited) exceeds"
             f" jobs.execution_max_s = {jobs.execution_max_s}"
+        )
+    if not _AUTHORITY.fullmatch(config.service.authority):
+        raise ConfigError(
+            f"service.authority: {config.service.authority!r} is no IVOA authority: at least three"
+            " letters, digits, or . _ ~ - of which the first is a letter or a digit"
         )
     _check_levels(config.pictures)
 

@@ -10,13 +10,13 @@ from soda_service.vo.datalink import LINKS_ID
 from soda_service.vo.sia import SIA_ID
 from soda_service.vo.soda import ASYNC_ID, SYNC_ID
 
-__all__ = ["NAMES", "VODATASERVICE", "XSI", "add_capabilities", "capabilities_document"]
+__all__ = ["NAMES", "XSI", "add_capabilities", "capabilities_document"]
 
-VODATASERVICE = "http://www.ivoa.net/xml/VODataService/v1.1"
+_VODATASERVICE = "http://www.ivoa.net/xml/VODataService/v1.1"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _CAPABILITIES = "http://www.ivoa.net/xml/VOSICapabilities/v1.0"
 
-NAMES: Mapping[str, str] = MappingProxyType({"vs": VODATASERVICE, "xsi": XSI})
+NAMES: Mapping[str, str] = MappingProxyType({"vs": _VODATASERVICE, "xsi": XSI})
 """Prefixes that clients know (VOSI-T4)."""
 
 

@@ -26,6 +26,7 @@ COMMANDS = [
     "index-tiles",
     "init-db",
     "publish",
+    "registry-record",
     "serve",
     "sweep",
     "worker",
