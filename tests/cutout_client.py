@@ -56,7 +56,10 @@ def wait(url: str) -> etree._Element:
 def run(base: str, **parameters: str) -> Finished:
     answer = submit(base, **parameters)
     assert answer.status_code == 303, answer.text
-    url = answer.headers["Location"]
+    return finished(answer.headers["Location"])
+
+
+def finished(url: str) -> Finished:
     document = wait(url)
     assert document.findtext("uws:phase", None, UWS) == "COMPLETED", etree.tostring(document)
     return Finished(url, document, requests.get(f"{url}/results/summary.json", timeout=60).json())

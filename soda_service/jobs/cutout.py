@@ -33,12 +33,13 @@ from soda_service.jobs.sky import Sky
 from soda_service.jobs.sofar import files_so_far
 from soda_service.parameters.positions import check_positions, open_positions
 from soda_service.parameters.request import (
-    is_table,
     job_options,
     parse_request,
+    table_of,
     warn_of_catalogue,
 )
 from soda_service.parameters.values import CutoutRequest, PositionRow
+from soda_service.parameters.votabletext import csv_of
 from soda_service.results.archive import stream_archive
 from soda_service.results.summary import JobFacts
 from soda_service.results.tree import is_public, media_type_of
@@ -56,7 +57,7 @@ from uws.jobtype import JobContext, Plan
 from uws.jobtype import Outcome as JobOutcome
 from uws.models import Chunk, ChunkReport, ErrorKind, ErrorSummary, Job, Parameter, Phase, Result
 
-__all__ = ["CutoutJob", "open_table", "table_of", "table_warnings", "told_by_uws", "uws_error"]
+__all__ = ["CutoutJob", "open_table", "table_warnings", "told_by_uws", "uws_error"]
 
 _log = logging.getLogger(__name__)
 
@@ -100,11 +101,6 @@ def told_by_uws() -> Iterator[None]:
         raise TransientError(f"files of the job: {error.strerror or 'not reachable'}") from error
 
 
-def table_of(parameters: Sequence[Parameter]) -> Parameter | None:
-    """Give the positions table of a request, if it has one."""
-    return next((p for p in parameters if is_table(p)), None)
-
-
 def table_warnings(
     parameters: Sequence[Parameter], columns: Collection[str], release: Release, sky: Sky
 ) -> tuple[str, ...]:
@@ -123,10 +119,10 @@ def _without_effect(request: CutoutRequest) -> tuple[str, ...]:
 
 
 def open_table(parameter: Parameter, files: JobFiles) -> BinaryIO:
-    """Open a positions table, be it a text or kept by reference."""
+    """Open a positions table as CSV, be it a text or kept by reference, CSV or VOTable."""
     if parameter.by_reference:
-        return files.open(parameter.value)
-    return io.BytesIO(parameter.value.encode())
+        return csv_of(files.open(parameter.value))
+    return csv_of(io.BytesIO(parameter.value.encode()))
 
 
 class CutoutJob:

@@ -1,20 +1,27 @@
 """What a request would make: faults, matched rows, files, bytes and seconds; nothing is made."""
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from soda_service.config import CutoutsConfig
+from soda_service.engine.position import Position
 from soda_service.errors import Fault, OptionsError, TooManyRows
-from soda_service.jobs.cutout import open_table, table_of, table_warnings
+from soda_service.jobs.cutout import open_table, table_warnings
 from soda_service.jobs.matching import Matcher
 from soda_service.jobs.planning import FAULTS_MAX
+from soda_service.jobs.selecting import select_rows
 from soda_service.jobs.sky import Sky
 from soda_service.naming import wanted_files
 from soda_service.parameters.positions import open_positions
-from soda_service.parameters.request import job_options, parse_request
-from soda_service.parameters.values import CutoutOptions, PositionRow
+from soda_service.parameters.request import job_options, parse_request, table_of
+from soda_service.parameters.shapes import parse_pos
+from soda_service.parameters.values import PositionRow
+from soda_service.results.rows import PlannedRow
 from soda_service.tiles.release import Release
 from uws.files import JobFiles
 from uws.models import Parameter
@@ -22,6 +29,8 @@ from uws.models import Parameter
 __all__ = ["Estimate", "estimate"]
 
 _BATCH = 4096
+_TILES_MAX = 100
+_OUTLINE_POINTS = 64
 _BLOCK = 2880
 _HEADER_BYTES = 2 * _BLOCK
 """Header of a plane of a survey's tile: some 70 cards."""
@@ -33,6 +42,14 @@ _JPEG_RATIO = 0.25
 """The same of a JPEG of the default quality."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """A row of which nothing can be cut."""
+
+    row: int
+    message: str
+
+
 @dataclass(slots=True)
 class Estimate:
     """What was found; counts grow while rows are read, equal rows as if each had its files."""
@@ -41,6 +58,14 @@ class Estimate:
     rows: int = 0
     matched: int = 0
     """Rows whose position lies in a tile."""
+
+    unmatched: list[Unmatched] = field(default_factory=list)
+    """The first of the others."""
+
+    tiles: list[str] = field(default_factory=list)
+    """The first tiles that have rows, in the order of these."""
+
+    total_tiles: int = 0
 
     files: int = 0
     size_bytes: int = 0
@@ -83,17 +108,20 @@ def estimate(
         release = sky.releases.get(request.release)
         found.release, found.warnings = release.name, request.warnings
         table = table_of(parameters)
-        if table is None:
+        if request.filters is not None:
+            rows = select_rows(request.filters, request.options, release, sky.releases)
+            _count(found, rows, release, sky)
+        elif table is None:
             one = (request.ra_deg, request.dec_deg, request.object_id)
             _count(found, [PositionRow(1, *one, request.options)], release, sky)
         else:
             with open_table(table, files) as stream:
-                rows = open_positions(stream, release, job_options(parameters))
-                found.warnings += rows.warnings
-                found.warnings += table_warnings(parameters, rows.columns, release, sky)
+                entries = open_positions(stream, release, job_options(parameters))
+                found.warnings += entries.warnings
+                found.warnings += table_warnings(parameters, entries.columns, release, sky)
                 most = min(settings.rows_checked_at_once, settings.rows_max)
-                _count(found, itertools.islice(rows, most), release, sky)
-                found.is_complete = next(iter(rows), None) is None
+                _count(found, itertools.islice(entries, most), release, sky)
+                found.is_complete = next(iter(entries), None) is None
                 if not found.is_complete and most == settings.rows_max:
                     raise TooManyRows(most)
     except OptionsError as error:
@@ -108,6 +136,7 @@ def _count(
 ) -> None:
     matcher = Matcher(release, sky)
     faults: list[Fault] = []
+    tiles: dict[str, None] = {}
     stream: Iterator[PositionRow | Fault] = iter(rows)
     while batch := list(itertools.islice(stream, _BATCH)):
         good = [row for row in batch if isinstance(row, PositionRow)]
@@ -116,19 +145,28 @@ def _count(
         faults += bad[: FAULTS_MAX - len(faults)]
         found.rows += len(good) + len({fault.row for fault in bad})
         for planned, reason in matcher.match(good):
-            if not reason:
-                found.matched += 1
-                count, size_bytes = _size_of(planned.options, release)
-                found.files += count
-                found.size_bytes += size_bytes
+            if reason:
+                if len(found.unmatched) < FAULTS_MAX:
+                    found.unmatched.append(Unmatched(planned.number, reason))
+                continue
+            found.matched += 1
+            tiles[planned.tile] = None
+            count, size_bytes = _size_of(planned, release)
+            found.files += count
+            found.size_bytes += size_bytes
     found.faults = tuple(faults)
+    found.tiles, found.total_tiles = list(tiles)[:_TILES_MAX], len(tiles)
 
 
-def _size_of(options: CutoutOptions, release: Release) -> tuple[int, int]:
+def _size_of(row: PlannedRow, release: Release) -> tuple[int, int]:
     """Estimate number and size of the files of one row, bytes."""
-    scale = release.pixel_scale_arcsec or 1.0
-    nx = options.xpix or max(1, round(options.xsize_arcmin * 60 / scale))
-    ny = options.ypix or max(1, round(options.ysize_arcmin * 60 / scale))
+    options, scale = row.options, release.pixel_scale_arcsec or 1.0
+    x_arcmin, y_arcmin = options.xsize_arcmin, options.ysize_arcmin
+    if row.shape:
+        x_arcmin, y_arcmin = _extent_arcmin(parse_pos(row.shape))
+        options = replace(options, xpix=None, ypix=None)
+    nx = options.xpix or max(1, round(x_arcmin * 60 / scale))
+    ny = options.ypix or max(1, round(y_arcmin * 60 / scale))
     planes = len(release.planes) or 1
     ratio = _JPEG_RATIO if options.response_format == "jpeg" else _PNG_RATIO
     sizes = {
@@ -139,3 +177,11 @@ def _size_of(options: CutoutOptions, release: Release) -> tuple[int, int]:
     }
     wanted = wanted_files(options, release.labels)
     return len(wanted), sum(sizes[file.kind] for file in wanted)
+
+
+def _extent_arcmin(shape: Position) -> tuple[float, float]:
+    """Measure a shape along RA and along Dec, about its centre."""
+    ra, dec = shape.outline(np.linspace(0, shape.sides, _OUTLINE_POINTS, endpoint=False))
+    ra0, dec0 = shape.centre
+    east = ((ra - ra0 + 180) % 360 - 180) * math.cos(math.radians(dec0))
+    return float(np.ptp(east)) * 60, float(np.ptp(dec)) * 60

@@ -20,7 +20,7 @@ from soda_service.jobs.placing import Place, Placer
 from soda_service.jobs.selecting import select_rows
 from soda_service.jobs.sky import Sky
 from soda_service.naming import WantedFile, wanted_files
-from soda_service.parameters.request import is_table, parse_request
+from soda_service.parameters.request import parse_request, table_of
 from soda_service.parameters.values import CutoutOptions, CutoutRequest, PositionRow
 from soda_service.results.rows import PlannedRow
 from soda_service.results.tree import media_type_of
@@ -102,7 +102,7 @@ class Immediate:
         NoCoverage
             When there is no tile, or no band, as asked for.
         """
-        if any(map(is_table, parameters)):
+        if table_of(parameters) is not None:
             message = "one cutout is made at once; send a table of positions to /async"
             raise OptionsError((Fault(message, column="POSITIONS"),))
         releases = self._sky.releases

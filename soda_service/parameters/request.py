@@ -7,7 +7,6 @@ Imports the other modules of `parameters`, `tiles.release`, `errors`, `uws.model
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import BinaryIO, Protocol
 
 from soda_service.errors import Fault, OptionsError, UnknownRelease
@@ -36,6 +35,7 @@ from soda_service.parameters.table import (
     Kind,
     Scope,
 )
+from soda_service.parameters.upload import with_uploads
 from soda_service.parameters.values import CutoutOptions, CutoutRequest
 from soda_service.tiles.release import Release
 from uws.errors import MultiValuedParamNotSupported
@@ -44,9 +44,9 @@ from uws.models import Parameter
 __all__ = [
     "FAULTS_MAX",
     "Releases",
-    "is_table",
     "job_options",
     "parse_request",
+    "table_of",
     "warn_of_catalogue",
 ]
 
@@ -64,12 +64,6 @@ _WAYS = (
     "RA and DEC, or COADD_OBJECT_ID, or SODA's ID and POS, CIRCLE or POLYGON, or a table as "
     "POSITIONS"
 )
-
-_HINTS: Mapping[str, str] = MappingProxyType(
-    {"UPLOAD": "uploads by reference are not offered; send the table itself as POSITIONS"}
-)
-"""What to do instead, for parameters that clients of other services send."""
-
 
 _IDLE = frozenset({"REQUEST", "VERSION", "MAXREC"})
 """DALI's own parameters that libraries send to every service: here there is nothing they rule."""
@@ -128,8 +122,9 @@ def parse_request(
     ConfigError
         If the release's own defaults are wrong.
     """
+    parameters = with_uploads(parameters)
     texts, faults = _read_texts(parameters, open_content)
-    has_table = any(is_table(parameter) for parameter in parameters)
+    has_table = table_of(parameters) is not None
     unread: list[Fault] = []
     filters = read_filters(parameters, unread)
     faults += unread
@@ -243,19 +238,26 @@ def _unknown_fault(parameter: Parameter) -> Fault:
     """Tell of a parameter that does not exist, with the best hint there is."""
     name = parameter.name.upper()
     found = "" if parameter.by_reference else shorten(parameter.value.strip())
-    if name in _HINTS:
-        hint = _HINTS[name]
-    elif meant := suggest(name, PARAMETERS):
+    if meant := suggest(name, PARAMETERS):
         hint = f"did you mean {meant}={found}?" if found else f"did you mean {meant}?"
     else:
         hint = f"allowed: {', '.join(PARAMETERS)}"
     return Fault(f"unknown parameter; {hint}", column=shorten(name), found=found or None)
 
 
-def is_table(parameter: Parameter) -> bool:
-    """Tell whether a parameter is the positions table; a blank one is as good as none."""
-    is_given = parameter.by_reference or bool(parameter.value.strip())
-    return parameter.name.upper() == "POSITIONS" and is_given
+def table_of(parameters: Sequence[Parameter]) -> Parameter | None:
+    """Give the positions table of a request, if it has one; a blank one is as good as none.
+
+    Raises
+    ------
+    OptionsError
+        For an UPLOAD of no table.
+    """
+    for parameter in with_uploads(parameters):
+        is_given = parameter.by_reference or bool(parameter.value.strip())
+        if parameter.name.upper() == "POSITIONS" and is_given:
+            return parameter
+    return None
 
 
 def _way_faults(texts: Mapping[str, str], *, has_table: bool, has_filters: bool) -> list[Fault]:

@@ -113,7 +113,7 @@ def bounds(spec: ParameterSpec, release: Release) -> tuple[float | None, float |
 _ALLOWED: Mapping[Kind, str] = MappingProxyType(
     {
         Kind.BOOLEAN: "true, false, t, f, yes, no, 1 or 0",
-        Kind.TABLE: "CSV with a header row",
+        Kind.TABLE: "CSV with a header row, or a VOTable",
         Kind.SHAPE: "numbers of degrees, separated by blanks",
         Kind.INTERVAL: "two numbers, the lower one first; -Inf and +Inf leave an end open",
     }

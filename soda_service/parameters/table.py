@@ -226,8 +226,8 @@ _ROWS = (
         "POSITIONS",
         Kind.TABLE,
         Scope.JOB,
-        "Table of positions as CSV with a header row: RA and DEC, or COADD_OBJECT_ID, in each "
-        "row, and any options that differ from row to row.",
+        "Table of positions, CSV with a header row or VOTable: RA and DEC, or COADD_OBJECT_ID, in "
+        "each row, and any options that differ from row to row.",
     ),
     ParameterSpec(
         "RA",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.cutout_client import AT, document_of, run
+from tests.cutout_client import AT, document_of, finished, run
 
 pytestmark = pytest.mark.xdist_group("service")
 
@@ -26,6 +26,30 @@ def test_validate_tells_everything_and_makes_no_job(service_url: str) -> None:
     size_bytes = sum(len(job.get(f)) for f in job.summary["cutouts"][0]["FILES"])
     assert good.json()["size_bytes"] == pytest.approx(size_bytes, rel=0.05)
     assert len(document_of(f"{service_url}/async")) == before + 1
+
+
+def test_validate_tells_tiles_and_why_rows_have_none(service_url: str) -> None:
+    table = f"RA,DEC\n{AT}\n200,45\n"
+    found = requests.post(f"{service_url}/validate", data={"POSITIONS": table}, timeout=60).json()
+    assert (found["tiles"], found["total_tiles"]) == (["EAST0"], 1)
+    assert [(entry["row"], entry["message"]) for entry in found["unmatched"]] == [
+        (2, "no tile of release TEST1 at RA 200.0, Dec 45.0")
+    ]
+
+
+def test_validate_counts_combinations_of_shapes_and_bands(service_url: str) -> None:
+    ra, dec = AT.split(",")
+    shapes = [f"CIRCLE {ra} {dec} 0.002", "RANGE 30 30.004 -20.002 -20", "CIRCLE 200 45 0.1"]
+    sent = [("POS", shape) for shape in shapes] + [("BAND", "4e-7 5e-7"), ("BAND", "7e-7 8e-7")]
+    found = requests.post(f"{service_url}/validate", data=sent, timeout=60).json()
+    assert (found["valid"], found["rows"], found["matched"]) == (True, 6, 4)
+    answer = requests.post(
+        f"{service_url}/async", data=[*sent, ("PHASE", "RUN")], timeout=60, allow_redirects=False
+    )
+    job = finished(answer.headers["Location"])
+    made = [len(job.get(file)) for entry in job.summary["cutouts"] for file in entry["FILES"]]
+    assert found["files"] == len(made)
+    assert found["size_bytes"] == pytest.approx(sum(made), rel=0.2)
 
 
 def test_releases_tell_bands_and_defaults(service_url: str) -> None:

@@ -1,6 +1,7 @@
 """Headers as text: their values, and cards written, against astropy's."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +155,10 @@ def test_number(card: str, expected: float) -> None:
     assert parsed(f"{keyword:8}= {value}").number("A", 7.0) == expected
 
 
+def test_a_slash_behind_a_quote_is_text() -> None:
+    assert parsed("A       = '''/'  / comment")["A"] == "'/"
+
+
 def as_python(value: object) -> object:
     return None if isinstance(value, Undefined) else value
 
@@ -162,6 +167,8 @@ def as_python(value: object) -> object:
 @given(cards=st.lists(st.tuples(KEYWORDS, VALUES, COMMENTS), max_size=5))
 @pytest.mark.filterwarnings("ignore:Keyword name", "ignore:Card is too long")
 def test_values_are_those_that_astropy_reads(cards: list[tuple[str, object, str]]) -> None:
+    # Astropy takes a slash behind a quote within a text for the beginning of the comment.
+    assume(not any(isinstance(value, str) and re.search(r"' */", value) for _, value, _ in cards))
     header = Header()
     for card in cards:
         try:

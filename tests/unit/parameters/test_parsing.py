@@ -238,7 +238,12 @@ _BANDS = "bands of DR1 (g, r, i, z, Y), each once"
             "'a\\nb' has the control character U+000A",
             "at most 128 characters",
         ),
-        ("POSITIONS", "RA,DEC", "a table is not read as one value", "CSV with a header row"),
+        (
+            "POSITIONS",
+            "RA,DEC",
+            "a table is not read as one value",
+            "CSV with a header row, or a VOTable",
+        ),
     ],
     ids=lambda text: text[:12],
 )

@@ -101,7 +101,6 @@ def test_positions_in_several_ways(
     [
         ("FITS_COLORS", "gri", "unknown parameter; did you mean COLORS_FITS=gri?"),
         ("XSIZ", "", "unknown parameter; did you mean XSIZE?"),
-        ("UPLOAD", "positions,param:t", f"unknown parameter; {UPLOADS}"),
     ],
     ids=str,
 )

@@ -122,7 +122,7 @@ def test_size_in_pixels_is_at_least_one(wise: Release) -> None:
         ),
         ("RUNID", "at most 64 characters"),
         ("EMAIL", "an address like name@example.org, at most 254 characters"),
-        ("POSITIONS", "CSV with a header row"),
+        ("POSITIONS", "CSV with a header row, or a VOTable"),
     ],
     ids=str,
 )
