@@ -265,7 +265,7 @@ def test_dl_18_19_t2_t3_services_stand_beside_the_table(service_url: str) -> Non
     assert len(set(ids)) == len(ids)
 
 
-def test_dl_20_21_soda_28_29_30_t7_inputs_are_of_the_data_set(service_url: str) -> None:
+def test_dl_20_21_t7_soda_19_28_29_30_inputs_are_of_the_data_set(service_url: str) -> None:
     params = inputs(services(links(service_url, DATASET))["cutout-sync-1"])
     assert (params["ID"].value, params["ID"].ucd) == (DATASET, "meta.id;meta.dataset")
     assert params["ID"].ref is None
@@ -367,7 +367,7 @@ def test_an_aborted_job_has_links_of_what_was_made(service_url: str) -> None:
 # Clients
 
 
-def test_pyvo_goes_from_links_to_a_cutout(service_url: str) -> None:
+def test_dl_23_t2_pyvo_goes_from_links_to_a_cutout(service_url: str) -> None:
     results = DatalinkResults.from_result_url(f"{service_url}/links?ID={DATASET}")
     cutout = results.get_adhocservice_by_ivoid("ivo://ivoa.net/std/SODA#sync-1.0")
     assert next(p.value for p in cutout.params if p.name == "accessURL") == f"{service_url}/sync"

@@ -59,7 +59,7 @@ def test_soda_8_10_28_a_circle_is_cut_to_its_box(
 
 
 @pytest.mark.parametrize("method", ["get", "form", "multipart"])
-def test_dali_2_by_get_and_by_post(service_url: str, method: str) -> None:
+def test_soda_6_dali_2_by_get_and_by_post(service_url: str, method: str) -> None:
     url, sent = f"{service_url}/sync", {"CIRCLE": CIRCLE, "COLORS_FITS": "g"}
     if method == "get":
         answer = requests.get(url, params=sent, timeout=60)
@@ -134,7 +134,7 @@ def test_our_own_parameters_are_taken(service_url: str) -> None:
     ],
     ids=["grey", "grey of a band", "grey jpeg", "stiff first", "first triplet", "no fits"],
 )
-def test_pictures(
+def test_soda_21_pictures(
     service_url: str, parameters: dict[str, str], media_type: str, mode: str, name: str
 ) -> None:
     answer = sync(service_url, CIRCLE=CIRCLE, **parameters)
@@ -183,7 +183,7 @@ def test_soda_22_no_pixel_is_204_without_body(service_url: str, parameters: dict
     ],
     ids=str,
 )
-def test_soda_23_errors_are_text_with_a_label(
+def test_soda_23_t4_dali_26_errors_are_text_with_a_label(
     service_url: str, parameters: dict[str, str], status: int, text: str
 ) -> None:
     answer = sync(service_url, **parameters)
@@ -192,7 +192,7 @@ def test_soda_23_errors_are_text_with_a_label(
 
 
 @pytest.mark.parametrize("name", ["CIRCLE", "BAND", "ID", "XSIZE"])
-def test_soda_14_more_than_one_is_not_supported(service_url: str, name: str) -> None:
+def test_soda_14_t6_more_than_one_is_not_supported(service_url: str, name: str) -> None:
     good = {"CIRCLE": CIRCLE, "BAND": "4.5e-7", "ID": TILE, "XSIZE": "1"}
     answer = sync(service_url, (name, good[name]), **good)
     assert answer.status_code == 400
@@ -228,7 +228,7 @@ def test_a_repeated_request_costs_nothing(service_url: str) -> None:
 # As a job
 
 
-def test_soda_15_24_25_27_each_combination_is_a_result(
+def test_soda_15_24_25_27_t8_t9_each_combination_is_a_result(
     service_url: str, validate_xml: Callable[[bytes], None]
 ) -> None:
     sent = [("PHASE", "RUN"), ("ID", TILE), ("CIRCLE", CIRCLE), ("CIRCLE", "200 45 0.1")]
@@ -251,7 +251,7 @@ def test_soda_15_24_25_27_each_combination_is_a_result(
     assert [row["STATUS"] for row in summary["cutouts"]] == ["ok", "ok", *["no_coverage"] * 2]
 
 
-def test_what_a_job_makes_is_what_is_made_at_once(service_url: str) -> None:
+def test_soda_1_what_a_job_makes_is_what_is_made_at_once(service_url: str) -> None:
     created = requests.post(
         f"{service_url}/async",
         data={"PHASE": "RUN", "CIRCLE": CIRCLE, "MASK": "true"},

@@ -45,7 +45,7 @@ def tree(answer: requests.Response) -> etree._Element:
 # Capabilities and availability
 
 
-def test_vosi_2_3_4_5_soda_3_sia_1_dl_16_all_interfaces_are_named(
+def test_vosi_2_3_4_5_t2_soda_2_3_4_sia_1_t2_dl_16_all_interfaces_are_named(
     service_url: str, validate_xml: Callable[[bytes], None]
 ) -> None:
     answer = get(f"{service_url}/capabilities")

@@ -144,7 +144,7 @@ def test_a_box_of_thousands_of_pixels_is_exact() -> None:
 
 
 @pytest.mark.parametrize("name", ["circle", "polygon", "concave polygon", "range"])
-def test_mask_is_the_shape(name: str) -> None:
+def test_dali_t1_mask_is_the_shape_however_it_runs(name: str) -> None:
     grid = grid_at(angle_deg=20.0)
     position = shapes(grid)[name]
     box = PixelBox(5, 55, 8, 85)

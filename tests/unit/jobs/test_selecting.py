@@ -28,7 +28,7 @@ def rows_of(folder: Path, filters: Filters, **changes: object) -> list[PositionR
     return [*select_rows(filters, default_options(release), releases.get("TEST1"), releases)]
 
 
-def test_every_combination_is_a_row(tmp_path: Path) -> None:
+def test_soda_15_16_t12_every_combination_is_a_row(tmp_path: Path) -> None:
     # Bands of 4e-7 to 5e-7 m, and so on: g r i z Y.
     filters = Filters(
         ids=(f"{ID}/g", ID),
@@ -51,7 +51,7 @@ def test_every_combination_is_a_row(tmp_path: Path) -> None:
     assert (rows[0].ra_deg, rows[0].dec_deg, rows[0].is_masked) == (30.0, -20.0, False)
 
 
-def test_bounds_are_inclusive(tmp_path: Path) -> None:
+def test_soda_11_t10_bounds_are_inclusive_and_in_metres(tmp_path: Path) -> None:
     (row,) = rows_of(tmp_path, Filters(shapes=(CIRCLE,), bands_m=((5e-7, 5e-7),)))
     assert row.options.colors_fits == ("g", "r")
 
@@ -102,7 +102,7 @@ def test_a_band_without_overlap_gives_nothing(
     ],
     ids=["no shape", "too many", "no wavelengths", "no times", "no polarisation"],
 )
-def test_what_cannot_be_told_is_refused(
+def test_soda_16_18_what_cannot_be_told_is_refused(
     tmp_path: Path, filters: Filters, changes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(OptionsError) as caught:
@@ -110,5 +110,5 @@ def test_what_cannot_be_told_is_refused(
     assert message in str(caught.value)
 
 
-def test_any_of_several_polarisations_will_do(tmp_path: Path) -> None:
+def test_soda_13_any_of_several_polarisations_will_do(tmp_path: Path) -> None:
     assert len(rows_of(tmp_path, Filters(shapes=(CIRCLE,), polarisations=("Q", "I")))) == 1

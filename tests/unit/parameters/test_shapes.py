@@ -38,7 +38,7 @@ TRIANGLE = Polygon(((10.0, 1.0), (11.0, 1.0), (10.5, 2.0)))
         ("POLYGON 10 1 10 1 11 1 10.5 2", TRIANGLE),
     ],
 )
-def test_pos(text: str, expected: Position) -> None:
+def test_soda_10_t1_dali_21_22_t4_pos(text: str, expected: Position) -> None:
     assert parse_pos(text) == expected
 
 
@@ -73,7 +73,7 @@ def test_pos(text: str, expected: Position) -> None:
         ("POLYGON " + "1 2 " * 1001, "1001 vertices found; allowed are 1000"),
     ],
 )
-def test_faults_of_pos(text: str, message: str) -> None:
+def test_soda_t2_dali_21_22_faults_of_pos(text: str, message: str) -> None:
     with pytest.raises(InvalidText) as caught:
         parse_pos(text)
     assert str(caught.value) == message
@@ -94,7 +94,7 @@ def test_circle_and_polygon_alone() -> None:
         ("-Inf +Inf", (-math.inf, math.inf)),
     ],
 )
-def test_interval(text: str, expected: tuple[float, float]) -> None:
+def test_soda_11_t1_dali_20_interval(text: str, expected: tuple[float, float]) -> None:
     assert parse_interval(text) == expected
 
 
@@ -109,7 +109,7 @@ def test_interval(text: str, expected: tuple[float, float]) -> None:
         ("+Inf +Inf", "inf to inf found; nothing lies there"),
     ],
 )
-def test_faults_of_intervals(text: str, message: str) -> None:
+def test_soda_11_t11_dali_20_faults_of_intervals(text: str, message: str) -> None:
     with pytest.raises(InvalidText) as caught:
         parse_interval(text)
     assert str(caught.value) == message

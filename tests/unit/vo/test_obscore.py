@@ -61,7 +61,7 @@ def rows(images: Images, *numbers: int) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_sia_11_mandatory_columns(name: str) -> None:
+def test_sia_11_t3_mandatory_columns(name: str) -> None:
     (column,) = (column for column in COLUMNS if column.name == name)
     types, unit, ucd, utype = EXPECTED[name]
     assert (column.datatype, column.arraysize) == types
@@ -74,7 +74,7 @@ def test_columns_come_once_and_the_identifier_has_an_id() -> None:
     assert [column.id for column in COLUMNS if column.id] == [ID_COLUMN]
 
 
-def test_a_row_of_a_release_that_tells_what_it_can(full: Images) -> None:
+def test_sia_12_a_row_of_a_release_that_tells_what_it_can(full: Images) -> None:
     (row,) = rows(full, 0)
     region = row.pop("s_region")
     assert {name: text for name, text in row.items() if text} == {

@@ -151,7 +151,7 @@ COLOURS = [row for row in FULL_ROWS if not row.endswith("/x")]
         "-".join(f"{k}={'+'.join(v)}" for k, v in value.items()) if isinstance(value, dict) else ""
     ),
 )
-def test_sia_6_to_9_parameters(
+def test_sia_4_6_7_8_9_parameters(
     full: Images, releases: Releases, given: Given, expected: list[str]
 ) -> None:
     assert found(given, full, releases) == expected

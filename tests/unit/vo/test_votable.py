@@ -82,7 +82,7 @@ DESCRIPTOR = Descriptor(
 )
 
 
-def test_soda_30_dl_18_to_20_a_descriptor() -> None:
+def test_soda_30_dl_18_19_20_a_descriptor() -> None:
     document = written(TABLE, [], [DESCRIPTOR]).decode()
     assert document.partition("</TABLE>\n</RESOURCE>\n")[2] == (
         '<RESOURCE ID="soda" name="cut" type="meta" utype="adhoc:service">\n'
