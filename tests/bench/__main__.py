@@ -18,6 +18,7 @@ PARTS = (
     "planning",
     "cutting",
     "pictures",
+    "sync",
     "whole",
 )
 """Modules with a function `measure`, in the order of the page."""

@@ -1,6 +1,9 @@
 """A real service on the synthetic survey, a client of it, and what its processes take."""
 
 import os
+import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -12,7 +15,16 @@ from urllib.parse import urlencode, urlsplit
 from tests.e2e.service_process import Process, Service, descendants, started
 from tests.synthetic import DEC_DEG, RA_DEG, make_survey
 
-__all__ = ["POSITION", "Answer", "Client", "Running", "cpu_s", "private_mb", "running"]
+__all__ = [
+    "POSITION",
+    "Answer",
+    "Client",
+    "Running",
+    "cpu_s",
+    "private_mb",
+    "running",
+    "running_on",
+]
 
 POSITION = {"RA": str(RA_DEG), "DEC": str(DEC_DEG), "XSIZE": "0.3", "YSIZE": "0.3"}
 """A cutout of 68 x 68 pixels, one band, science, mask and weight."""
@@ -113,6 +125,23 @@ def running(settings: str = "", *, workers: int = 2) -> Iterator[Running]:
         options = ["--data", str(folder / "data"), "--port", "0", "--workers", str(workers)]
         with started([*command, *options], folder / "log") as service:
             yield Running(service, folder / "data")
+
+
+@contextmanager
+def running_on(
+    releases: Path, *, workers: int = 2, with_indexes: bool = False
+) -> Iterator[Running]:
+    """Start a service with empty stores on the releases of a folder."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        data = Path(name) / "data"
+        shutil.copytree(releases, data / "releases")
+        if with_indexes:
+            index = [sys.executable, "-m", "soda_service.cli", "index-tiles", "--data", str(data)]
+            subprocess.run(index, check=True)
+        options = ["--data", str(data), "--port", "0", "--workers", str(workers)]
+        command = ["-m", "soda_service.cli", "serve", *options]
+        with started(command, Path(name) / "log") as service:
+            yield Running(service, data)
 
 
 def cpu_s(processes: Sequence[Process]) -> float:

@@ -19,9 +19,9 @@ from astropy.wcs import WCS
 from PIL import Image
 
 from tests.bench.figures import Figure
-from tests.bench.running import Running
+from tests.bench.running import Running, running_on
 from tests.bench.tiles import BANDS, Tiles, make_tiles, random_positions
-from tests.e2e.service_process import Process, started
+from tests.e2e.service_process import Process
 
 __all__ = ["measure"]
 
@@ -79,20 +79,15 @@ def measure() -> list[Figure]:
 
 @contextmanager
 def _service(tiles: Tiles, workers: int, pure: str) -> Iterator[Running]:
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        data = Path(name) / "data"
-        shutil.copytree(tiles.data / "releases", data / "releases")
-        options = ["--data", str(data), "--port", "0", "--workers", str(workers)]
-        before = os.environ.get("SODA_PURE_PYTHON")
-        os.environ["SODA_PURE_PYTHON"] = pure
-        try:
-            command = ["-m", "soda_service.cli", "serve", *options]
-            with started(command, Path(name) / "log") as service:
-                yield Running(service, data)
-        finally:
-            os.environ.pop("SODA_PURE_PYTHON")
-            if before is not None:
-                os.environ["SODA_PURE_PYTHON"] = before
+    before = os.environ.get("SODA_PURE_PYTHON")
+    os.environ["SODA_PURE_PYTHON"] = pure
+    try:
+        with running_on(tiles.data / "releases", workers=workers) as service:
+            yield service
+    finally:
+        os.environ.pop("SODA_PURE_PYTHON")
+        if before is not None:
+            os.environ["SODA_PURE_PYTHON"] = before
 
 
 def _job(service: Running, rows: int) -> tuple[float, float]:

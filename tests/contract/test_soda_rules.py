@@ -1,10 +1,14 @@
 """Rules of SODA that hold between its interfaces, and the traps of real clients, on a service."""
 
+import io
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import pytest
 import requests
 from lxml import etree
+from PIL import Image
+from pyavm import AVM
 from pyvo.dal import DALServiceError
 from pyvo.dal.adhoc import SodaQuery
 
@@ -95,6 +99,18 @@ def test_dali_25_answers_tell_what_they_are(service_url: str) -> None:
     result = get(f"{url}/results/result")
     assert parsedate_to_datetime(result.headers["Last-Modified"]).tzinfo is not None
     assert int(result.headers["Content-Length"]) == len(result.content)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_a_colour_picture_lies_at_its_place(service_url: str, tmp_path: Path, kind: str) -> None:
+    answer = get(f"{service_url}/sync", CIRCLE=CIRCLE, MAKE_RGB_LUPTON="true", RESPONSEFORMAT=kind)
+    (tmp_path / f"it.{kind}").write_bytes(answer.content)
+    placed = AVM.from_image(str(tmp_path / f"it.{kind}")).to_wcs()
+    width, height = Image.open(io.BytesIO(answer.content)).size
+    assert placed.pixel_shape == (width, height)
+    x, y = placed.all_world2pix(RA_DEG, DEC_DEG, 0)
+    assert abs(x - (width - 1) / 2) < 1
+    assert abs(y - (height - 1) / 2) < 1
 
 
 # pyvo
