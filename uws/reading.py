@@ -180,10 +180,13 @@ class Submission:
     """In upper case."""
 
     run_id: str | None = None
+    """RUNID, or without it JOBNAME, which stays a parameter of the job as well."""
+
     destruction: datetime | None = None
     execution_duration_s: int | None = None
 
 
+_JOB_NAME, _JOB_NAME_MAX = "JOBNAME", 128
 _CONTROLS = frozenset({"PHASE", "ACTION", "RUNID", "DESTRUCTION", "EXECUTIONDURATION"})
 
 
@@ -210,7 +213,7 @@ def read_submission(fields: Sequence[Parameter]) -> Submission:
         parameters=tuple(field for field in fields if not _is_control(field)),
         phase=None if phase is None else phase.strip().upper(),
         action=None if action is None else action.strip().upper(),
-        run_id=None if run_id is None else _checked_run_id(run_id),
+        run_id=_job_name(fields) if run_id is None else _checked_run_id(run_id),
         destruction=None if destruction is None else parse_instant("DESTRUCTION", destruction),
         execution_duration_s=None if duration is None else _parse_duration(duration),
     )
@@ -232,6 +235,13 @@ def _checked_run_id(text: str) -> str:
     if len(text) > _RUN_ID_MAX:
         raise UsageError(f"RUNID: {len(text)} characters, at most {_RUN_ID_MAX} are allowed")
     return text
+
+
+def _job_name(fields: Sequence[Parameter]) -> str | None:
+    """Give what people call the job; what is wrong with it is for the job type to say."""
+    names = [field.value for field in fields if field.name == _JOB_NAME and not field.by_reference]
+    is_good = len(names) == 1 and len(names[0]) <= _JOB_NAME_MAX and names[0].isprintable()
+    return names[0].strip() if is_good else None
 
 
 def _parse_duration(text: str) -> int:

@@ -12,6 +12,7 @@ from uws import documents, responses
 from uws.errors import NotFoundError, UsageError, WrongPhaseError
 from uws.formdata import bare_field, form_fields
 from uws.intake import Intake
+from uws.jobid import check_job_id, new_job_id
 from uws.links import find_parameter
 from uws.models import Job, Parameter, Phase
 from uws.negotiation import HTML, document_type
@@ -27,7 +28,7 @@ from uws.reading import (
     shown,
     values_of,
 )
-from uws.service import JobService, check_job_id, new_job_id
+from uws.service import JobService
 
 __all__ = ["JobResources", "View"]
 

@@ -5,8 +5,6 @@ Imports runtime, results, ending, waiting, bounds, models and errors.
 """
 
 import logging
-import re
-import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,6 +21,8 @@ from uws.errors import (
     UsageError,
     WrongPhaseError,
 )
+from uws.finding import JobPage, JobQuery
+from uws.jobid import check_job_id, new_job_id
 from uws.models import (
     ABORTABLE,
     ACTIVE,
@@ -39,28 +39,11 @@ from uws.results import current_results, find_result
 from uws.runtime import Runtime
 from uws.waiting import PhaseWaiter
 
-__all__ = ["JobService", "check_job_id", "new_job_id"]
+__all__ = ["JobService"]
 
 _log = logging.getLogger(__name__)
 
-_JOB_ID = re.compile("[0-9a-f]{32}")
-
-
-def new_job_id() -> str:
-    """Make an id that nobody guesses: 32 hexadecimal digits, one URL segment (UWS-1)."""
-    return uuid.uuid4().hex
-
-
-def check_job_id(job_id: str) -> None:
-    """Refuse what cannot be a job's id, before anything else is asked about it.
-
-    Raises
-    ------
-    NotFoundError
-        When it was not made by `new_job_id`.
-    """
-    if not _JOB_ID.fullmatch(job_id):
-        raise NotFoundError(f"there is no job {job_id}")
+_RUN_ID_MAX = 128
 
 
 class JobService:
@@ -197,6 +180,31 @@ class JobService:
             Only so many, of those that the other filters leave.
         """
         return self._store.list(owner, phases=phases, after=after, last=last)
+
+    def find(self, owner: str, query: JobQuery) -> JobPage:
+        """Find an owner's jobs for people: a page, in the order asked for."""
+        return self._store.find(owner, query)
+
+    def get_many(self, owner: str, job_ids: Collection[str]) -> dict[str, Job]:
+        """Give jobs without parameters and results; those not there, or another's, are left out."""
+        found = self._store.get_many(job_ids)
+        return {job_id: job for job_id, job in found.items() if job.owner in ("", owner)}
+
+    def rename(self, owner: str, job_id: str, run_id: str) -> Job:
+        """Give a job another label (its run id), in any phase; empty takes it away.
+
+        Raises
+        ------
+        UsageError
+            When it is longer than 128 characters, or has control characters.
+        """
+        self.get(owner, job_id)
+        label = run_id.strip()
+        if len(label) > _RUN_ID_MAX or not label.isprintable():
+            message = f"NAME: allowed are {_RUN_ID_MAX} characters, without control characters"
+            raise UsageError(message)
+        self._store.rename(job_id, label)
+        return self._store.get(job_id)
 
     def start(self, owner: str, job_id: str) -> Job:
         """Send a PENDING or HELD job to work: it is QUEUED when this returns (UWS-T13).

@@ -10,8 +10,8 @@ from soda_service.jobs.sky import Sky
 from uws.files import JobFiles
 from uws.formdata import form_fields
 from uws.intake import Intake
+from uws.jobid import new_job_id
 from uws.reading import read_submission
-from uws.service import new_job_id
 
 __all__ = ["create_validate"]
 

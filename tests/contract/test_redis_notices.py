@@ -23,10 +23,11 @@ from tests.toyjob import ToyJob, new_toy
 from tests.uws_runtime import RecordingExecutor
 from uws import redisnotices
 from uws.files import LocalFiles
+from uws.jobid import new_job_id
 from uws.models import Phase
 from uws.redisnotices import RedisNotices
 from uws.runtime import JobLimits, Runtime
-from uws.service import JobService, new_job_id
+from uws.service import JobService
 from uws.store import JobStore, open_store
 
 ROOT = Path(__file__).resolve().parents[2]

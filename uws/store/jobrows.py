@@ -280,9 +280,10 @@ def lock_job(connection: Connection, job_id: str, phases: Sequence[str]) -> bool
     return connection.scalar(query.with_for_update()) is not None
 
 
-def update_job(connection: Connection, job_id: str, **values: object) -> None:
-    """Set columns of a job; nothing happens where there is none."""
-    connection.execute(jobs.update().where(jobs.c.id == job_id).values(values))
+def update_job(connection: Connection, job_id: str, **values: object) -> bool:
+    """Set columns of a job; False, and nothing happens, where there is none."""
+    changed = connection.execute(jobs.update().where(jobs.c.id == job_id).values(values))
+    return changed.rowcount == 1
 
 
 def add_notes(connection: Connection, job_id: str, notes: Sequence[str]) -> None:

@@ -18,7 +18,9 @@ from uws.models import ABORTABLE, ErrorSummary, Job, Parameter, Phase, Result
 from uws.notices import InProcessNotices, Notices, Watch
 from uws.store import jobrows
 from uws.store.database import Database, open_engine
+from uws.store.findstore import FindStore
 from uws.store.rehearsal import rehearse
+from uws.store.sharestore import ShareStore
 from uws.store.sweepstore import SweepStore
 from uws.store.workstore import WorkStore
 
@@ -45,7 +47,7 @@ def open_store(url: str, notices: Notices | None = None) -> "JobStore":
     return JobStore(open_engine(url), notices)
 
 
-class JobStore(WorkStore, SweepStore):
+class JobStore(WorkStore, SweepStore, FindStore, ShareStore):
     """Jobs in a database, with the work on them.
 
     Parameters
@@ -256,6 +258,11 @@ class JobStore(WorkStore, SweepStore):
             if run_id is not None:
                 jobrows.update_job(connection, job_id, run_id=run_id)
             return True
+
+    def rename(self, job_id: str, run_id: str) -> bool:
+        """Give a job another label, in any phase; False where there is no such job."""
+        with self._database.writing() as connection:
+            return jobrows.update_job(connection, job_id, run_id=run_id)
 
     def set_destruction(self, job_id: str, when: datetime) -> bool:
         """Set when the job is to be destroyed; False when it is ARCHIVED, or not there."""

@@ -43,6 +43,7 @@ __all__ = [
     "result_from_row",
     "result_to_row",
     "results",
+    "shares",
     "steps",
 ]
 
@@ -135,6 +136,18 @@ parameters = Table(
     Column("value", Text, nullable=False),
     Column("by_reference", sa.Boolean, nullable=False),
     Column("media_type", Text, nullable=False),
+)
+
+shares = Table(
+    "uws_shares",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("job_id", Text, ForeignKey("uws_jobs.id", ondelete="CASCADE"), nullable=False),
+    # SHA-256 of the token in the link: who reads the database cannot open what is shared.
+    Column("token_hash", Text, nullable=False),
+    Column("created_time", UtcTime, nullable=False),
+    sa.UniqueConstraint("token_hash", name="uq_uws_shares_token_hash"),
+    Index(None, "job_id"),
 )
 
 results = Table(

@@ -18,9 +18,10 @@ from uws.errors import (
     UsageError,
     WrongPhaseError,
 )
+from uws.jobid import new_job_id
 from uws.models import ErrorKind, ErrorSummary, Job, Parameter, Phase
 from uws.runtime import Runtime
-from uws.service import JobService, new_job_id
+from uws.service import JobService
 
 REFUSAL = (
     "UsageError: unknown parameter WORLD; allowed are WORD, TIMES, CHUNKS, FAIL, SLEEP; "

@@ -13,10 +13,11 @@ import pytest
 from tests.uws_runtime import BAD, WORD, RecordingExecutor, bring_to, open_runtime
 from uws import notices, waiting
 from uws.errors import NotFoundError, TooLargeError, UsageError, WrongPhaseError
+from uws.jobid import new_job_id
 from uws.jobtype import Outcome, Plan
 from uws.models import Job, Parameter, Phase, Result
 from uws.runtime import JobLimits, Runtime
-from uws.service import JobService, new_job_id
+from uws.service import JobService
 
 
 @pytest.fixture

@@ -1,0 +1,52 @@
+"""What is asked of a list of jobs by people: a part of a name, some phases, an order, a page.
+
+Values only; the job store finds them. Imports models only.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from uws.models import Job, Phase
+
+__all__ = ["JobColumn", "JobPage", "JobQuery"]
+
+
+class JobColumn(StrEnum):
+    """What jobs can be sorted by."""
+
+    CREATED = "created"
+    NAME = "name"
+    """The run id, in any case of letters."""
+
+    PHASE = "phase"
+    DURATION = "duration"
+    """From start to end, or to now; jobs that have not started come last."""
+
+    ITEMS = "items"
+    SIZE = "size"
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """Which of an owner's jobs, and in which order."""
+
+    text: str = ""
+    """Part of the run id or of the job's id, in any case of letters; every sign means itself."""
+
+    phases: tuple[Phase, ...] = ()
+    """Only jobs in one of these; ARCHIVED ones are found only if named here."""
+
+    order: tuple[tuple[JobColumn, bool], ...] = ((JobColumn.CREATED, True),)
+    """Columns and whether each is descending; jobs that are equal in all come newest first."""
+
+    offset: int = 0
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Jobs found, without parameters and results."""
+
+    jobs: tuple[Job, ...]
+    total: int
+    """On all pages."""
