@@ -18,7 +18,13 @@ from soda_service.jobs.cutout import uws_error
 from soda_service.jobs.immediate import Immediate
 from soda_service.pages.ask import create_ask
 from soda_service.pages.help import create_help
+from soda_service.pages.jobactions import create_jobactions
+from soda_service.pages.joblist import create_joblist
+from soda_service.pages.jobpage import create_jobpage
+from soda_service.pages.jobrows import create_jobrows
 from soda_service.pages.layout import create_layout
+from soda_service.pages.live import create_live
+from soda_service.pages.share import create_share
 from soda_service.pages.sky import create_sky
 from soda_service.web.links import create_links
 from soda_service.web.openapi import create_openapi
@@ -84,6 +90,7 @@ def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
         job_type="cutout",
         authenticate=authenticator.owner,
         base_url=base_url,
+        job_page=lambda job_id: f"{base_url()}/jobs/{job_id}".rstrip("/"),
         accel_prefix=config.web.x_accel_prefix,
     )
     app.register_blueprint(jobs)
@@ -91,6 +98,10 @@ def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
     app.register_blueprint(create_help(sky.releases, served))
     app.register_blueprint(create_sky(sky.releases, served))
     app.register_blueprint(create_ask(served))
+    for create in (create_joblist, create_live, create_jobactions, create_jobpage):
+        app.register_blueprint(create(service, base_url, owner=authenticator.owner))
+    app.register_blueprint(create_jobrows(service, owner=authenticator.owner))
+    app.register_blueprint(create_share(service, base_url, accel_prefix=config.web.x_accel_prefix))
     app.register_blueprint(create_releases(sky, served))
     immediate = Immediate(sky, picture_settings(config.pictures), pixels_max=config.sync.pixels_max)
     cores = os.cpu_count() or 1

@@ -28,6 +28,7 @@ from uws.reading import (
     shown,
     values_of,
 )
+from uws.sending import send_result
 from uws.service import JobService
 
 __all__ = ["JobResources", "View"]
@@ -246,17 +247,7 @@ class JobResources:
         """`GET {job}/results/{path}`: the content of a result (DALI-10)."""
         owner = self._caller(job_id)
         job, result = self.service.find_result(owner, job_id, path)
-        runtime = self.service.runtime
-        pieces = runtime.job_types[job.job_type].stream_result(job, result, runtime.files)
-        if pieces is not None:
-            # Only what is done stays the same: before that a part could be of other content.
-            made = job.end_time if job.phase == Phase.COMPLETED else None
-            return responses.send_stream(
-                pieces, result.media_type, result.size_bytes, name=job.id, made=made
-            )
-        return responses.send_content(
-            runtime.files, result.key, result.media_type, accel_prefix=self.accel_prefix
-        )
+        return send_result(self.service.runtime, job, result, accel_prefix=self.accel_prefix)
 
     # -------------------------------------------------------------- parameters
 

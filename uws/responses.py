@@ -45,7 +45,7 @@ _UNTRUSTED = {
     "style-src 'unsafe-inline'; sandbox",
 }
 
-_ENDINGS = {"application/gzip": ".tar.gz"}
+_ENDINGS = {"application/gzip": ".tar.gz", "application/zip": ".zip"}
 """Of the names of streamed results: compressed ones are trees of files."""
 
 

@@ -43,6 +43,7 @@ from soda_service.parameters.votabletext import csv_of
 from soda_service.results.archive import stream_archive
 from soda_service.results.summary import JobFacts
 from soda_service.results.tree import is_public, media_type_of
+from soda_service.results.zipped import stream_zip
 from soda_service.tiles.release import Release
 from uws.errors import (
     FatalError,
@@ -60,6 +61,9 @@ from uws.models import Chunk, ChunkReport, ErrorKind, ErrorSummary, Job, Paramet
 __all__ = ["CutoutJob", "open_table", "table_warnings", "told_by_uws", "uws_error"]
 
 _log = logging.getLogger(__name__)
+
+_ZIP = "archive.zip"
+"""The archive in another form; not among the results, which have it once."""
 
 _ROWS_LISTED_EARLY = 50
 """Jobs of more rows list no results before their end."""
@@ -315,6 +319,8 @@ class CutoutJob:
         In a job whose list is shown early by its name too: a link that was listed stays good,
         also where it made way for an earlier row's, or where the files are too many in the end.
         """
+        if path == _ZIP and job.phase in {Phase.COMPLETED, Phase.ABORTED}:
+            return Result(_ZIP, _ZIP, "application/zip")
         if not is_public(path):
             return None
         key = f"{job.id}/{path}"
@@ -327,7 +333,6 @@ class CutoutJob:
         return next((result for result in named if result.id == path), None)
 
     def stream_result(self, job: Job, result: Result, files: JobFiles) -> Iterator[bytes] | None:
-        """Make the archive while it is sent; all else is a file."""
-        if result.key != "archive":
-            return None
-        return stream_archive(files, job.id, job.creation_time)
+        """Make an archive while it is sent; all else is a file."""
+        make = {"archive": stream_archive, _ZIP: stream_zip}.get(result.key)
+        return None if make is None else make(files, job.id, job.creation_time)

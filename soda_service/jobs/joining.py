@@ -18,6 +18,7 @@ from soda_service.results.archive import archive_size
 from soda_service.results.events import EventsWriter
 from soda_service.results.manifest import CsvManifest, VotManifest
 from soda_service.results.positions import PositionsWriter
+from soda_service.results.rowindex import RowIndexWriter
 from soda_service.results.rows import FileEntry, Outcome, Row, Status
 from soda_service.results.summary import JobFacts, SummaryWriter, Tally
 from soda_service.results.tree import (
@@ -31,6 +32,7 @@ from soda_service.results.tree import (
     plan_prefix,
     plan_summary_key,
     positions_name,
+    row_index_key,
 )
 from uws.errors import FatalError
 from uws.files import JobFiles
@@ -123,7 +125,8 @@ def join_results(
             def open_key(name: str) -> BinaryIO:
                 return stack.enter_context(files.writer(f"{job.id}/{name}", durable=True))
 
-            documents = _Documents(open_key, facts, stack, job)
+            index = stack.enter_context(files.writer(row_index_key(job.id), durable=True))
+            documents = _Documents(open_key, index, facts, stack, job)
             for count, row in enumerate(gathered.rows()):
                 if count % _HEARTBEAT_ROWS == 0:
                     context.heartbeat()
@@ -171,11 +174,12 @@ def _notes(tally: Tally, most: int) -> tuple[str, ...]:
 
 
 class _Documents:
-    """The five documents, written side by side in one pass over the rows."""
+    """The five documents and the index, written side by side in one pass over the rows."""
 
     def __init__(
         self,
         open_key: Callable[[str], BinaryIO],
+        index: BinaryIO,
         facts: JobFacts,
         stack: ExitStack,
         job: Job,
@@ -183,6 +187,7 @@ class _Documents:
         self._facts = facts
         self._job = job
         self._summary = stack.enter_context(SummaryWriter(open_key(SUMMARY), facts))
+        self._index = RowIndexWriter(index)
         self._csv = CsvManifest(open_key(MANIFEST_CSV), facts)
         self._vot = stack.enter_context(VotManifest(open_key(MANIFEST_VOT), facts))
         self._positions = PositionsWriter(open_key(positions_name(job.id)), facts)
@@ -195,7 +200,9 @@ class _Documents:
 
     def add(self, row: Row) -> None:
         """Write one row to each."""
-        for document in (self._summary, self._csv, self._vot, self._positions, self._log):
+        assert row.outcome is not None  # noqa: S101 - only finished rows are told
+        self._index.add(self._summary.add(row), row.outcome.status)
+        for document in (self._csv, self._vot, self._positions, self._log):
             document.add(row)
 
     def close(self, tally: Tally) -> None:
@@ -203,6 +210,7 @@ class _Documents:
         now = datetime.now(UTC)
         elapsed_s = (now - (self._job.start_time or self._job.creation_time)).total_seconds()
         self._summary.close(tally, elapsed_s, self._facts.warnings)
+        self._index.close()
         self._csv.close()
         self._positions.close()
         counts = ", ".join(f"{count} {status}" for status, count in tally.rows.items() if count)

@@ -14,14 +14,15 @@ from datetime import datetime
 from soda_service.results.tree import is_public, is_result
 from uws.files import JobFiles
 
-__all__ = ["archive_size", "stream_archive"]
+__all__ = ["archive_size", "members", "stream_archive"]
 
 _BLOCK = 65535
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _PIECE = 1 << 20
 
 
-def _members(files: JobFiles, job_id: str) -> Iterator[tuple[str, int]]:
+def members(files: JobFiles, job_id: str) -> Iterator[tuple[str, int]]:
+    """Give key and size of each public file of a job."""
     for key in files.keys(job_id):
         path = key.removeprefix(f"{job_id}/")
         if is_public(path) and is_result(path):
@@ -42,7 +43,7 @@ def _padding(size_bytes: int) -> int:
 def archive_size(files: JobFiles, job_id: str, time: datetime) -> int:
     """Length in bytes of what `stream_archive` sends for the same files."""
     size = 2 * tarfile.BLOCKSIZE
-    for key, size_bytes in _members(files, job_id):
+    for key, size_bytes in members(files, job_id):
         size += len(_header(key, size_bytes, time)) + size_bytes + _padding(size_bytes)
     blocks = -(-size // _BLOCK)
     return len(_GZIP_HEADER) + size + 5 * blocks + 8
@@ -60,7 +61,7 @@ def stream_archive(files: JobFiles, job_id: str, time: datetime) -> Iterator[byt
 
 
 def _tar(files: JobFiles, job_id: str, time: datetime) -> Iterator[bytes]:
-    for key, size_bytes in _members(files, job_id):
+    for key, size_bytes in members(files, job_id):
         yield _header(key, size_bytes, time)
         with files.open(key) as stream:
             while piece := stream.read(_PIECE):

@@ -62,6 +62,7 @@ SUMMARY_KEYS = (
     "MESSAGE",
     "SIZE_PIX",
     "COVERAGE",
+    "FOLDER",
 )
 """What the summary says of a cutout beside its position and its options."""
 

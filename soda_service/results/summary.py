@@ -115,6 +115,7 @@ def _cutout(row: Row, release: Release, names: Mapping[str, str]) -> dict[str, A
         "POSITION_TYPE": "coord" if p.object_id is None else "coadd",
         "RA_ADJUSTED": "" if ra is None else (ra - 360 if ra > 180 else ra),
         "FILES": [entry.name for entry in outcome.files],
+        "FOLDER": p.folder if outcome.files else "",
         "TILEDIR": p.tile_dir,
         "TILENAME": p.tile,
         "SEXAGECIMAL": p.name if p.tile else "",
@@ -183,6 +184,7 @@ class SummaryWriter:
         self._facts = facts
         self._names = output_names(facts.extra_columns)
         self._between = b""
+        self._written = 0
         self._put(b'{\n"options": ', _job_options(facts), b',\n"cutouts": [')
         self._ra, self._dec, self._object_ids = _JsonItems(), _JsonItems(), _JsonItems()
 
@@ -199,11 +201,14 @@ class SummaryWriter:
             if isinstance(part, _JsonItems):
                 part.copy_to(self._stream)
             else:
-                self._stream.write(part if isinstance(part, bytes) else json.dumps(part).encode())
+                text = part if isinstance(part, bytes) else json.dumps(part).encode()
+                self._written += self._stream.write(text)
 
-    def add(self, row: Row) -> None:
-        """Write one row."""
-        self._put(self._between, b"\n", _cutout(row, self._facts.release, self._names))
+    def add(self, row: Row) -> int:
+        """Write one row, on a line of its own; give where it begins, bytes."""
+        self._put(self._between, b"\n")
+        start = self._written
+        self._put(_cutout(row, self._facts.release, self._names))
         self._between = b","
         if row.outcome is not None and row.outcome.status == Status.UNMATCHED:
             planned = row.planned
@@ -212,6 +217,7 @@ class SummaryWriter:
             else:
                 self._ra.add(planned.ra_deg)
                 self._dec.add(planned.dec_deg)
+        return start
 
     def close(self, tally: Tally, processing_time_s: float, warnings: Iterable[str]) -> None:
         """Write what stands after the rows."""

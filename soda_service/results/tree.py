@@ -17,6 +17,7 @@ __all__ = [
     "plan_prefix",
     "plan_summary_key",
     "positions_name",
+    "row_index_key",
     "thumbnail_path",
 ]
 
@@ -67,6 +68,11 @@ def lines_prefix(job_id: str) -> str:
 def no_overlap_name(number: int | None) -> str:
     """Name of the text that says why nothing was cut, with the row's number if not alone."""
     return "no-overlap.txt" if number is None else f"no-overlap-{number:04d}.txt"
+
+
+def row_index_key(job_id: str) -> str:
+    """Key of where each row stands in the summary; hidden from clients."""
+    return f"{job_id}/.rows"
 
 
 def positions_name(job_id: str) -> str:

@@ -1,0 +1,110 @@
+"""What a caller does to one job on its page: rename, run, stop, delete, keep longer, share.
+
+Each address takes a form from the page, or a request of a program, to which it answers JSON where
+that is asked for.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from flask import Blueprint, Request, jsonify, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from soda_service.pages.jobfacts import job_facts
+from soda_service.pages.security import csrf_protected
+from uws.errors import UsageError
+from uws.models import Job
+from uws.negotiation import JSON, document_type
+from uws.reading import parse_integer
+from uws.service import JobService
+from uws.sharing import JobSharing
+
+__all__ = ["create_jobactions"]
+
+_DAYS_MAX = 3650
+
+
+def create_jobactions(
+    service: JobService, base_url: Callable[[], str], *, owner: Callable[[Request], str]
+) -> Blueprint:
+    """Make the routes."""
+    blueprint = Blueprint("jobactions", __name__)
+
+    def done(job: Job, place: str = "") -> ResponseReturnValue:
+        return _done(job, base_url(), place)
+
+    @blueprint.post("/jobs/<job_id>/name")
+    @csrf_protected
+    def rename(job_id: str) -> ResponseReturnValue:
+        """Give the job the name `NAME`."""
+        return done(service.rename(owner(request), job_id, request.form.get("NAME", "")))
+
+    @blueprint.post("/jobs/<job_id>/run")
+    @csrf_protected
+    def run(job_id: str) -> ResponseReturnValue:
+        """Start a job that was only made."""
+        return done(service.start(owner(request), job_id))
+
+    @blueprint.post("/jobs/<job_id>/abort")
+    @csrf_protected
+    def abort(job_id: str) -> ResponseReturnValue:
+        """Stop the job; what it has made stays."""
+        return done(service.abort(owner(request), job_id))
+
+    @blueprint.post("/jobs/<job_id>/delete")
+    @csrf_protected
+    def delete(job_id: str) -> ResponseReturnValue:
+        """Destroy the job; a form that does not say `confirmed` is asked back first."""
+        job = service.get(owner(request), job_id)
+        is_json = document_type(request) == JSON
+        if not is_json and "confirmed" not in request.form:
+            return render_template("confirm.html", here="/jobs", jobs=[job], back="")
+        service.delete(owner(request), job_id)
+        return jsonify(id=job_id, gone=True) if is_json else redirect(f"{base_url()}/jobs", 303)
+
+    @blueprint.post("/jobs/<job_id>/keep")
+    @csrf_protected
+    def keep(job_id: str) -> ResponseReturnValue:
+        """Have the results kept for `DAYS` days from now, as far as the limit allows."""
+        days = parse_integer("DAYS", request.form.get("DAYS", ""))
+        if not 0 < days <= _DAYS_MAX:
+            raise UsageError(f"DAYS: {days} found; allowed is 1 to {_DAYS_MAX}")
+        until = datetime.now(UTC) + timedelta(days=days)
+        return done(service.set_destruction(owner(request), job_id, until), "#keep")
+
+    _add_sharing(blueprint, service, base_url, owner)
+    return blueprint
+
+
+def _add_sharing(
+    blueprint: Blueprint,
+    service: JobService,
+    base_url: Callable[[], str],
+    owner: Callable[[Request], str],
+) -> None:
+    sharing = JobSharing(service)
+
+    @blueprint.post("/jobs/<job_id>/share")
+    @csrf_protected
+    def share(job_id: str) -> ResponseReturnValue:
+        """Make a link by which whoever has it sees the job; it is told only now."""
+        token = sharing.create(owner(request), job_id)
+        url = f"{base_url()}/shared/{token}"
+        if document_type(request) == JSON:
+            return jsonify(url=url), 201
+        job = service.get(owner(request), job_id)
+        return render_template("shared_link.html", here="/jobs", job=job, url=url)
+
+    @blueprint.post("/jobs/<job_id>/share/<share_id>/revoke")
+    @csrf_protected
+    def revoke(job_id: str, share_id: str) -> ResponseReturnValue:
+        """Take a link back."""
+        sharing.revoke(owner(request), job_id, share_id)
+        return _done(service.get(owner(request), job_id), base_url(), "#share")
+
+
+def _done(job: Job, base: str, place: str) -> ResponseReturnValue:
+    url = f"{base}/jobs/{job.id}"
+    if document_type(request) == JSON:
+        return jsonify(job_facts(job, url))
+    return redirect(f"{url}{place}", 303)

@@ -1,0 +1,173 @@
+"""`/jobs/{id}`: how far a job is, what it was asked, and what came out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Request, Response, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+
+from soda_service.pages.downloads import FILE_LISTS, failed_rows, file_list, log_so_far
+from soda_service.pages.jobfacts import duration_s, job_facts
+from soda_service.pages.jobrows import rows_of_job
+from soda_service.results.rows import Status
+from soda_service.results.tree import log_name
+from uws.errors import NotFoundError, UsageError
+from uws.links import numbered_parameters
+from uws.models import ABORTABLE, ACTIVE, STARTABLE, Job, Phase
+from uws.negotiation import JSON, document_type
+from uws.responses import send_content
+from uws.service import JobService
+from uws.sharing import JobSharing, Share
+
+__all__ = ["Viewed", "create_jobpage", "render_job"]
+
+PAGE_ROWS = 50
+_VALUE_CHARS = 400
+_DAYS = (7, 14, 30, 60, 90)
+
+
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    """A job as someone looks at it."""
+
+    job: Job
+    page_url: str
+    """Of this page; rows, log and lists of files lie below it."""
+
+    results_url: str
+    """Below it the results are found by id or path."""
+
+    is_owner: bool
+    """Whether it may be changed: a link that was shared lets others look only."""
+
+    shares: Sequence[Share] = ()
+
+
+def create_jobpage(
+    service: JobService, base_url: Callable[[], str], *, owner: Callable[[Request], str]
+) -> Blueprint:
+    """Make the routes."""
+    blueprint = Blueprint("jobpage", __name__)
+    sharing = JobSharing(service)
+
+    def viewed(job_id: str) -> Viewed:
+        who, base = owner(request), base_url()
+        job = service.get(who, job_id)
+        results_url = f"{base}/async/{job_id}/results"
+        shares = sharing.list(who, job_id)
+        return Viewed(job, f"{base}/jobs/{job_id}", results_url, is_owner=True, shares=shares)
+
+    @blueprint.get("/jobs/<job_id>")
+    def job_page(job_id: str) -> ResponseReturnValue:
+        """Show a job: as a page, or in short as JSON where that is asked for."""
+        view = viewed(job_id)
+        if document_type(request) == JSON:
+            return jsonify(job_facts(view.job, view.page_url))
+        return render_job(service, view)
+
+    @blueprint.get("/jobs/<job_id>/log")
+    def job_log(job_id: str) -> Response:
+        """Give the job's log; while it works what is known so far."""
+        return log_answer(service, viewed(job_id))
+
+    @blueprint.get("/jobs/<job_id>/files.txt")
+    def job_files(job_id: str) -> Response:
+        """List the job's files for download programs; `format` is wget, aria2 or sha256."""
+        return files_answer(service, viewed(job_id))
+
+    @blueprint.get("/jobs/<job_id>/failed.csv")
+    def job_failed(job_id: str) -> Response:
+        """Give the rows that failed, or of which files are missing, to be sent again."""
+        view = viewed(job_id)
+        rows = failed_rows(view.job, service.runtime.files)
+        return Response(rows, content_type="text/csv; charset=utf-8")
+
+    return blueprint
+
+
+def render_job(service: JobService, view: Viewed) -> str:
+    """Write the page, or what of it changes where `part=live` is asked for."""
+    job = view.job
+    page, status = _page_asked()
+    statuses = (Status(status),) if status else ()
+    start = (page - 1) * PAGE_ROWS
+    rows = rows_of_job(job, service.runtime.files, (start, PAGE_ROWS, statuses))
+    limit = service.runtime.limits.lifetime_max_s
+    return render_template(
+        "job_live.html" if request.args.get("part") == "live" else "job.html",
+        here="/jobs",
+        view=view,
+        job=job,
+        facts=job_facts(job, view.page_url),
+        duration_s=duration_s(job),
+        history=_history(job),
+        parameters=[_shown(name, p.value, p.by_reference) for name, p in numbered_parameters(job)],
+        results={result.id: result for result in service.results(job)},
+        rows=rows,
+        page=page,
+        status=status,
+        pages=max(1, -(-rows.matching // PAGE_ROWS)),
+        statuses=list(Status),
+        lists=list(FILE_LISTS),
+        is_active=job.phase in ACTIVE,
+        can_run=job.phase in STARTABLE,
+        can_abort=job.phase in ABORTABLE,
+        days=[days for days in _DAYS if days * 86400 <= limit],
+        latest=job.creation_time.timestamp() + limit,
+    )
+
+
+def log_answer(service: JobService, view: Viewed) -> Response:
+    """Answer the log, as text."""
+    job, files = view.job, service.runtime.files
+    key = f"{job.id}/{log_name(job.id)}"
+    try:
+        return send_content(files, key, "text/plain", name=f"{job.id}.log")
+    except NotFoundError:  # it is not COMPLETED
+        return _text([log_so_far(job, files).encode()])
+
+
+def files_answer(service: JobService, view: Viewed) -> Response:
+    """Answer a list of files, as text."""
+    form = request.args.get("format", "wget")
+    lines = file_list(view.job, service.runtime.files, form=form, results_url=view.results_url)
+    return _text(line.encode() for line in lines)
+
+
+def _text(pieces: Any) -> Response:
+    answer = Response(pieces, content_type="text/plain; charset=utf-8")
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers["Cache-Control"] = "private, no-cache"
+    return answer
+
+
+def _page_asked() -> tuple[int, str]:
+    page, status = request.args.get("page", "1"), request.args.get("status", "")
+    if not (page.isascii() and page.isdigit() and 0 < int(page) <= 10**6):
+        raise UsageError(f"page: {page[:40]!r} found; allowed is a number from 1")
+    if status and status not in set(Status):
+        raise UsageError(f"status: {status[:40]!r} found; allowed are {', '.join(Status)}")
+    return int(page), status
+
+
+def _history(job: Job) -> list[tuple[str, datetime, float | None]]:
+    """Give what has happened: in words, when, and how long after the event before."""
+    ends = {
+        Phase.COMPLETED: "done", Phase.ERROR: "failed", Phase.ABORTED: "stopped",
+        Phase.ARCHIVED: "archived",
+    }  # fmt: skip
+    events = [("submitted", job.creation_time), ("started", job.start_time)]
+    events.append((ends.get(job.phase, "ended"), job.end_time))
+    known = [(word, when) for word, when in events if when is not None]
+    before = [None, *(when for _, when in known)]
+    return [
+        (word, when, None if last is None else (when - last).total_seconds())
+        for (word, when), last in zip(known, before, strict=False)
+    ]
+
+
+def _shown(name: str, value: str, by_reference: bool) -> dict[str, Any]:  # noqa: FBT001 - of a parameter
+    short = "" if by_reference else value[:_VALUE_CHARS]
+    return {"name": name, "value": short, "is_whole": not by_reference and short == value}

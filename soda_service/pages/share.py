@@ -1,0 +1,66 @@
+"""`/shared/{token}`: a job as its owner lets others see it: to look at and to take away."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response
+
+from soda_service.pages.jobpage import Viewed, files_answer, log_answer, render_job
+from soda_service.pages.jobrows import rows_answer
+from uws.errors import NotFoundError
+from uws.models import Phase
+from uws.results import find_result
+from uws.sending import send_result
+from uws.service import JobService
+from uws.sharing import JobSharing
+
+__all__ = ["create_share"]
+
+
+def create_share(
+    service: JobService, base_url: Callable[[], str], *, accel_prefix: str = ""
+) -> Blueprint:
+    """Make the routes."""
+    blueprint = Blueprint("share", __name__, url_prefix="/shared/<token>")
+    sharing = JobSharing(service)
+
+    def viewed(token: str) -> Viewed:
+        job, page_url = sharing.open(token), f"{base_url()}/shared/{token}"
+        if job.phase is Phase.ARCHIVED:
+            raise NotFoundError("the results of this job were removed")
+        return Viewed(job, page_url, f"{page_url}/results", is_owner=False)
+
+    @blueprint.after_request
+    def _keep_quiet(answer: Response) -> Response:
+        """The link is a key: no search engine and no other site is to learn of it."""
+        answer.headers["X-Robots-Tag"] = "noindex, nofollow"
+        answer.headers["Referrer-Policy"] = "no-referrer"
+        return answer
+
+    @blueprint.get("")
+    def shared_job(token: str) -> str:
+        """Show the job, without what would change it."""
+        return render_job(service, viewed(token))
+
+    @blueprint.get("/rows")
+    def shared_rows(token: str) -> Response:
+        """Give rows of the job, as `/jobs/{id}/rows` does."""
+        return rows_answer(viewed(token).job, service.runtime.files)
+
+    @blueprint.get("/log")
+    def shared_log(token: str) -> Response:
+        """Give the job's log."""
+        return log_answer(service, viewed(token))
+
+    @blueprint.get("/files.txt")
+    def shared_files(token: str) -> Response:
+        """List the job's files for download programs."""
+        return files_answer(service, viewed(token))
+
+    @blueprint.get("/results/<path:path>")
+    def shared_result(token: str, path: str) -> Response:
+        """Give the content of a result."""
+        job = viewed(token).job
+        result = find_result(service.runtime, job, path)
+        return send_result(service.runtime, job, result, accel_prefix=accel_prefix)
+
+    return blueprint
