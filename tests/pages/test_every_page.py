@@ -8,7 +8,7 @@ from tests.pages.accessibility import assert_accessible
 
 pytestmark = pytest.mark.xdist_group("browser")
 
-PAGES = ["/", "/help", "/sky", "/sky/aladin"]
+PAGES = ["/", "/jobs", "/help", "/sky", "/sky/aladin"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

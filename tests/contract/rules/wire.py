@@ -7,7 +7,7 @@ from email.message import Message
 from http.client import HTTPConnection
 from urllib.parse import urlencode, urlsplit
 
-__all__ = ["Answer", "Form", "Part", "ask", "form_body", "multipart_body"]
+__all__ = ["Answer", "Form", "Part", "ask", "form_body", "multipart_body", "page_of"]
 
 Form = Mapping[str, str | list[str]]
 """Fields of a form; a list is a repeated one."""
@@ -49,6 +49,13 @@ class Part:
     content: bytes
     file_name: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def page_of(answer: Answer) -> Answer:
+    """Go on to the page that an application has in place of a document, where it has one."""
+    if answer.status != 303:
+        return answer
+    return ask("GET", answer.location, headers={"Accept": "text/html"})
 
 
 def ask(
