@@ -97,7 +97,11 @@ def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
     app.register_blueprint(create_layout(config.service, base_url))
     app.register_blueprint(create_help(sky.releases, served))
     app.register_blueprint(create_sky(sky.releases, served))
-    app.register_blueprint(create_ask(served))
+    app.register_blueprint(
+        create_ask(
+            service, sky.releases, served, base_url, owner=authenticator.owner, job_type="cutout"
+        )
+    )
     for create in (create_joblist, create_live, create_jobactions, create_jobpage):
         app.register_blueprint(create(service, base_url, owner=authenticator.owner))
     app.register_blueprint(create_jobrows(service, owner=authenticator.owner))

@@ -6,7 +6,7 @@ documents say. Imports models and errors only.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from uws.errors import MultiValuedParamNotSupported, UsageError
@@ -184,6 +184,10 @@ class Submission:
 
     destruction: datetime | None = None
     execution_duration_s: int | None = None
+
+    def with_parameters(self, parameters: Sequence[Parameter], *, phase: str) -> "Submission":
+        """Give the same request with other parameters and another phase."""
+        return replace(self, parameters=tuple(parameters), phase=phase)
 
 
 _JOB_NAME, _JOB_NAME_MAX = "JOBNAME", 128

@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 
 from uws.errors import AuthorizationError
 
-__all__ = ["COOKIE", "POLICY", "csrf_protected", "csrf_token", "protect"]
+__all__ = ["COOKIE", "POLICY", "check_query_token", "csrf_protected", "csrf_token", "protect"]
 
 COOKIE = "soda_csrf"
 _FIELD, _HEADER = "csrf", "X-CSRF-Token"
@@ -55,17 +55,36 @@ def csrf_protected(view: _View[_Arguments]) -> _View[_Arguments]:
 
     @wraps(view)
     def checked(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> ResponseReturnValue:
-        if request.method == "POST" and ("Origin" in request.headers or request.cookies):
-            known = request.cookies.get(COOKIE, "")
-            given = request.headers.get(_HEADER) or request.form.get(_FIELD, "")
-            if not known or not secrets.compare_digest(known.encode(), given.encode()):
-                raise AuthorizationError(
-                    "the form has expired, or was not sent from a page of this service; "
-                    "load the page again"
-                )
+        if _is_browsers():
+            _check_token(request.headers.get(_HEADER) or request.form.get(_FIELD, ""))
         return view(*args, **kwargs)
 
     return checked
+
+
+def check_query_token() -> None:
+    """Check the token of a form whose body is read as it arrives: it stands in the address.
+
+    Raises
+    ------
+    AuthorizationError
+        As by `csrf_protected`.
+    """
+    if _is_browsers():
+        _check_token(request.args.get(_FIELD, ""))
+
+
+def _is_browsers() -> bool:
+    return request.method == "POST" and ("Origin" in request.headers or bool(request.cookies))
+
+
+def _check_token(given: str) -> None:
+    """Compare a token with the cookie's."""
+    known = request.cookies.get(COOKIE, "")
+    if not known or not secrets.compare_digest(known.encode(), given.encode()):
+        raise AuthorizationError(
+            "the form has expired, or was not sent from a page of this service; load the page again"
+        )
 
 
 def protect(answer: Response) -> Response:
