@@ -136,7 +136,7 @@ def _example(release: Release, releases: Releases) -> str:
         return ""
     if place is None:
         return ""
-    moved = round(place.dec_deg + 0.02, 5)
+    moved = round(place.dec_deg + 0.005, 5)
     return f"RA,DEC,NAME\n{place.ra_deg},{place.dec_deg},first\n{place.ra_deg},{moved},second\n"
 
 
