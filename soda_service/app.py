@@ -16,12 +16,14 @@ from soda_service.config import Config, WebConfig
 from soda_service.errors import CutoutError
 from soda_service.jobs.cutout import uws_error
 from soda_service.jobs.immediate import Immediate
+from soda_service.notify.mail import keep_rules
 from soda_service.pages.ask import create_ask
 from soda_service.pages.help import create_help
 from soda_service.pages.jobactions import create_jobactions
 from soda_service.pages.joblist import create_joblist
 from soda_service.pages.jobpage import create_jobpage
 from soda_service.pages.jobrows import create_jobrows
+from soda_service.pages.keep import create_keep
 from soda_service.pages.layout import create_layout
 from soda_service.pages.live import create_live
 from soda_service.pages.share import create_share
@@ -99,9 +101,16 @@ def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
     app.register_blueprint(create_sky(sky.releases, served))
     app.register_blueprint(
         create_ask(
-            service, sky.releases, served, base_url, owner=authenticator.owner, job_type="cutout"
+            service,
+            sky.releases,
+            served,
+            base_url,
+            owner=authenticator.owner,
+            job_type="cutout",
+            sends_mail=config.mail.is_on,
         )
     )
+    app.register_blueprint(create_keep(runtime, keep_rules(config.mail)))
     for create in (create_joblist, create_live, create_jobactions, create_jobpage):
         app.register_blueprint(create(service, base_url, owner=authenticator.owner))
     app.register_blueprint(create_jobrows(service, owner=authenticator.owner))

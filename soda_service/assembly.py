@@ -8,6 +8,7 @@ from soda_service.engine.stiff import StiffSettings
 from soda_service.jobs.cutout import CutoutJob
 from soda_service.jobs.pictures import PictureSettings
 from soda_service.jobs.sky import Sky
+from soda_service.jobs.wishes import Wishes
 from soda_service.tiles.catalogue import ObjectCatalogue
 from soda_service.tiles.indexfolder import IndexFolder
 from soda_service.tiles.objectstore import configure
@@ -77,7 +78,8 @@ def build_parts(config: Config) -> Parts:
     limits = config.jobs.limits()
     executor = RQExecutor(config.queue_url(), config.queue.name)
     channel = f"{config.queue.name}-changes"
-    job_type = CutoutJob(sky, config.cutouts, picture_settings(config.pictures))
+    wishes = Wishes(config.mail, config.webhooks)
+    job_type = CutoutJob(sky, config.cutouts, picture_settings(config.pictures), wishes)
     runtime = Runtime(
         store=open_store(config.store_url(), RedisNotices(config.queue_url(), channel)),
         files=LocalFiles(Path(config.files_root())),

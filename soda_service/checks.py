@@ -25,6 +25,8 @@ from uws.store import open_store
 
 __all__ = ["Finding", "check", "settings_in_effect"]
 
+_SECRETS = frozenset({"password", "secret"})
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -54,17 +56,23 @@ def check(config: Config) -> Iterator[Finding]:
 
 
 def settings_in_effect(config: Config) -> Iterator[tuple[str, object]]:
-    """List all settings: path and value. Passwords in URLs are hidden."""
+    """List all settings: path and value. Passwords are hidden, also those in URLs."""
     for name, value in asdict(config).items():
         if not isinstance(value, dict):
             yield name, value
             continue
         for key, inner in value.items():
-            yield f"{name}.{key}", _shown(inner) if key == "url" else inner
+            yield f"{name}.{key}", _shown(key, inner)
 
 
-def _shown(url: str) -> str:
-    """Hide the password of a URL."""
+def _shown(key: str, value: object) -> object:
+    """Hide a password, also that of a URL."""
+    if key in _SECRETS and value:
+        return "***"
+    return _without_password(value) if key == "url" and isinstance(value, str) else value
+
+
+def _without_password(url: str) -> str:
     return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
 
 
@@ -91,7 +99,7 @@ def _check_store(config: Config) -> str:
         return f"{url} (will be made by init-db or serve)"
     store = open_store(url)
     try:
-        return f"{_shown(url)}, {store.count('', ACTIVE)} jobs under way"
+        return f"{_without_password(url)}, {store.count('', ACTIVE)} jobs under way"
     finally:
         store.close()
 
@@ -102,7 +110,7 @@ def _check_queue(config: Config) -> str:
     counts = ", ".join(
         f"{count} {what}" for what, count in build_parts(config).executor.status().items()
     )
-    return f"{_shown(config.queue.url)}, {counts}"
+    return f"{_without_password(config.queue.url)}, {counts}"
 
 
 def _check_waiters(config: Config) -> str:
@@ -143,7 +151,7 @@ def _check_server(release: Release, index: TileIndex, remote: RemoteConfig) -> N
             remote_identity(file.path)
     except CutoutError as error:
         cause = str(error.__cause__ or "").partition("\n")[0]
-        root = _shown(release.root)
+        root = _without_password(release.root)
         raise ConfigError(f"{release.name}: below {root}: {error} {cause}") from error
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from soda_service.config_checks import check_together
 from soda_service.config_cutouts import CutoutsConfig, PicturesConfig, Sia2Config, SyncConfig
+from soda_service.config_notify import MailConfig, WebhooksConfig
 from soda_service.config_service import ServiceConfig
 from soda_service.errors import ConfigError
 from soda_service.settings import (
@@ -38,6 +39,7 @@ __all__ = [
     "FilesConfig",
     "JobsConfig",
     "LogConfig",
+    "MailConfig",
     "PicturesConfig",
     "QueueConfig",
     "ReleasesConfig",
@@ -48,6 +50,7 @@ __all__ = [
     "SweepConfig",
     "SyncConfig",
     "WebConfig",
+    "WebhooksConfig",
     "load_config",
 ]
 
@@ -283,6 +286,8 @@ class Config:
     sia2: Sia2Config = Sia2Config()  # noqa: RUF009
     remote: RemoteConfig = RemoteConfig()
     service: ServiceConfig = ServiceConfig()  # noqa: RUF009
+    mail: MailConfig = MailConfig()  # noqa: RUF009
+    webhooks: WebhooksConfig = WebhooksConfig()  # noqa: RUF009
     log: LogConfig = LogConfig()
     sweep: SweepConfig = SweepConfig()
 

@@ -1,12 +1,13 @@
 """What settings must be to each other, and the forms of those that are text.
 
-Imports hosts and errors only.
+Imports config_notify, hosts and errors only.
 """
 
 import math
 import re
 from typing import TYPE_CHECKING
 
+from soda_service.config_notify import check_notify
 from soda_service.errors import ConfigError
 from soda_service.hosts import is_loopback
 
@@ -61,6 +62,7 @@ def check_together(config: "Config") -> None:
             f"service.authority: {config.service.authority!r} is no IVOA authority: at least three"
             " letters, digits, or . _ ~ - of which the first is a letter or a digit"
         )
+    check_notify(config.mail, config.webhooks, base_url=web.base_url)
     _check_levels(config.pictures)
 
 

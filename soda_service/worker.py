@@ -1,4 +1,4 @@
-"""The processes that work behind the web: RQ workers and the sweeper.
+"""The processes that work behind the web: RQ workers, and the sweeper with its messengers.
 
 Each builds its own `Runtime` from the settings; nothing open is inherited.
 """
@@ -98,27 +98,43 @@ def run(config: Config, *, burst: bool = False, name: str | None = None) -> None
 
 
 def sweep_once(config: Config) -> "SweepReport":
-    """Sweep once; give what was done."""
+    """Sweep once, and deliver what messages are due; give what the sweep did."""
     from soda_service.assembly import build_runtime
+    from soda_service.notify import build_carriers
+    from uws.messages import deliver
     from uws.sweep import sweep
 
-    return sweep(build_runtime(config))
+    runtime = build_runtime(config)
+    report = sweep(runtime)
+    for carriers in build_carriers(config, runtime):
+        deliver(runtime, carriers)
+    return report
 
 
 def run_sweep(config: Config) -> None:
-    """Sweep again and again until SIGINT or SIGTERM."""
+    """Sweep again and again, and deliver messages beside it, until SIGINT or SIGTERM."""
     set_up_logging(config.log)
     from soda_service.assembly import build_runtime
+    from soda_service.notify import build_carriers
+    from uws.messages import run_messenger
     from uws.sweep import run_sweeper
 
     runtime = build_runtime(config)
+    groups = build_carriers(config, runtime)
+    every_s = config.sweep.every_s
     stop = threading.Event()
     # The signals are waited for, not handled: a handler that set the event could meet the
     # event's own lock in the hands of the code that it interrupted.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
-    with ThreadPoolExecutor(1, "sweeper") as pool:
-        sweeping = pool.submit(run_sweeper, runtime, every_s=config.sweep.every_s, stop=stop)
-        while not sweeping.done() and signal.sigtimedwait(_STOP_SIGNALS, 1.0) is None:
-            pass
+    with ThreadPoolExecutor(1 + len(groups), "sweeper") as pool:
+        threads = [pool.submit(run_sweeper, runtime, every_s=every_s, stop=stop)]
+        threads += [
+            pool.submit(run_messenger, runtime, carriers, every_s=every_s, stop=stop)
+            for carriers in groups
+        ]
+        while not any(thread.done() for thread in threads):
+            if signal.sigtimedwait(_STOP_SIGNALS, 1.0) is not None:
+                break
         stop.set()
-        sweeping.result()
+        for thread in threads:
+            thread.result()

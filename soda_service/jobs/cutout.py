@@ -31,6 +31,7 @@ from soda_service.jobs.rowwork import cut_for_the_last_time, cut_rows, give_up_r
 from soda_service.jobs.selecting import select_rows
 from soda_service.jobs.sky import Sky
 from soda_service.jobs.sofar import files_so_far
+from soda_service.jobs.wishes import Wishes
 from soda_service.parameters.positions import check_positions, open_positions
 from soda_service.parameters.request import (
     job_options,
@@ -114,14 +115,6 @@ def table_warnings(
     return warn_of_catalogue(release, sky.catalogue.releases())
 
 
-def _without_effect(request: CutoutRequest) -> tuple[str, ...]:
-    """Warn of parameters that are read, but that this service does nothing about yet."""
-    told = []
-    if request.email:
-        told.append("EMAIL: this service sends no mail; ask for the job's phase instead")
-    return tuple(told)
-
-
 def open_table(parameter: Parameter, files: JobFiles) -> BinaryIO:
     """Open a positions table as CSV, be it a text or kept by reference, CSV or VOTable."""
     if parameter.by_reference:
@@ -140,16 +133,23 @@ class CutoutJob:
         Limits and sizes.
     pictures
         How pictures are made where a request does not say; by default as the programs do.
+    wishes
+        Who may be told of jobs, and how; by default nobody is.
     """
 
     name = "cutout"
 
     def __init__(
-        self, sky: Sky, settings: CutoutsConfig, pictures: PictureSettings | None = None
+        self,
+        sky: Sky,
+        settings: CutoutsConfig,
+        pictures: PictureSettings | None = None,
+        wishes: Wishes | None = None,
     ) -> None:
         self._sky = sky
         self._settings = settings
         self._pictures = pictures or PictureSettings()
+        self._wishes = wishes or Wishes()
 
     def _request(
         self, parameters: Sequence[Parameter], files: JobFiles, *, catalogues: Collection[str] = ()
@@ -166,13 +166,14 @@ class CutoutJob:
         with told_by_uws():
             catalogues = self._sky.catalogue.releases()
             request, release = self._request(parameters, files, catalogues=catalogues)
+            wishes = self._wishes.check(request)
             table = table_of(parameters)
             if request.filters is not None:
                 # Whether the release can tell; which pixels there are is for the worker to see.
                 for _ in select_rows(request.filters, request.options, release, self._sky.releases):
                     break
             if table is None:
-                return (*_without_effect(request), *request.warnings)
+                return (*wishes, *request.warnings)
             with open_table(table, files) as stream:
                 most = min(self._settings.rows_checked_at_once, self._settings.rows_max)
                 options = job_options(parameters)
@@ -180,7 +181,7 @@ class CutoutJob:
             self._refuse_too_long(table, files, is_complete=checked.is_complete)
             checked.raise_faults()
             return (
-                *_without_effect(request),
+                *wishes,
                 *request.warnings,
                 *checked.warnings,
                 *table_warnings(parameters, checked.columns, release, self._sky),

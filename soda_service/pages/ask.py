@@ -53,7 +53,7 @@ def create_ask(  # noqa: PLR0913 - the parts of the application that it shows
         values: Mapping[str, str], faults: list[str], status: int = 200
     ) -> ResponseReturnValue:
         names = [release.name for release in served.all()]
-        name = values.get("RELEASE") or served.default_name()
+        name = values.get("RELEASE") or served.default_name() or next(iter(names), "")
         release = releases.get(name) if name in names else None
         page = render_template(
             "ask.html",

@@ -20,6 +20,7 @@ _SYNONYMS: Mapping[str, str] = MappingProxyType(
         "NAME": "JOBNAME",
         "FORMAT": "RESPONSEFORMAT",
         "MAIL": "EMAIL",
+        "CALLBACK": "WEBHOOK",
     }
 )
 

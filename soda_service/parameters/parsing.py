@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from soda_service.errors import Fault, OptionsError
 from soda_service.parameters.table import (
@@ -31,6 +32,8 @@ __all__ = [
     "fault_of",
     "format_bands",
     "format_triplets",
+    "is_mail_address",
+    "is_web_address",
     "parse_bands",
     "parse_boolean",
     "parse_centre",
@@ -47,6 +50,13 @@ FLOAT = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?
 
 _INTEGER = re.compile(r"([+-]?[0-9]{1,40})(\.0*)?")
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+# No user name, no fragment, nothing that two readers could take for different hosts (RFC 3986).
+_URL = re.compile(
+    r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+    r"(?:/(?:[A-Za-z0-9/._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)?"
+    r"(?:\?(?:[A-Za-z0-9/._~!$&'()*+,;=:@?-]|%[0-9A-Fa-f]{2})*)?",
+    re.IGNORECASE,
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER_LENGTH_MAX = 100
 _LENGTH_MAX = 4096
@@ -280,7 +290,7 @@ def _parse(spec: ParameterSpec, text: str, release: Release) -> Any:
             value = parse_triplets(text, release)
         case Kind.WORD:
             value = _parse_word(text, spec)
-        case Kind.TEXT | Kind.EMAIL:
+        case Kind.TEXT | Kind.EMAIL | Kind.URL:
             value = _parse_text(text, spec)
         case Kind.TABLE | Kind.SHAPE | Kind.INTERVAL:
             raise InvalidText("a table is not read as one value")
@@ -306,9 +316,24 @@ def _parse_text(text: str, spec: ParameterSpec) -> str:
         raise InvalidText(f"{shorten(text)!r} has {len(text)} characters")
     if control := _CONTROL.search(text):
         raise InvalidText(f"{shorten(text)!r} has the control character U+{ord(control[0]):04X}")
-    if spec.kind is Kind.EMAIL and not _EMAIL.fullmatch(text):
+    if spec.kind is Kind.EMAIL and not is_mail_address(text):
+        raise InvalidText(f"{shorten(text)!r} is no address")
+    if spec.kind is Kind.URL and not is_web_address(text):
         raise InvalidText(f"{shorten(text)!r} is no address")
     return text
+
+
+def is_mail_address(text: str) -> bool:
+    """Tell whether a text is a mail address that any mail server takes (RFC 5321, 4.1.2)."""
+    return bool(_EMAIL.fullmatch(text))
+
+
+def is_web_address(text: str) -> bool:
+    """Tell whether a text is an http or https address of one host, without user or fragment."""
+    try:
+        return bool(_URL.fullmatch(text)) and urlsplit(text).port != 0
+    except ValueError:  # a port beyond 65535, brackets about what is no IPv6 address
+        return False
 
 
 def _has_single_letters(names: tuple[str, ...]) -> bool:

@@ -150,6 +150,7 @@ def parse_request(
         object_id=centre.object_id,
         job_name=words.get("JOBNAME") or words.get("RUNID", ""),
         email=words.get("EMAIL", ""),
+        webhook=words.get("WEBHOOK", ""),
         response_format=words.get(_FORMAT, ""),
         warnings=warnings + _warn_of_idle(parameters),
         filters=filters,

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     TRIPLETS = "triplets"
     TEXT = "text"
     EMAIL = "email"
+    URL = "url"
     TABLE = "table"
     SHAPE = "shape"
     INTERVAL = "interval"
@@ -137,6 +138,8 @@ def describe_allowed(spec: ParameterSpec, release: Release) -> str:
             allowed = f"at most {spec.maximum} characters"
         case Kind.EMAIL:
             allowed = f"an address like name@example.org, at most {spec.maximum} characters"
+        case Kind.URL:
+            allowed = f"an address like https://example.org/done, at most {spec.maximum} characters"
         case _:
             allowed = _ALLOWED[spec.kind]
     return allowed

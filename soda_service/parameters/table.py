@@ -319,9 +319,17 @@ _ROWS = (
         "EMAIL",
         Kind.EMAIL,
         Scope.JOB,
-        "Address that is told when the job is done.",
+        "Mail address that is told when the job is done, and before its results are destroyed.",
         ucd="meta.email",
         maximum=254,
+    ),
+    ParameterSpec(
+        "WEBHOOK",
+        Kind.URL,
+        Scope.JOB,
+        "Address (https) that is called by POST when the job has ended.",
+        ucd="meta.ref.url",
+        maximum=2000,
     ),
     ParameterSpec(
         "RESPONSEFORMAT",

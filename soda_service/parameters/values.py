@@ -110,6 +110,7 @@ class CutoutRequest:
     object_id: int | None = None
     job_name: str = ""
     email: str = ""
+    webhook: str = ""
     response_format: str = ""
     """`fits`, `png`, `jpeg`, `xml` or `json`; empty where the client left it open."""
 

@@ -18,6 +18,7 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
     Kind.INTEGER: {"type": "integer"},
     Kind.BOOLEAN: {"type": "boolean"},
     Kind.EMAIL: {"type": "string", "format": "email"},
+    Kind.URL: {"type": "string", "format": "uri"},
 }
 _JOB_FORM = {"create_job", "validate", "sync"}
 """Routes (by function) whose body is the form of a cutout request."""

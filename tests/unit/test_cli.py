@@ -245,13 +245,17 @@ def test_check_config_sees_that_waiting_clients_leave_threads(
 def test_check_config_lists_settings_without_passwords(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SODA_QUEUE__URL", "redis://me:secret@127.0.0.1:1/0")
+    monkeypatch.setenv("SODA_QUEUE__URL", "redis://me:hidden@127.0.0.1:1/0")
+    monkeypatch.setenv("SODA_MAIL__PASSWORD", "hidden too")
+    monkeypatch.setenv("SODA_WEBHOOKS__SECRET", "hidden as well")
     result = run("check-config", "--settings", "--data", tmp_path)
     lines = result.stdout.splitlines()
     assert f"data = {tmp_path}" in lines
     assert "queue.url = redis://me:***@127.0.0.1:1/0" in lines
     assert "web.port = 8000" in lines
-    assert "secret" not in result.output
+    assert "mail.password = ***" in lines
+    assert "webhooks.secret = ***" in lines
+    assert "hidden" not in result.output
 
 
 def write_images(folder: Path) -> None:

@@ -19,6 +19,7 @@ from uws.notices import InProcessNotices, Notices, Watch
 from uws.store import jobrows
 from uws.store.database import Database, open_engine
 from uws.store.findstore import FindStore
+from uws.store.outbox import OutboxStore
 from uws.store.rehearsal import rehearse
 from uws.store.sharestore import ShareStore
 from uws.store.sweepstore import SweepStore
@@ -47,7 +48,7 @@ def open_store(url: str, notices: Notices | None = None) -> "JobStore":
     return JobStore(open_engine(url), notices)
 
 
-class JobStore(WorkStore, SweepStore, FindStore, ShareStore):
+class JobStore(WorkStore, SweepStore, FindStore, ShareStore, OutboxStore):
     """Jobs in a database, with the work on them.
 
     Parameters

@@ -1,0 +1,31 @@
+"""Who is told of jobs, and how: mail (`mail`, `smtp`, `texts`) and calls of addresses (`webhook`).
+
+What a message says is read from the job and its documents (`account`); when it is sent, tried
+again and given up is the job server's (`uws.messages`). Imports config, parameters, jobs.wishes,
+results, the formatting of pages, and uws.
+"""
+
+from collections.abc import Sequence
+
+from soda_service.config import Config
+from soda_service.notify.mail import ended_mail, warning_mail
+from soda_service.notify.webhook import WebhookCarrier
+from uws.messages import Carrier
+from uws.runtime import Runtime
+
+__all__ = ["build_carriers"]
+
+
+def build_carriers(config: Config, runtime: Runtime) -> Sequence[Sequence[Carrier]]:
+    """Give the carriers that settings ask for, those together that share what can be away.
+
+    One mail server takes all mail; webhooks lead anywhere, and a slow one holds up no mail.
+    """
+    groups: list[Sequence[Carrier]] = []
+    if config.mail.is_on:
+        warns = config.mail.warn_days > 0
+        ended = ended_mail(config, runtime)
+        groups.append((ended, warning_mail(config, runtime)) if warns else (ended,))
+    if config.webhooks.enabled:
+        groups.append((WebhookCarrier(config.webhooks, config.web.base_url, runtime.files),))
+    return groups

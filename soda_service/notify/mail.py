@@ -1,0 +1,148 @@
+"""Mail about jobs, as carriers of the server's messages: that one has ended, or expires soon."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+
+from soda_service.config import Config, MailConfig
+from soda_service.jobs.wishes import may_mail
+from soda_service.notify.account import parameter_of, read_account
+from soda_service.notify.smtp import hand_over
+from soda_service.notify.texts import Letter, Service, ended_letter, warning_letter
+from soda_service.parameters.parsing import is_mail_address
+from uws.errors import TransientError
+from uws.keeping import KeepRules, make_keep
+from uws.models import Job, Phase
+from uws.outbox import Message, Occasion, Terms, Undeliverable
+from uws.runtime import Runtime
+
+__all__ = ["MailCarrier", "ended_mail", "keep_rules", "make_mail", "warning_mail"]
+
+_EMAIL = "EMAIL"
+
+
+class MailCarrier:
+    """Writes a mail about a job to the address that was given with it, and hands it over.
+
+    Parameters
+    ----------
+    settings
+        The mail server, and who may get mail.
+    terms
+        Which messages.
+    write
+        Gives the words of the mail about a job.
+    is_wanted
+        Tells whether there is something to tell of a job.
+    """
+
+    def __init__(
+        self,
+        settings: MailConfig,
+        terms: Terms,
+        *,
+        write: Callable[[Job], Letter],
+        is_wanted: Callable[[Job], bool],
+    ) -> None:
+        self._settings = settings
+        self._terms = terms
+        self._write = write
+        self._is_wanted = is_wanted
+
+    @property
+    def terms(self) -> Terms:
+        """Which messages."""
+        return self._terms
+
+    def wants(self, job: Job) -> bool:
+        """Tell whether there is something to tell of this job."""
+        return self._is_wanted(job)
+
+    def carry(self, job: Job, message: Message) -> None:
+        """Write the mail and hand it over; raises as `uws.messages.Carrier` says."""
+        address = parameter_of(job, _EMAIL)
+        # A job that was never checked may have anything as its address.
+        if not is_mail_address(address) or not may_mail(self._settings, address):
+            raise Undeliverable("mail may not go to the address of the job")
+        try:
+            letter = self._write(job)
+        except OSError as error:
+            raise TransientError(f"files of the job: {error.strerror or error}") from error
+        hand_over(make_mail(letter, self._settings.sender, address, message), self._settings)
+
+
+def ended_mail(config: Config, runtime: Runtime) -> MailCarrier:
+    """Make the carrier of mails that tell that a job has ended."""
+    service = _service(config)
+
+    def write(job: Job) -> Letter:
+        return ended_letter(service, job, read_account(job, runtime.files))
+
+    terms = _terms(config.mail, "mail-ended", Occasion.ENDED)
+    return MailCarrier(config.mail, terms, write=write, is_wanted=_ended_by_itself)
+
+
+def warning_mail(config: Config, runtime: Runtime) -> MailCarrier:
+    """Make the carrier of mails that warn before results are destroyed."""
+    service, rules = _service(config), keep_rules(config.mail)
+
+    def write(job: Job) -> Letter:
+        account = read_account(job, runtime.files)
+        # A new link for each try: the store knows of the old one nothing that could be sent.
+        token, until = make_keep(runtime, job, rules)
+        return warning_letter(service, job, account, token=token, until=until)
+
+    lead_s = config.mail.warn_days * 86400
+    terms = _terms(config.mail, "mail-expiring", Occasion.EXPIRING, lead_s=lead_s)
+    return MailCarrier(config.mail, terms, write=write, is_wanted=lambda _job: True)
+
+
+def keep_rules(mail: MailConfig) -> KeepRules:
+    """Give how far links in warnings put destruction off."""
+    return KeepRules(days=mail.keep_days, times=mail.keep_times)
+
+
+def make_mail(letter: Letter, sender: str, address: str, message: Message) -> EmailMessage:
+    """Make the mail (RFC 5322) of a letter, as text and as HTML.
+
+    Its Message-ID is the same at each try, so that a repetition can be told.
+    """
+    name, from_address = parseaddr(sender)
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = Address(name, addr_spec=from_address)
+    mail["To"] = Address(addr_spec=address)
+    mail["Subject"] = letter.subject
+    mail["Date"] = format_datetime(datetime.now(UTC))
+    mail["Message-ID"] = f"<{message.id}@{from_address.rpartition('@')[2]}>"
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5: nobody's absence is answered
+    mail.set_content(letter.text)
+    mail.add_alternative(letter.html, subtype="html")
+    return mail
+
+
+def _service(config: Config) -> Service:
+    base_url = config.web.base_url.rstrip("/")
+    return Service(config.service.title, base_url, config.service.contact)
+
+
+def _terms(mail: MailConfig, kind: str, occasion: Occasion, *, lead_s: float = 0.0) -> Terms:
+    return Terms(
+        kind,
+        _EMAIL,
+        occasion,
+        lead_s=lead_s,
+        retry_pause_s=mail.retry_pause_s,
+        retry_for_s=mail.retry_for_s,
+    )
+
+
+def _ended_by_itself(job: Job) -> bool:
+    """Tell whether a job was not ended by its own client, who knows.
+
+    An abort by the server says why in a note; one by a client has none.
+    """
+    is_told = any(note.startswith("aborted:") for note in job.notes)
+    return job.phase is not Phase.ABORTED or is_told

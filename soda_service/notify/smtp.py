@@ -1,0 +1,86 @@
+"""The door to the mail server: one mail handed over, and what its refusal means."""
+
+import smtplib
+import ssl
+from email.message import EmailMessage
+
+from soda_service.config import MailConfig
+from uws.errors import TransientError
+from uws.outbox import CarrierAway, Undeliverable
+
+__all__ = ["hand_over"]
+
+
+def hand_over(mail: EmailMessage, settings: MailConfig) -> None:
+    """Hand a mail over to the server.
+
+    Raises
+    ------
+    Undeliverable
+        When the server will not take it (5xx).
+    TransientError
+        When it may take it later (4xx); `CarrierAway` when it is away, or takes no mail at all.
+    """
+    try:
+        server = _connect(settings)
+    except (smtplib.SMTPException, OSError) as error:
+        raise CarrierAway(f"mail server {settings.host}: {_words(error)}") from error
+    try:
+        server.send_message(mail)
+    except smtplib.SMTPRecipientsRefused as error:
+        ((code, text),) = error.recipients.values()
+        raise _refusal(code, text) from error
+    except smtplib.SMTPResponseException as error:
+        raise _refusal(error.smtp_code, error.smtp_error) from error
+    except (smtplib.SMTPNotSupportedError, ValueError, UnicodeError) as error:
+        raise Undeliverable(f"no mail can be made of it: {error}") from error
+    except (smtplib.SMTPException, OSError) as error:
+        raise CarrierAway(f"mail server {settings.host}: {_words(error)}") from error
+    finally:
+        _leave(server)
+
+
+def _connect(settings: MailConfig) -> smtplib.SMTP:
+    """Open a connection to which mail can be given; closes it if that cannot be."""
+    timeout_s = settings.timeout_s
+    server: smtplib.SMTP
+    if settings.tls == "ssl":
+        context = ssl.create_default_context()
+        server = smtplib.SMTP_SSL(settings.host, settings.port, timeout=timeout_s, context=context)
+    else:
+        server = smtplib.SMTP(settings.host, settings.port, timeout=timeout_s)
+    try:
+        if settings.tls == "starttls":
+            server.starttls(context=ssl.create_default_context())
+        if settings.user:
+            server.login(settings.user, settings.password)
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
+def _leave(server: smtplib.SMTP) -> None:
+    """Say goodbye; what was taken over by then stays so, whatever the server answers."""
+    try:
+        server.quit()
+    except (smtplib.SMTPException, OSError):
+        server.close()
+
+
+def _refusal(code: int, text: bytes | str) -> Exception:
+    told = f"the mail server answers {code} {_decoded(text)}"
+    if code == 421:  # it closes the connection (RFC 5321, section 3.8)
+        return CarrierAway(told)
+    return Undeliverable(told) if 500 <= code < 600 else TransientError(told)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"answers {error.smtp_code} {_decoded(error.smtp_error)}"
+    return str(error) or type(error).__name__
+
+
+def _decoded(text: bytes | str) -> str:
+    words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return " ".join(words.split())[:200]

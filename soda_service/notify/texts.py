@@ -1,0 +1,101 @@
+"""The words of mails: subject, text and HTML of each kind, from the templates beside this module.
+
+Imports the account of a job and how pages write numbers, sizes and times.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from soda_service.notify.account import Account
+from soda_service.pages.formatting import FILTERS
+from uws.models import Job, Phase
+
+__all__ = ["Letter", "Service", "ended_letter", "warning_letter"]
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+# What is in a text template is no HTML, and is not escaped.
+_texts = Environment(  # noqa: S701
+    loader=FileSystemLoader(_TEMPLATES),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_pages = Environment(
+    loader=FileSystemLoader(_TEMPLATES),
+    undefined=StrictUndefined,
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_texts.filters.update(FILTERS)
+_pages.filters.update(FILTERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The service that writes."""
+
+    title: str
+    base_url: str
+    """Its address, without a slash at the end."""
+
+    contact: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail's words."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def ended_letter(service: Service, job: Job, account: Account) -> Letter:
+    """Tell that a job has ended, and how."""
+    called = account.name or f"job {job.id[:8]}"
+    match job.phase:
+        case Phase.COMPLETED if account.counts and account.good < account.rows:
+            subject = f"Done, {account.good} of {account.rows} positions: {called}"
+        case Phase.COMPLETED:
+            subject = f"Done: {called}"
+        case Phase.ABORTED:
+            subject = f"Stopped: {called}"
+        case _:
+            subject = f"Failed: {called}"
+    return _letter("ended", subject, service, job=job, account=account, called=called)
+
+
+def warning_letter(
+    service: Service, job: Job, account: Account, *, token: str, until: datetime | None
+) -> Letter:
+    """Warn that results are destroyed soon.
+
+    Parameters
+    ----------
+    token
+        Of the link that keeps them; empty where they cannot be kept.
+    until
+        Until when it does.
+    """
+    called = account.name or f"job {job.id[:8]}"
+    subject = f"To be destroyed on {job.destruction:%Y-%m-%d}: {called}"
+    link = f"{service.base_url}/keep/{token}" if token else ""
+    return _letter(
+        "warning", subject, service, job=job, account=account, called=called, link=link, until=until
+    )
+
+
+def _letter(kind: str, subject: str, service: Service, *, job: Job, **known: Any) -> Letter:
+    # Any: whatever the template of this kind shows.
+    known |= {"service": service, "job": job, "page": f"{service.base_url}/jobs/{job.id}"}
+    subject = f"[{service.title}] {subject}"
+    known["subject"] = subject
+    text = _texts.get_template(f"{kind}.txt").render(known)
+    html = _pages.get_template(f"{kind}.html").render(known)
+    return Letter(subject, text, html)

@@ -1,0 +1,41 @@
+"""`/keep/{token}`: the link in a warning, by which results are kept for longer."""
+
+from flask import Blueprint, redirect, render_template
+from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
+
+from soda_service.pages.security import csrf_protected
+from uws.keeping import KeepRules, find_keepable, keep_job
+from uws.runtime import Runtime
+
+__all__ = ["create_keep"]
+
+
+def create_keep(runtime: Runtime, rules: KeepRules) -> Blueprint:
+    """Make the routes.
+
+    Following the link changes nothing: mail servers and programs that look for malice open every
+    link of a mail. Only the button on the page does.
+    """
+    blueprint = Blueprint("keep", __name__)
+
+    @blueprint.after_request
+    def _keep_quiet(answer: Response) -> Response:
+        """The link is a key: no search engine and no other site is to learn of it."""
+        answer.headers["X-Robots-Tag"] = "noindex, nofollow"
+        answer.headers["Referrer-Policy"] = "same-origin"
+        return answer
+
+    @blueprint.get("/keep/<token>")
+    def show_keep(token: str) -> str:
+        """Say until when the results are kept, and offer to keep them longer."""
+        return render_template("keep.html", found=find_keepable(runtime, token, rules))
+
+    @blueprint.post("/keep/<token>")
+    @csrf_protected
+    def keep(token: str) -> ResponseReturnValue:
+        """Keep them."""
+        keep_job(runtime, token, rules)
+        return redirect(f"{token}", 303)
+
+    return blueprint
