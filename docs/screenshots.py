@@ -81,6 +81,7 @@ def main() -> None:
         with started(serve, Path(folder) / "log") as service, sync_playwright() as playwright:
             base = f"http://{service.address}"
             job = _run_job(base)
+            _run_others(base)
             browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
             for shot in wanted:
                 for width in _WIDTHS:
@@ -91,12 +92,27 @@ def main() -> None:
 
 def _run_job(base: str) -> str:
     """Run the example; gives the job's id."""
-    form = {**EXAMPLE_OPTIONS, "POSITIONS": EXAMPLE_TABLE, "PHASE": "RUN"}
+    form = {**EXAMPLE_OPTIONS, "POSITIONS": EXAMPLE_TABLE, "PHASE": "RUN", "JOBNAME": "First light"}
     job = requests.post(f"{base}/async", data=form, allow_redirects=False, timeout=60)
     address = job.headers["Location"]
     while requests.get(f"{address}/phase", timeout=60).text in ("QUEUED", "EXECUTING"):
         requests.get(address, params={"WAIT": "30"}, timeout=60)
     return address.rpartition("/")[2]
+
+
+def _run_others(base: str) -> None:
+    """Have more jobs in the list: some done, one stopped, one not started."""
+    place = {"RA": "21.58813", "DEC": "3.48611"}
+    for name in ("NGC 514, all bands", "Training set 7"):
+        requests.post(
+            f"{base}/async", data=place | {"JOBNAME": name, "PHASE": "RUN"}, timeout=60
+        ).raise_for_status()
+    for name, action in (("Wrong field", "abort"), ("For tomorrow", "")):
+        made = requests.post(
+            f"{base}/async", data=place | {"RUNID": name}, allow_redirects=False, timeout=60
+        )
+        if action:
+            requests.post(f"{made.headers['Location']}/phase", data={"PHASE": "ABORT"}, timeout=60)
 
 
 def _take(browser: Browser, base: str, job: str, shot: Shot, width: int) -> None:

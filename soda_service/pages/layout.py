@@ -2,20 +2,33 @@
 
 import hashlib
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, send_from_directory
+from flask import Blueprint, Response, render_template, request, send_from_directory
 
 from soda_service import __version__
 from soda_service.config import ServiceConfig
 from soda_service.pages.formatting import FILTERS
 from soda_service.pages.security import csrf_token, protect
+from uws.negotiation import HTML, document_type
 
 __all__ = ["create_layout"]
 
 _STATIC = Path(__file__).parent / "static"
 _YEAR_S = 365 * 86400
+
+_PAGES = frozenset(
+    {"ask", "joblist", "jobpage", "jobactions", "share", "keep", "sky", "help", "jobrows"}
+)
+"""Blueprints whose errors are pages to readers; all others answer programs."""
+
+_WORDS: dict[int, str] = {
+    HTTPStatus.FORBIDDEN: "That is not allowed",
+    HTTPStatus.NOT_FOUND: "There is nothing here",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Not at this moment",
+}
 
 
 def create_layout(service: ServiceConfig, base_url: Callable[[], str]) -> Blueprint:
@@ -49,10 +62,26 @@ def create_layout(service: ServiceConfig, base_url: Callable[[], str]) -> Bluepr
             "static": lambda name: f"{base}/static/{stamp}/{name}",
         }
 
+    # What is registered first is called last: the page of an error is protected as well.
     blueprint.after_app_request(protect)
+    blueprint.after_app_request(_as_page)
     for name, function in FILTERS.items():
         blueprint.add_app_template_filter(function, name)
     return blueprint
+
+
+def _as_page(answer: Response) -> Response:
+    """Show the text of an error as a page, where a page was asked for by a reader."""
+    is_page = request.blueprint in _PAGES and answer.mimetype == "text/plain"
+    if answer.status_code < HTTPStatus.BAD_REQUEST or not is_page:
+        return answer
+    if not request.accept_mimetypes.provided or document_type(request) != HTML:
+        return answer
+    told = answer.get_data(as_text=True).strip().partition(": ")[2]
+    words = _WORDS.get(answer.status_code, "That did not work")
+    answer.set_data(render_template("error.html", here="", words=words, told=told))
+    answer.content_type = "text/html; charset=utf-8"
+    return answer
 
 
 def _stamp() -> str:

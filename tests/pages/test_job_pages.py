@@ -245,6 +245,38 @@ def test_several_jobs_are_deleted_after_a_question(page: Page, service_url: str)
     assert {requests.get(url, timeout=60).status_code for url in urls} == {404}
 
 
+def test_a_job_is_renamed_in_the_list(page: Page, service_url: str) -> None:
+    url = submit(service_url, RA="1", DEC="1", JOBNAME="old name").headers["Location"]
+    wait(url)
+    page.goto(f"{service_url}/jobs?q={url.rpartition('/')[2]}")
+    page.get_by_role("button", name="Rename old name").click()
+    assert_accessible(page)
+    page.get_by_label("Name", exact=True).fill("new name")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator('[data-part="name"]')).to_have_text("new name")
+    page.reload()
+    expect(page.locator('[data-part="name"]')).to_have_text("new name")
+
+
+def test_what_is_not_there_is_told_by_a_page(page: Page, service_url: str) -> None:
+    answer = requests.get(
+        f"{service_url}/jobs/{'0' * 32}", headers={"Accept": "text/html"}, timeout=60
+    )
+    assert answer.status_code == 404
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    page.goto(f"{service_url}/jobs?q=x&page=2")
+    page.set_content(answer.text)
+    expect(page.locator("h1")).to_have_text("There is nothing here")
+    as_text = requests.get(f"{service_url}/jobs/{'0' * 32}", timeout=60)
+    assert as_text.text == f"UsageError: no job {'0' * 32}\n"
+
+
+def test_positions_of_a_job_are_on_the_sky(page: Page, service_url: str, job_id: str) -> None:
+    page.goto(f"{service_url}/sky?job={job_id}")
+    expect(page.locator("#sky")).to_have_attribute("data-positions", "3")
+    expect(page.locator("#sky")).to_have_attribute("aria-label", re.compile("3 positions of a job"))
+
+
 def test_columns_sort_alone_and_together(page: Page, service_url: str, job_id: str) -> None:
     page.goto(f"{service_url}/jobs?q={job_id}")
     page.get_by_role("link", name="Name", exact=True).click()

@@ -2,6 +2,7 @@
 
 import { duration, follow, number, size } from "./live.js";
 
+const meta = (name) => document.querySelector(`meta[name="${name}"]`).content;
 const form = document.getElementById("jobs");
 const rows = new Map([...document.querySelectorAll("tr[data-job]")].map((row) => [row.dataset.job, row]));
 
@@ -47,9 +48,38 @@ async function reloadRow(row) {
   const isChecked = row.querySelector("input").checked;
   fresh.querySelector("input").checked = isChecked;
   row.replaceChildren(...fresh.childNodes);
+  const button = row.querySelector("[data-rename]");
+  button.classList.remove("hidden");
+  button.addEventListener("click", () => rename(row.dataset.job));
 }
 
 follow([...rows.keys()], write);
+
+const renaming = document.getElementById("rename");
+for (const row of rows.values()) {
+  const button = row.querySelector("[data-rename]");
+  button.classList.remove("hidden");
+  button.addEventListener("click", () => rename(row.dataset.job));
+}
+
+function rename(id) {
+  const name = rows.get(id).querySelector('[data-part="name"]');
+  const field = document.getElementById("new-name");
+  field.value = name.textContent === "unnamed" ? "" : name.textContent;
+  renaming.returnValue = "no";
+  renaming.showModal();
+  field.select();
+  renaming.onclose = async () => {
+    if (renaming.returnValue !== "yes") return;
+    const answer = await fetch(`${meta("base")}/jobs/${id}/name`, {
+      method: "POST",
+      headers: { Accept: "application/json", "X-CSRF-Token": meta("csrf-token") },
+      body: new URLSearchParams({ NAME: field.value }),
+    });
+    if (answer.ok) name.textContent = (await answer.json()).name || "unnamed";
+    else document.getElementById("count").textContent = (await answer.text()).trim();
+  };
+}
 
 if (form) {
   const all = document.getElementById("all");

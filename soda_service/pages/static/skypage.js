@@ -84,6 +84,8 @@ const showJob = async (view, job) => {
     for (const row of found.rows) if (row.ra !== null) positions.push([row.ra, row.dec, row.status]);
     view.setPositions(positions);
   }
+  box.dataset.positions = positions.length;
+  box.setAttribute("aria-label", `${box.getAttribute("aria-label") ?? "The sky"}, with ${positions.length} positions of a job`);
 };
 
 if (box) start().catch((error) => { find("place-fault").textContent = error.message; });
