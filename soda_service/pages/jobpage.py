@@ -15,7 +15,7 @@ from soda_service.results.rows import Status
 from soda_service.results.tree import log_name
 from uws.errors import NotFoundError, UsageError
 from uws.links import numbered_parameters
-from uws.models import ABORTABLE, ACTIVE, STARTABLE, Job, Phase
+from uws.models import ABORTABLE, ACTIVE, STARTABLE, Job, Parameter, Phase
 from uws.negotiation import JSON, document_type
 from uws.responses import send_content
 from uws.service import JobService
@@ -26,6 +26,9 @@ __all__ = ["Viewed", "create_jobpage", "render_job"]
 PAGE_ROWS = 50
 _VALUE_CHARS = 400
 _DAYS = (7, 14, 30, 60, 90)
+
+_PRIVATE = frozenset({"EMAIL", "WEBHOOK"})
+"""Parameters that a link to share does not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,11 @@ def render_job(service: JobService, view: Viewed) -> str:
         facts=job_facts(job, view.page_url),
         duration_s=duration_s(job),
         history=_history(job),
-        parameters=[_shown(name, p.value, p.by_reference) for name, p in numbered_parameters(job)],
+        parameters=[
+            _shown(name, p)
+            for name, p in numbered_parameters(job)
+            if view.is_owner or p.name not in _PRIVATE
+        ],
         results={result.id: result for result in service.results(job)},
         rows=rows,
         page=page,
@@ -168,6 +175,7 @@ def _history(job: Job) -> list[tuple[str, datetime, float | None]]:
     ]
 
 
-def _shown(name: str, value: str, by_reference: bool) -> dict[str, Any]:  # noqa: FBT001 - of a parameter
-    short = "" if by_reference else value[:_VALUE_CHARS]
-    return {"name": name, "value": short, "is_whole": not by_reference and short == value}
+def _shown(name: str, parameter: Parameter) -> dict[str, Any]:
+    short = "" if parameter.by_reference else parameter.value[:_VALUE_CHARS]
+    is_whole = not parameter.by_reference and short == parameter.value
+    return {"name": name, "value": short, "is_whole": is_whole}

@@ -33,7 +33,13 @@ def post(url: str, **fields: str) -> requests.Response:
 @pytest.fixture(scope="module")
 def job(service_url: str) -> Finished:
     """Run a job of three rows, one of them elsewhere."""
-    return run(service_url, POSITIONS=ROWS, JOBNAME="Pages 1", MAKE_RGB_LUPTON="true")
+    return run(
+        service_url,
+        POSITIONS=ROWS,
+        JOBNAME="Pages 1",
+        MAKE_RGB_LUPTON="true",
+        EMAIL="me@example.org",
+    )
 
 
 @pytest.fixture
@@ -265,6 +271,7 @@ def test_a_shared_job_is_seen_and_taken_away_but_not_changed(
     assert shown.headers["X-Robots-Tag"] == "noindex, nofollow"
     assert shown.headers["Referrer-Policy"] == "no-referrer"
     assert "<form" not in shown.text
+    assert "me@example.org" not in shown.text
     assert page.rpartition("/")[2] not in re.sub(r'id="job-id">\w+|data-job="\w+"', "", shown.text)
     assert get(f"{link}/rows").json()["total"] == 3
     assert http.get(f"{link}/results/summary.json").json()["cutouts"]
