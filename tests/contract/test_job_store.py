@@ -259,6 +259,8 @@ class JobStoreContract(StoreContract):
         planned(store, 3)
         claim(store, store.next_chunks("job", 1)[0])
         store.create(new_toy("other", WORD="sky"))
+        store.add_keep("digest", "job", NOON)
+        store.add_share("job", ("share", "hash", NOON), most=1)
         assert store.delete("job")
         assert not store.delete("job")
         with store._database.reading() as connection:
@@ -273,6 +275,9 @@ class JobStoreContract(StoreContract):
             "uws_steps": {"other"},
             "uws_results": set(),
             "uws_chunks": set(),
+            "uws_keeps": set(),
+            "uws_messages": set(),
+            "uws_shares": set(),
             "uws_remains": {"job"},
         }
         assert list(store.remains(NOON)) == []

@@ -10,7 +10,7 @@ from tests.contract.rq_bench import wait_until
 from tests.cutout_client import finished, submit
 from tests.e2e.service_process import started
 from tests.listeners import Box, mail_server, receiving
-from tests.synthetic import DEC_DEG, RA_DEG
+from tests.synthetic import DEC_DEG, RA_DEG, make_survey
 
 pytestmark = pytest.mark.xdist_group("told")
 
@@ -33,11 +33,19 @@ every_s = 1
 """
 
 
-def test_who_wants_to_be_told_is_told_once(survey: Path, tmp_path: Path) -> None:
+def test_who_wants_to_be_told_is_told_once(tmp_path: Path) -> None:
+    make_survey(tmp_path / "data")
     box = Box()
     with mail_server(box) as port, receiving() as receiver:
         (tmp_path / "soda.toml").write_text(SETTINGS.format(port=port))
-        options = ["--config", str(tmp_path / "soda.toml"), "--data", str(survey), "--port", "0"]
+        options = [
+            "--config",
+            str(tmp_path / "soda.toml"),
+            "--data",
+            str(tmp_path / "data"),
+            "--port",
+            "0",
+        ]
         with started(["-m", "soda_service.cli", "serve", *options], tmp_path / "log") as service:
             url = f"http://{service.address}"
             refused = submit(url, RA="1", DEC="1", EMAIL="me@elsewhere.example")
