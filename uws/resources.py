@@ -1,6 +1,6 @@
 """The resources of a job list and its jobs (UWS 2.2): read the request, one verb, answer.
 
-Imports service, intake, reading, negotiation, documents, responses, links and flask.
+Imports service, newjob, intake, reading, negotiation, documents, responses, links and flask.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from uws.intake import Intake
 from uws.links import find_parameter
 from uws.models import Job, Parameter, Phase
 from uws.negotiation import HTML, document_type
+from uws.newjob import create_new, read_new, take_new
 from uws.reading import (
     Submission,
     format_instant,
@@ -111,18 +112,11 @@ class JobResources:
         """`POST {jobs}`: a new job, started if PHASE=RUN is among the fields (UWS-38..40)."""
         owner = self.authenticate(request)
         job_id = new_job_id()
-        submission = self._read_new(job_id)
+        fields = take_new(self.service, form_fields(request), job_id)
+        submission = read_new(self.service, fields, job_id)
         job_url = self._job_url(job_id)
-        self.service.create(
-            owner,
-            submission.parameters,
-            job_type=self.job_type,
-            job_id=job_id,
-            run=submission.phase == "RUN",
-            run_id=submission.run_id or "",
-            destruction=submission.destruction,
-            execution_duration_s=submission.execution_duration_s,
-            url=job_url,
+        create_new(
+            self.service, owner, submission, job_type=self.job_type, job_id=job_id, url=job_url
         )
         return responses.see_other(job_url)
 
@@ -330,19 +324,6 @@ class JobResources:
             return _see_page(self.job_page(job.id))
         return documents.job_page(job, self._job_url(job.id), self._jobs_url())
 
-    def _read_new(self, job_id: str) -> Submission:
-        """Read the fields of a new job; where they are refused, its files are removed again."""
-        runtime = self.service.runtime
-        try:
-            intake = Intake(runtime.limits.inline_value_max, runtime.files, job_id=job_id)
-            intake.take(form_fields(request))
-            submission = read_submission(intake.parameters)
-            _refuse_other_phase(submission.phase)
-        except BaseException:
-            runtime.files.delete(job_id)
-            raise
-        return submission
-
     def _read_controls(self) -> Submission:
         intake = Intake(self.service.runtime.limits.inline_value_max)
         intake.take(form_fields(request))
@@ -375,11 +356,6 @@ def _see_page(url: str) -> Response:
     response = responses.see_other(url)
     response.vary.add("Accept")
     return response
-
-
-def _refuse_other_phase(phase: str | None) -> None:
-    if phase not in (None, "RUN"):
-        raise UsageError(f"PHASE: {shown(phase)} cannot be asked for, a new job takes RUN only")
 
 
 def _refuse_controls(fields: list[Parameter], job_url: str) -> None:
