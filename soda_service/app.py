@@ -1,12 +1,12 @@
 """The web application: `create_app` joins the routes; gunicorn and tests call it."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, request
+from flask import Blueprint, Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -15,9 +15,11 @@ from soda_service.auth import open_authenticator
 from soda_service.config import Config, WebConfig
 from soda_service.errors import CutoutError
 from soda_service.jobs.cutout import uws_error
+from soda_service.jobs.estimate import Estimate, estimate
 from soda_service.jobs.immediate import Immediate
 from soda_service.notify.mail import keep_rules
-from soda_service.pages.ask import create_ask
+from soda_service.pages.ask import AskSettings, create_ask
+from soda_service.pages.downloads import failed_rows
 from soda_service.pages.help import create_help
 from soda_service.pages.jobactions import create_jobactions
 from soda_service.pages.joblist import create_joblist
@@ -39,6 +41,7 @@ from soda_service.web.vosi import create_describing, create_vosi
 from uws import responses
 from uws.blueprint import create_blueprint
 from uws.errors import UWSError
+from uws.models import Parameter
 from uws.service import JobService
 
 if TYPE_CHECKING:
@@ -99,21 +102,12 @@ def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
     app.register_blueprint(create_layout(config.service, base_url))
     app.register_blueprint(create_help(sky.releases, served))
     app.register_blueprint(create_sky(sky.releases, served))
-    app.register_blueprint(
-        create_ask(
-            service,
-            sky.releases,
-            served,
-            base_url,
-            owner=authenticator.owner,
-            job_type="cutout",
-            sends_mail=config.mail.is_on,
-        )
-    )
+    owner = authenticator.owner
+    app.register_blueprint(_ask(parts, served, service, base_url, owner=owner))
     app.register_blueprint(create_keep(runtime, keep_rules(config.mail)))
     for create in (create_joblist, create_live, create_jobactions, create_jobpage):
-        app.register_blueprint(create(service, base_url, owner=authenticator.owner))
-    app.register_blueprint(create_jobrows(service, owner=authenticator.owner))
+        app.register_blueprint(create(service, base_url, owner=owner))
+    app.register_blueprint(create_jobrows(service, owner=owner))
     app.register_blueprint(create_share(service, base_url, accel_prefix=config.web.x_accel_prefix))
     app.register_blueprint(create_releases(sky, served))
     immediate = Immediate(sky, picture_settings(config.pictures), pixels_max=config.sync.pixels_max)
@@ -122,7 +116,6 @@ def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
     app.register_blueprint(create_sync(immediate, base_url, at_once=at_once))
     rows = {"rows_default": config.sia2.rows_default, "rows_max": config.sia2.rows_max}
     app.register_blueprint(create_sia2(sky.releases, served, base_url, **rows))
-    owner = authenticator.owner
     app.register_blueprint(create_links(sky.releases, service, base_url, owner=owner))
     app.register_blueprint(
         create_validate(
@@ -141,6 +134,32 @@ def _add_routes(app: Flask, parts: Parts, base_url: Callable[[], str]) -> None:
     app.register_blueprint(create_openapi(title, base_url))
     gauges = {"jobs": runtime.store.phase_counts, "queue": parts.executor.status}
     app.register_blueprint(create_metrics(app, gauges))
+
+
+def _ask(
+    parts: Parts,
+    served: ServedReleases,
+    service: JobService,
+    base_url: Callable[[], str],
+    *,
+    owner: Callable[[Request], str],
+) -> Blueprint:
+    """Make the page of the form."""
+    sky, runtime = parts.sky, parts.runtime
+
+    def look(parameters: Sequence[Parameter]) -> Estimate:
+        rate = runtime.store.recent_rate_per_s()
+        return estimate(parameters, runtime.files, sky, parts.config.cutouts, rows_per_s=rate)
+
+    settings = AskSettings(
+        owner=owner,
+        job_url=lambda job_id: f"{base_url()}/async/{job_id}",
+        job_page=lambda job_id: f"{base_url()}/jobs/{job_id}",
+        look=look,
+        failed_rows=lambda job: "".join(failed_rows(job, runtime.files)),
+        sends_mail=parts.config.mail.is_on,
+    )
+    return create_ask(sky.releases, served, service, settings)
 
 
 def _base_url(web: WebConfig) -> Callable[[], str]:

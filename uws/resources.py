@@ -1,6 +1,6 @@
 """The resources of a job list and its jobs (UWS 2.2): read the request, one verb, answer.
 
-Imports service, intake, reading, negotiation, documents, responses, links and flask.
+Imports service, newjob, intake, reading, negotiation, documents, responses, links and flask.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from uws.jobid import check_job_id, new_job_id
 from uws.links import find_parameter
 from uws.models import Job, Parameter, Phase
 from uws.negotiation import HTML, document_type
+from uws.newjob import create_new, read_new, take_new
 from uws.reading import (
     Submission,
     format_instant,
@@ -30,7 +31,6 @@ from uws.reading import (
 )
 from uws.sending import send_result
 from uws.service import JobService
-from uws.submitting import create_submitted, read_new
 
 __all__ = ["JobResources", "View"]
 
@@ -114,10 +114,11 @@ class JobResources:
         """`POST {jobs}`: a new job, started if PHASE=RUN is among the fields (UWS-38..40)."""
         owner = self.authenticate(request)
         job_id = new_job_id()
-        submission = read_new(self.service, request, job_id)
+        fields = take_new(self.service, form_fields(request), job_id)
+        submission = read_new(self.service, fields, job_id)
         job_url = self._job_url(job_id)
-        create_submitted(
-            self.service, owner, submission, job_type=self.job_type, job_id=job_id, job_url=job_url
+        create_new(
+            self.service, owner, submission, job_type=self.job_type, job_id=job_id, url=job_url
         )
         return responses.see_other(job_url)
 

@@ -26,10 +26,11 @@ from soda_service.tiles.release import Release
 from uws.files import JobFiles
 from uws.models import Parameter
 
-__all__ = ["Estimate", "estimate"]
+__all__ = ["Estimate", "Place", "estimate"]
 
 _BATCH = 4096
 _TILES_MAX = 100
+_PLACES_MAX = 1000
 _OUTLINE_POINTS = 64
 _BLOCK = 2880
 _HEADER_BYTES = 2 * _BLOCK
@@ -50,6 +51,17 @@ class Unmatched:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row lies."""
+
+    row: int
+    ra_deg: float
+    dec_deg: float
+    tile: str
+    """Empty where there is none."""
+
+
 @dataclass(slots=True)
 class Estimate:
     """What was found; counts grow while rows are read, equal rows as if each had its files."""
@@ -66,6 +78,9 @@ class Estimate:
     """The first tiles that have rows, in the order of these."""
 
     total_tiles: int = 0
+
+    places: list[Place] = field(default_factory=list)
+    """Of the first rows whose position is known."""
 
     files: int = 0
     size_bytes: int = 0
@@ -145,6 +160,7 @@ def _count(
         faults += bad[: FAULTS_MAX - len(faults)]
         found.rows += len(good) + len({fault.row for fault in bad})
         for planned, reason in matcher.match(good):
+            _note_place(found, planned)
             if reason:
                 if len(found.unmatched) < FAULTS_MAX:
                     found.unmatched.append(Unmatched(planned.number, reason))
@@ -156,6 +172,11 @@ def _count(
             found.size_bytes += size_bytes
     found.faults = tuple(faults)
     found.tiles, found.total_tiles = list(tiles)[:_TILES_MAX], len(tiles)
+
+
+def _note_place(found: Estimate, row: PlannedRow) -> None:
+    if row.ra_deg is not None and row.dec_deg is not None and len(found.places) < _PLACES_MAX:
+        found.places.append(Place(row.number, row.ra_deg, row.dec_deg, row.tile))
 
 
 def _size_of(row: PlannedRow, release: Release) -> tuple[int, int]:

@@ -1,160 +1,172 @@
-"""`/`: where a visitor lands, and asks for cutouts."""
+"""`/`: the form for new cutouts, filled in by its address, by a job, or as it was sent."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 
-from flask import Blueprint, Request, redirect, render_template, request
+from flask import Blueprint, Request, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
-from soda_service.errors import ConfigError
-from soda_service.pages.downloads import failed_rows
-from soda_service.pages.security import check_query_token, csrf_token
-from soda_service.parameters.options import default_options, option_text
-from soda_service.parameters.spec import describe_allowed
-from soda_service.parameters.table import OPTION_NAMES, PARAMETERS
-from soda_service.tiles.release import Release
+from soda_service.errors import Fault, OptionsError
+from soda_service.jobs.estimate import Estimate
+from soda_service.pages.askform import (
+    FormState,
+    fill,
+    form_parameters,
+    read_texts,
+    release_facts,
+)
+from soda_service.pages.security import csrf_protected_unread
+from soda_service.parameters.table import EDGES, FILTER_NAMES, PARAMETERS
+from soda_service.parameters.upload import with_uploads
 from soda_service.tiles.releases import Releases
-from soda_service.vo.examples import place_in
 from soda_service.web.served import ServedReleases
-from uws.errors import UsageError, UWSError
+from uws.errors import UWSError
+from uws.formdata import form_fields
 from uws.jobid import new_job_id
-from uws.models import Job, Parameter, Phase
+from uws.models import Job, Parameter
+from uws.newjob import create_new, read_new, take_new
+from uws.responses import see_other
 from uws.service import JobService
-from uws.submitting import create_submitted, read_new
 
-__all__ = ["create_ask"]
+__all__ = ["AskSettings", "create_ask"]
 
-_TABLE_MAX = 2_000_000
-"""Characters of a table that the form is filled with."""
+_FORMATS = ("fits", "png", "jpeg")
+"""Of RESPONSEFORMAT: those that files have."""
 
-_BOOLEANS = ("MAKE_RGB_STIFF", "MAKE_RGB_LUPTON", "DISCARD_FITS_FILES")
-"""Options that are boxes to tick: a browser says nothing of those that are not."""
+_MORE = ("DB", "RUNID")
+"""Parameters of the job that few need."""
 
 
-def create_ask(  # noqa: PLR0913 - the parts of the application that it shows
-    service: JobService,
-    releases: Releases,
-    served: ServedReleases,
-    base_url: Callable[[], str],
-    *,
-    owner: Callable[[Request], str],
-    job_type: str,
-    sends_mail: bool = False,
+@dataclass(frozen=True, slots=True)
+class AskSettings:
+    """What the page is told of the service around it."""
+
+    owner: Callable[[Request], str]
+    """Gives the owner of a request."""
+
+    job_url: Callable[[str], str]
+    """Gives a job's address in the API, by its id."""
+
+    job_page: Callable[[str], str]
+    """Gives the address of the page that shows a job, by its id."""
+
+    look: Callable[[Sequence[Parameter]], Estimate]
+    """Tells what a request would make."""
+
+    failed_rows: Callable[[Job], str] | None = None
+    """Gives the table of those rows of a job that failed; None where that is not known."""
+
+    sends_mail: bool = False
+    """Whether to ask for an address to write to."""
+
+
+def create_ask(
+    releases: Releases, served: ServedReleases, service: JobService, settings: AskSettings
 ) -> Blueprint:
-    """Make the routes.
-
-    Parameters
-    ----------
-    sends_mail
-        Whether EMAIL is offered.
-    """
+    """Make the routes."""
     blueprint = Blueprint("ask", __name__)
-
-    def render(
-        values: Mapping[str, str], faults: list[str], status: int = 200
-    ) -> ResponseReturnValue:
-        names = [release.name for release in served.all()]
-        name = values.get("RELEASE") or served.default_name() or next(iter(names), "")
-        release = releases.get(name) if name in names else None
-        page = render_template(
-            "ask.html",
-            here="/",
-            releases=served.all(),
-            release=release,
-            values=_defaults(release) | dict(values),
-            specs=PARAMETERS,
-            allowed=_allowed(release),
-            example=None if release is None else _example(release, releases),
-            faults=faults,
-            sends_mail=sends_mail,
-            token=csrf_token(),
-        )
-        return page, status
-
-    @blueprint.get("/")
-    def ask() -> ResponseReturnValue:
-        """Show the form, filled from the address, or from the job that `from` names."""
-        given = {name.upper(): value for name, value in request.args.items()}
-        values = {name: value for name, value in given.items() if name in PARAMETERS}
-        faults: list[str] = []
-        if job_id := given.get("FROM"):
-            try:
-                job = service.get(owner(request), job_id)
-                values = _of_job(service, job, only_failed=given.get("ROWS") == "failed") | values
-            except UWSError as error:
-                faults.append(str(error))
-        return render(values, faults)
-
-    @blueprint.post("/")
-    def submit() -> ResponseReturnValue:
-        """Make a job of the form and lead to it; where that is refused, show the form again."""
-        check_query_token()
-        who, job_id = owner(request), new_job_id()
-        submission = read_new(service, request, job_id)
-        ticked = {parameter.name for parameter in submission.parameters}
-        unticked = tuple(Parameter(n, "false") for n in _BOOLEANS if n not in ticked)
-        values = {p.name: p.value for p in submission.parameters if not p.by_reference}
-        parameters = (*(p for p in submission.parameters if _is_given(p)), *unticked)
-        base = base_url()
-        try:
-            create_submitted(
-                service, who, submission.with_parameters(parameters, phase="RUN"),
-                job_type=job_type, job_id=job_id, job_url=f"{base}/async/{job_id}",
-            )  # fmt: skip
-        except UsageError as error:
-            text = str(error).partition(": ")[2]
-            return render(values, text.split("\n"), error.status)
-        return redirect(f"{base}/jobs/{job_id}", 303)
-
+    form = _Form(releases, served, service, settings)
+    blueprint.get("/", endpoint="ask")(form.ask)
+    blueprint.post("/", endpoint="send")(csrf_protected_unread(form.send))
     return blueprint
 
 
-def _is_given(parameter: Parameter) -> bool:
-    """Tell what the user gave: no blank field, and not the token, which stands in the address."""
-    is_blank = not parameter.by_reference and not parameter.value.strip()
-    return parameter.name != "CSRF" and not is_blank
+@dataclass(frozen=True, slots=True)
+class _Form:
+    releases: Releases
+    served: ServedReleases
+    service: JobService
+    settings: AskSettings
+
+    def ask(self) -> ResponseReturnValue:
+        """`GET /`: every parameter of the query stands in its field, or those of the job `from`."""
+        job_id = request.args.get("from", "")
+        if job_id:
+            job = self.service.get(self.settings.owner(request), job_id)
+            return self._show(self._of_job(job, only_failed=request.args.get("rows") == "failed"))
+        query = request.args.items(multi=True)
+        return self._show(self._filled([Parameter(name.upper(), text) for name, text in query]))
+
+    def send(self) -> ResponseReturnValue:
+        """`POST /`: make the job, or give the form back with what is wrong."""
+        owner, job_id = self.settings.owner(request), new_job_id()
+        try:
+            fields = take_new(self.service, form_fields(request), job_id)
+        except UWSError as error:
+            return self._refused(self._filled([]), error)
+        state = self._filled(fields)
+        parameters = form_parameters(fields, state.release)
+        if any(each.name == "LOOK" for each in fields):
+            return self._looked(state, parameters, job_id)
+        url = self.settings.job_url(job_id)
+        try:
+            asked = replace(read_new(self.service, parameters, job_id), phase="RUN")
+            create_new(self.service, owner, asked, job_type="cutout", job_id=job_id, url=url)
+        except UWSError as error:
+            return self._refused(state, error)
+        return see_other(self.settings.job_page(job_id))
+
+    def _looked(
+        self, state: FormState, parameters: Sequence[Parameter], job_id: str
+    ) -> ResponseReturnValue:
+        try:
+            found = self.settings.look(parameters)
+        except UWSError as error:
+            return self._refused(state, error)
+        finally:
+            self.service.runtime.files.delete(job_id)
+        return self._show(replace(state, faults=found.faults), found=found)
+
+    def _refused(self, state: FormState, error: UWSError) -> Response:
+        answer = self._show(replace(state, faults=_faults_of(error)), status=error.status)
+        if error.retry_after_s is not None:
+            answer.headers["Retry-After"] = str(error.retry_after_s)
+        return answer
+
+    def _of_job(self, job: Job, *, only_failed: bool) -> FormState:
+        """Fill in what a job was asked for."""
+        parameters = [each for each in with_uploads(job.parameters) if each.name != "JOBNAME"]
+        if job.run_id:  # as it is called now
+            parameters.append(Parameter("JOBNAME", job.run_id))
+        notes: tuple[str, ...] = ()
+        if only_failed and self.settings.failed_rows is None:
+            notes = ("Which rows failed cannot be told here: these are all rows of the job.",)
+        elif only_failed and self.settings.failed_rows is not None:
+            parameters = [each for each in parameters if each.name != "POSITIONS"]
+            parameters.append(Parameter("POSITIONS", self.settings.failed_rows(job)))
+        return self._filled(parameters, notes)
+
+    def _filled(self, fields: Sequence[Parameter], notes: tuple[str, ...] = ()) -> FormState:
+        texts, unread = read_texts(fields, self.service.runtime.files)
+        default = self.served.default_name()
+        return fill(texts, self.served.all(), default, notes=notes + unread)
+
+    def _show(
+        self, state: FormState, *, found: Estimate | None = None, status: int = 200
+    ) -> Response:
+        shown = self.served.all()
+        page = render_template(
+            "ask.html",
+            here="/",
+            state=state,
+            releases=shown,
+            facts=[release_facts(each, self.releases) for each in shown],
+            specs=PARAMETERS,
+            edges=EDGES,
+            formats=_FORMATS,
+            more=_MORE,
+            filters=FILTER_NAMES,
+            sends_mail=self.settings.sends_mail,
+            found=found,
+        )
+        return make_response(page, status)
 
 
-def _defaults(release: Release | None) -> dict[str, str]:
-    if release is None:
-        return {}
-    options = default_options(release)
-    texts = {name: option_text(name, options, release) for name in OPTION_NAMES}
-    return {"RELEASE": release.name, **texts}
-
-
-def _allowed(release: Release | None) -> dict[str, str]:
-    if release is None:
-        return {}
-    return {spec.name: describe_allowed(spec, release) for spec in PARAMETERS.values()}
-
-
-def _example(release: Release, releases: Releases) -> str:
-    """Give a table of two positions that lie in the release; empty where it has no tile."""
-    try:
-        place = place_in(release, releases)
-    except ConfigError:
-        return ""
-    if place is None:
-        return ""
-    moved = round(place.dec_deg + 0.005, 5)
-    return f"RA,DEC,NAME\n{place.ra_deg},{place.dec_deg},first\n{place.ra_deg},{moved},second\n"
-
-
-def _of_job(service: JobService, job: Job, *, only_failed: bool) -> dict[str, str]:
-    """Give what a job was asked, for the form: its table too, as far as it is not too long."""
-    files = service.runtime.files
-    values = {p.name: p.value for p in job.parameters if not p.by_reference}
-    if job.run_id:
-        values["JOBNAME"] = job.run_id
-    if only_failed:
-        values["POSITIONS"] = "".join(failed_rows(job, files))
-        return {name: value for name, value in values.items() if name not in {"RA", "DEC"}}
-    if "RA" in values and "DEC" in values and "POSITIONS" not in values:
-        values["POSITIONS"] = f"RA,DEC\n{values.pop('RA')},{values.pop('DEC')}\n"
-    for parameter in job.parameters:
-        if parameter.name == "POSITIONS" and parameter.by_reference and job.phase != Phase.ARCHIVED:
-            with files.open(parameter.value) as stream:
-                table = stream.read(_TABLE_MAX + 1).decode("utf-8", "replace")
-            if len(table) <= _TABLE_MAX:
-                values["POSITIONS"] = table
-    return values
+def _faults_of(error: UWSError) -> tuple[Fault, ...]:
+    """Give what is wrong, row by row where that is known."""
+    cause = error.__cause__
+    if not isinstance(cause, OptionsError):
+        return (Fault(str(error.args[0]) if error.args else HTTPStatus(error.status).phrase),)
+    unlisted = cause.total - len(cause.faults)
+    return cause.faults + ((Fault(f"and {unlisted} more faults"),) if unlisted else ())

@@ -14,7 +14,14 @@ from flask.typing import ResponseReturnValue
 
 from uws.errors import AuthorizationError
 
-__all__ = ["COOKIE", "POLICY", "check_query_token", "csrf_protected", "csrf_token", "protect"]
+__all__ = [
+    "COOKIE",
+    "POLICY",
+    "csrf_protected",
+    "csrf_protected_unread",
+    "csrf_token",
+    "protect",
+]
 
 COOKIE = "soda_csrf"
 _FIELD, _HEADER = "csrf", "X-CSRF-Token"
@@ -55,31 +62,33 @@ def csrf_protected(view: _View[_Arguments]) -> _View[_Arguments]:
 
     @wraps(view)
     def checked(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> ResponseReturnValue:
-        if _is_browsers():
-            _check_token(request.headers.get(_HEADER) or request.form.get(_FIELD, ""))
+        if _needs_token():
+            _check(request.headers.get(_HEADER) or request.form.get(_FIELD, ""))
         return view(*args, **kwargs)
 
     return checked
 
 
-def check_query_token() -> None:
-    """Check the token of a form whose body is read as it arrives: it stands in the address.
+def csrf_protected_unread(view: _View[_Arguments]) -> _View[_Arguments]:
+    """Do as `csrf_protected`, with the token in the query of the form's action (`?csrf=...`).
 
-    Raises
-    ------
-    AuthorizationError
-        As by `csrf_protected`.
+    For views that read the body as it arrives: nothing of it has been read when the view begins.
     """
-    if _is_browsers():
-        _check_token(request.args.get(_FIELD, ""))
+
+    @wraps(view)
+    def checked(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> ResponseReturnValue:
+        if _needs_token():
+            _check(request.headers.get(_HEADER) or request.args.get(_FIELD, ""))
+        return view(*args, **kwargs)
+
+    return checked
 
 
-def _is_browsers() -> bool:
+def _needs_token() -> bool:
     return request.method == "POST" and ("Origin" in request.headers or bool(request.cookies))
 
 
-def _check_token(given: str) -> None:
-    """Compare a token with the cookie's."""
+def _check(given: str) -> None:
     known = request.cookies.get(COOKIE, "")
     if not known or not secrets.compare_digest(known.encode(), given.encode()):
         raise AuthorizationError(

@@ -1,267 +1,183 @@
-// The form of new cutouts: checked while it is filled in, with what will come of it.
+// The page of new cutouts: joins table, bands, estimate, preview and snippets.
 
-import { BandChoice, TripletChoice } from "./askbands.js";
-import { curl, link, python } from "./asksnippets.js";
-import { asTable, places, records, rowAt } from "./asktable.js";
-import { duration, number, size } from "./live.js";
+import { FitsBands, Triplets, writeBands } from "./askbands.js";
+import { Latest, showFaults, showFound, showNothing, validate, waiting } from "./askestimate.js";
+import { Sheet } from "./askpositions.js";
+import { Preview } from "./askpreview.js";
 
-const byId = (id) => document.getElementById(id);
+const find = (id) => document.getElementById(id);
 const base = document.querySelector('meta[name="base"]').content;
-const form = byId("ask");
-const table = byId("positions");
-const BOOLEANS = ["MAKE_RGB_STIFF", "MAKE_RGB_LUPTON", "DISCARD_FITS_FILES"];
-const PICTURES = { MAKE_RGB_STIFF: "RGB_STIFF_COLORS", MAKE_RGB_LUPTON: "RGB_LUPTON_COLORS" };
-const OF_ROW = ["XSIZE", "YSIZE", "XPIX", "YPIX", "EDGE", "RGB_MINIMUM", "RGB_STRETCH", "RGB_ASINH", "RGB_STIFF_COLORS", "RGB_LUPTON_COLORS"];
-let release = null;
+const form = find("ask");
+const LINES = ["ID", "POS", "CIRCLE", "POLYGON", "BAND", "TIME", "POL"];
+const WHOLE_SKY = 340; // degrees across
+const SHAPES = ["ID", "POS", "CIRCLE", "POLYGON"];
 
-for (const id of ["example", "pick"]) byId(id).classList.remove("hidden");
-
-// What the form says that is not the release's own: [name, text] of each.
-function fields() {
-  const told = [...new FormData(form)].filter(([, value]) => typeof value === "string" && value.trim());
-  const known = new Map(told);
-  for (const name of BOOLEANS) known.set(name, form.elements[name].checked ? "true" : "false");
-  if (byId("file").files.length) known.delete("POSITIONS");
-  return [...known].filter(([name, value]) => name === "RELEASE" || !isDefault(name, value));
-}
-
-function isDefault(name, value) {
-  const usual = release?.defaults[name];
-  if (usual === undefined) return false;
-  if (BOOLEANS.includes(name)) return (value === "true") === Boolean(usual);
-  if (typeof usual === "number") return Number(value) === usual;
-  return value.toLowerCase() === String(usual).toLowerCase();
-}
-
-// Checking
-
-let asked = 0;
-let timer = 0;
-
-function later() {
-  window.clearTimeout(timer);
-  timer = window.setTimeout(check, 350);
-}
-
-async function check() {
-  const number = (asked += 1);
-  const sent = new FormData();
-  for (const [name, value] of fields()) sent.append(name, value);
-  const file = byId("file").files[0];
-  if (file) sent.append("POSITIONS", file);
-  write();
-  if (!file && !table.value.trim()) {
-    tell("Give positions: paste them, choose a file, or pick them on the sky.");
-    return;
+class Page {
+  constructor() {
+    this.releases = JSON.parse(find("facts").textContent);
+    this.latest = new Latest((signal) => this.check(signal), 400);
+    const onChange = () => this.changed();
+    this.sheet = new Sheet(find("POSITIONS"), { onChange });
+    this.fits = new FitsBands(find("COLORS_FITS"), { onChange });
+    this.triplets = [...form.querySelectorAll("[data-method]")].map((line) => new Triplets(line, { onChange }));
+    this.preview = new Preview(base);
+    this.view = null;
+    this.found = null;
+    this.setRelease(true);
+    this.listen();
+    this.link(find("XSIZE").value === find("YSIZE").value);
+    for (const each of document.querySelectorAll(".needs-script:not(#preview)")) each.hidden = false;
+    for (const each of document.querySelectorAll(".script-less")) each.remove();
+    this.sheet.tidy();
+    this.changed();
   }
-  try {
-    const answer = await fetch(`${base}/validate`, { method: "POST", body: sent });
-    if (number !== asked) return; // there is a newer one
-    if (answer.ok) show(await answer.json());
-    else tell((await answer.text()).trim(), "bad");
-  } catch {
-    if (number === asked) tell("The service does not answer; it will be checked when it is sent.", "bad");
+
+  listen() {
+    form.addEventListener("input", (event) => {
+      if (event.target.id === "XSIZE" && this.isLinked) find("YSIZE").value = event.target.value;
+      if (event.target.id === "YSIZE" && this.isLinked) find("XSIZE").value = event.target.value;
+      if (!event.target.closest("#preview, .sheet, .picker")) this.changed();
+    });
+    find("RELEASE").addEventListener("change", () => this.setRelease(false));
+    find("link").addEventListener("click", () => { this.link(!this.isLinked); this.changed(); });
+    find("example").addEventListener("click", () => this.sheet.set(this.facts.example, "Two positions that lie in a tile."));
+    find("pick").addEventListener("click", () => this.openMap());
+    window.addEventListener("pageshow", (event) => { if (event.persisted) this.changed(); });
+    find("same").addEventListener("toggle", () => this.showSame());
+  }
+
+  link(isLinked) {
+    this.isLinked = isLinked;
+    find("link").setAttribute("aria-pressed", String(isLinked));
+    if (isLinked) find("YSIZE").value = find("XSIZE").value;
+  }
+
+  // Fields that had the defaults of the release before get those of the new one.
+  setRelease(isFirst) {
+    const before = this.facts;
+    this.facts = this.releases.find((each) => each.name === find("RELEASE").value);
+    for (const part of [this.fits, ...this.triplets]) part.setRelease(this.facts, isFirst);
+    for (const [name, text] of Object.entries(this.facts.allowed)) find(`allowed-${name}`).textContent = text;
+    for (const [name, text] of Object.entries(before?.defaults ?? {})) {
+      const field = find(name), now = this.facts.defaults[name];
+      if (!field || field.tagName === "DIV" || name.endsWith("_COLORS")) continue;
+      if (field.type === "checkbox") { if (String(field.checked) === text && !field.disabled) field.checked = now === "true"; }
+      else if (field.value === text) field.value = now;
+    }
+    find("example").disabled = !this.facts.example;
+    this.view?.setRelease(this.facts.name).catch((error) => { find("map-said").textContent = error.message; });
+    if (!isFirst) this.changed();
+  }
+
+  // Parameters that are to be sent, without what the release does anyhow.
+  pairs() {
+    const { defaults } = this.facts;
+    const pairs = [["RELEASE", this.facts.name]];
+    const names = new Set([...form.elements].map((each) => each.name).filter(Boolean));
+    for (const name of names) {
+      if (["RELEASE", "POSITIONS", "PHASE", "LOOK"].includes(name)) continue;
+      const field = find(name);
+      let value = "";
+      if (name === "COLORS_FITS") value = writeBands(this.fits.chosen, this.facts);
+      else if (field.type === "checkbox") value = String(field.checked);
+      else value = field.value.trim();
+      const isIdle = value === (defaults[name] ?? (name === "MASK" ? "false" : ""));
+      if (!value || isIdle) continue;
+      if (LINES.includes(name)) pairs.push(...value.split("\n").filter((line) => line.trim()).map((line) => [name, line.trim()]));
+      else pairs.push([name, value]);
+    }
+    return pairs;
+  }
+
+  changed() {
+    const pairs = this.pairs();
+    this.showSame();
+    const hasShape = SHAPES.some((name) => find(name).value.trim());
+    if (this.sheet.isEmpty && !hasShape) {
+      this.latest.control?.abort();
+      clearTimeout(this.latest.timer);
+      this.sheet.clear();
+      showFaults(form, []);
+      showNothing("Rows, files, size and time stand here before anything is sent.");
+      this.preview.update(this.facts, pairs, [], []);
+      this.view?.setPositions([]);
+      find("why").textContent = "";
+      form.dataset.state = "empty";
+      return;
+    }
+    form.dataset.state = "asking";
+    waiting();
+    this.latest.start();
+  }
+
+  // The snippets are made while somebody looks.
+  async showSame() {
+    if (!find("same").open) return;
+    const { showSnippets } = await import("./asksnippets.js");
+    showSnippets(base, this.pairs(), this.sheet.file ? "" : this.sheet.isEmpty ? null : this.sheet.text);
+  }
+
+  async check(signal) {
+    const pairs = this.pairs();
+    try {
+      const table = this.sheet.isEmpty ? null : await this.sheet.sample();
+      const found = await validate(base, pairs, table, signal);
+      if (signal.aborted) return;
+      this.show(found, pairs);
+    } catch (error) {
+      if (signal.aborted) return;
+      showNothing(error.message);
+      form.dataset.state = "away";
+    }
+  }
+
+  show(found, pairs) {
+    this.sheet.show(found);
+    showFound(found);
+    find("why").textContent = found.valid ? "" : "There are faults to mend first.";
+    const others = showFaults(form, found.faults).map((each) => (each.column ? `${each.column}: ${each.message}` : each.message));
+    if (others.length) this.sheet.tell(others.join("; "), true);
+    else if (this.sheet.said.classList.contains("bad")) this.sheet.tell("");
+    this.preview.update(this.facts, pairs, found.places, this.fits.chosen.length ? this.fits.chosen : this.facts.chosen);
+    this.places = found.places;
+    this.view?.setPositions(this.positions());
+    form.dataset.state = found.valid ? "valid" : "faulty";
+  }
+
+  positions() {
+    return (this.places ?? []).map((each) => [each.ra_deg, each.dec_deg, each.tile ? "ok" : "unmatched"]);
+  }
+
+  // Positions, or all tiles where there are none.
+  look() {
+    const seen = this.positions().map(([ra, dec]) => [ra * Math.PI / 180, dec * Math.PI / 180]);
+    if (!seen.length) return this.view.zoom(1.6); // all tiles, in a canvas that is wide
+    const all = seen.map(([ra, dec]) => [Math.cos(dec) * Math.cos(ra), Math.cos(dec) * Math.sin(ra), Math.sin(dec)]);
+    const sum = all.reduce((u, v) => u.map((each, at) => each + v[at]));
+    const length = Math.hypot(...sum) || 1;
+    const nearest = Math.min(...all.map((each) => each.reduce((total, part, at) => total + part * sum[at], 0) / length));
+    const reach = Math.acos(Math.max(-1, Math.min(1, nearest))) * 180 / Math.PI;
+    return this.view.goTo(Math.atan2(sum[1], sum[0]) * 180 / Math.PI, Math.asin(sum[2] / length) * 180 / Math.PI, reach > 20 ? WHOLE_SKY : Math.max(2.5, 4.5 * reach));
+  }
+
+  async openMap() {
+    const button = find("pick"), map = find("map");
+    map.hidden = !map.hidden;
+    button.setAttribute("aria-expanded", String(!map.hidden));
+    if (map.hidden || this.view) return;
+    try {
+      const { SkyView } = await import("./sky.js");
+      this.view = new SkyView(map.querySelector("canvas"), { base, onPick: (ra, dec) => this.sheet.addPlace(ra, dec) });
+      this.view.resize();
+      this.view.setPositions(this.positions());
+      await this.view.setRelease(this.facts.name);
+      this.look();
+      map.dataset.ready = "true";
+    } catch (error) {
+      find("map-said").textContent = error.message;
+    }
   }
 }
 
-function tell(text, kind = "") {
-  byId("state").textContent = text;
-  byId("state").className = kind || "muted";
-  byId("found").classList.add("hidden");
-  byId("marks").classList.add("hidden");
-  byId("warnings").classList.add("hidden");
-}
-
-function show(found) {
-  const lost = found.rows - found.matched - found.total_faults;
-  if (!found.valid) tell(found.total_faults === 1 ? "One thing is wrong." : `${found.total_faults} things are wrong.`, "bad");
-  else if (!found.matched) tell("No row lies in a tile: nothing would be cut.", "bad");
-  else tell(lost > 0 ? "Ready, but some rows lie in no tile." : "Ready to be sent.", "ok");
-  const set = (name, text) => (form.querySelector(`[data-found="${name}"]`).textContent = text);
-  const rest = found.is_complete ? "" : " of the first rows";
-  set("rows", `${number(found.matched)} of ${number(found.rows)} lie in a tile${rest}`);
-  set("tiles", found.tiles.slice(0, 5).join(", ") + (found.total_tiles > 5 ? ` and ${number(found.total_tiles - 5)} more` : "") || "none");
-  set("files", number(found.files));
-  set("size", found.size_bytes ? size(found.size_bytes) : "nothing");
-  set("time", found.seconds === null ? "not known yet" : `about ${duration(Math.max(1, found.seconds))}`);
-  byId("found").classList.toggle("hidden", !found.rows);
-  list("marks", [
-    ...found.faults.map((fault) => [faultText(fault), fault.row, "bad"]),
-    ...found.unmatched.slice(0, 50).map((each) => [`row ${each.row}: ${each.message}`, each.row, ""]),
-  ]);
-  list("warnings", found.warnings.map((text) => [text, null, ""]));
-  for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
-  for (const fault of found.faults) {
-    const input = fault.row ? table : form.elements[fault.column];
-    if (input instanceof Element) input.setAttribute("aria-invalid", "true");
-  }
-}
-
-const faultText = (fault) =>
-  [fault.row && `row ${fault.row}`, fault.column].filter(Boolean).join(", ") + (fault.row || fault.column ? ": " : "") + fault.message;
-
-function list(id, entries) {
-  const items = entries.map(([text, row, kind]) => {
-    const item = Object.assign(document.createElement("li"), { className: kind });
-    if (row && !byId("file").files.length) {
-      const button = Object.assign(document.createElement("button"), { type: "button", textContent: text });
-      button.addEventListener("click", () => select(row));
-      item.append(button);
-    } else item.append(text);
-    return item;
-  });
-  byId(id).replaceChildren(...items);
-  byId(id).classList.toggle("hidden", !items.length);
-}
-
-function select(row) {
-  const found = records(table.value)[row];
-  if (!found) return;
-  table.focus();
-  table.setSelectionRange(found.start, found.end);
-}
-
-// Positions
-
-function readPasted() {
-  const found = asTable(table.value);
-  byId("read").classList.toggle("hidden", !found);
-  if (!found) return;
-  const before = table.value;
-  table.value = found.table;
-  const told = `${found.lines} line${found.lines === 1 ? "" : "s"} read as RA and Dec, ${found.isSexagesimal ? "hours and degrees" : "degrees"}. `;
-  const undo = Object.assign(document.createElement("button"), { type: "button", className: "slim", textContent: "Undo" });
-  undo.addEventListener("click", () => {
-    table.value = before;
-    byId("read").classList.add("hidden");
-    later();
-  });
-  byId("read").replaceChildren(told, undo);
-  later();
-}
-
-table.addEventListener("change", readPasted);
-table.addEventListener("paste", () => window.setTimeout(readPasted));
-byId("example").addEventListener("click", (event) => {
-  byId("file").value = "";
-  table.value = event.target.dataset.table;
-  table.disabled = false;
-  later();
-});
-byId("file").addEventListener("change", () => {
-  table.disabled = Boolean(byId("file").files.length); // one table at a time
-  later();
-});
-for (const kind of ["dragover", "dragleave", "drop"]) {
-  table.addEventListener(kind, (event) => {
-    if (!event.dataTransfer?.types.includes("Files")) return;
-    event.preventDefault();
-    table.classList.toggle("dropping", kind === "dragover");
-    if (kind !== "drop" || !event.dataTransfer.files.length) return;
-    byId("file").files = event.dataTransfer.files;
-    byId("file").dispatchEvent(new Event("change", { bubbles: true }));
-  });
-}
-
-let sky = null;
-
-byId("pick").addEventListener("click", async () => {
-  byId("sky-dialog").showModal();
-  const { SkyView } = await import("./sky.js");
-  sky ??= new SkyView(byId("sky"), {
-    base,
-    onPick: (ra, dec) => {
-      const rows = table.value.trim() ? table.value.trimEnd() : "RA,DEC";
-      const names = records(rows)[0].cells.map((name) => name.trim().toUpperCase());
-      const cells = names.map((name) => ({ RA: ra.toFixed(5), DEC: dec.toFixed(5) })[name] ?? "");
-      table.value = `${rows}\n${cells.join(",")}\n`;
-      byId("sky-told").textContent = `RA ${ra.toFixed(5)}, Dec ${dec.toFixed(5)} was added.`;
-      sky.setPositions(places(table.value).map((pair) => [...pair, ""]));
-      later();
-    },
-  });
-  if (sky.release !== release.name) await sky.setRelease(release.name);
-  sky.setPositions(places(table.value).map((pair) => [...pair, ""]));
-});
-byId("sky-close").addEventListener("click", () => byId("sky-dialog").close());
-
-// Preview of one row, and the request as programs send it
-
-function preview() {
-  const chosen = Object.keys(PICTURES).filter((name) => form.elements[name].checked);
-  const row = byId("file").files.length ? null : rowAt(table.value, Number(byId("preview-row").value) || 1);
-  const at = row?.COADD_OBJECT_ID ? { COADD_OBJECT_ID: row.COADD_OBJECT_ID } : { RA: row?.RA, DEC: row?.DEC };
-  const isThere = Boolean(chosen.length && row && Object.values(at).every(Boolean));
-  byId("preview").classList.toggle("hidden", !isThere);
-  if (!isThere) return;
-  const asked = Object.fromEntries(fields().filter(([name]) => OF_ROW.includes(name) || name === "RELEASE"));
-  for (const name of OF_ROW) if (row[name]) asked[name] = row[name];
-  const figures = chosen.map((name) => {
-    const query = new URLSearchParams({ ...asked, ...at, [name]: "true", RESPONSEFORMAT: "png" });
-    const figure = document.createElement("figure");
-    const image = Object.assign(document.createElement("img"), { alt: `Preview, ${name.endsWith("STIFF") ? "STIFF" : "Lupton"}` });
-    image.addEventListener("error", () => failed(image.src));
-    image.addEventListener("load", () => (byId("preview-told").textContent = ""));
-    image.src = `${base}/sync?${query}`;
-    const first = (asked[PICTURES[name]] ?? release.defaults[PICTURES[name]]).split(";")[0];
-    figure.append(image, Object.assign(document.createElement("figcaption"), { textContent: `${name.endsWith("STIFF") ? "STIFF" : "Lupton"} ${first}` }));
-    return figure;
-  });
-  byId("previews").replaceChildren(...figures);
-}
-
-async function failed(address) {
-  const answer = await fetch(address);
-  byId("preview-told").textContent = answer.status === 204 ? "There is no image of this row." : (await answer.text()).trim();
-}
-
-const SNIPPETS = { curl, Python: python, Link: (root, told) => link(root, told) };
-let snippet = "curl";
-
-function write() {
-  const told = fields();
-  byId("snippets").classList.remove("hidden");
-  byId("snippet").textContent = SNIPPETS[snippet](base, told, Boolean(byId("file").files.length));
-  byId("copied").textContent = "";
-  preview();
-}
-
-byId("snippets").querySelector("[role=tablist]").append(...Object.keys(SNIPPETS).map((name) => {
-  const tab = Object.assign(document.createElement("button"), { type: "button", className: "slim", textContent: name });
-  tab.setAttribute("role", "tab");
-  tab.setAttribute("aria-selected", String(name === snippet));
-  tab.setAttribute("aria-controls", "snippet");
-  tab.addEventListener("click", () => {
-    snippet = name;
-    for (const each of tab.parentNode.children) each.setAttribute("aria-selected", String(each === tab));
-    write();
-  });
-  return tab;
-}));
-byId("copy").addEventListener("click", async () => {
-  await navigator.clipboard.writeText(byId("snippet").textContent);
-  byId("copied").textContent = "Copied.";
-});
-
-// A width that is changed changes the height with it, until the height has been set.
-let isSquare = form.elements.XSIZE.value === form.elements.YSIZE.value;
-form.elements.XSIZE.addEventListener("input", () => {
-  if (isSquare) form.elements.YSIZE.value = form.elements.XSIZE.value;
-});
-form.elements.YSIZE.addEventListener("input", () => (isSquare = false));
-
-form.addEventListener("input", later);
-form.addEventListener("change", (event) => {
-  // Another release has other bands, defaults and limits: the server writes them.
-  if (event.target.id !== "release") return;
-  const kept = fields().filter(([name]) => ["RELEASE", "POSITIONS", "JOBNAME", "EMAIL"].includes(name));
-  const address = link(base, kept);
-  if (address.startsWith("http")) window.location = address;
-});
-
-const { releases } = await (await fetch(`${base}/releases`)).json();
-release = releases.find((each) => each.name === byId("release").value);
-for (const input of form.querySelectorAll("[data-bands]")) new BandChoice(input, release).draw();
-for (const input of form.querySelectorAll("[data-triplets]")) new TripletChoice(input, release).draw();
-form.dataset.ready = "";
-check();
+find("faults")?.focus();
+if (form) window.askPage = new Page();

@@ -1,123 +1,151 @@
-// Bands as buttons: any number of them, or three of them in the order red, green, blue.
+// Bands of FITS images as buttons, and triplets of bands of a colour method as chips.
 
-const COLOURS = ["R", "G", "B"];
+const COLOURS = ["red", "green", "blue"];
 
-class Bands {
-  constructor(input, release) {
-    this.input = input;
-    this.names = release.bands.map((band) => band.name);
-    this.isSingle = this.names.every((name) => name.length === 1);
-    this.place = document.createElement("div");
-    this.place.setAttribute("role", "group");
-    this.place.setAttribute("aria-label", document.querySelector(`label[for="${input.id}"]`).textContent);
-    input.after(this.place);
-    input.classList.add("hidden");
-    input.addEventListener("change", () => this.draw());
+const make = (tag, properties = {}, ...children) => {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+};
+
+// As the service writes bands: names of one letter stand together, in lower case where that will do.
+export const writeBands = (bands, facts) => {
+  const text = bands.join(facts.bands.every((each) => each.length === 1) ? "" : ",");
+  return facts.isCaseNeeded ? text : text.toLowerCase();
+};
+
+export const readTriplets = (text, facts) => {
+  const known = (name) => facts.bands.find((each) => each === name) ?? facts.bands.find((each) => each.toLowerCase() === name.toLowerCase());
+  const plain = facts.bands.every((each) => each.length === 1);
+  const triplets = text.split(";").map((part) => (plain && !part.includes(",") ? [...part.trim()] : part.split(",")).map((name) => known(name.trim())));
+  return triplets.filter((each) => each.length === 3 && new Set(each).size === 3 && !each.includes(undefined));
+};
+
+const choice = (type, name, value, isOn) => {
+  const input = make("input", { type, value, checked: isOn });
+  if (name) input.name = name;
+  return make("label", { className: "choice" }, input, make("span", { textContent: value }));
+};
+
+export class FitsBands {
+  constructor(box, { onChange }) {
+    this.box = box;
+    this.flag = document.getElementById("MAKE_FITS");
+    box.addEventListener("change", (event) => {
+      if (event.target.name !== "COLORS_FITS") return;
+      this.flag.checked = this.chosen.length > 0;
+      onChange();
+    });
+    this.flag.addEventListener("change", () => {
+      // A box that asks for images of no band would be a lie.
+      if (this.flag.checked && !this.chosen.length) for (const each of this.inputs) each.checked = this.facts.chosen.includes(each.value);
+    });
   }
 
-  // The bands that a text names, as the service reads it.
-  read(text) {
-    const words = this.isSingle ? [...text.replace(/[\s,]/g, "")] : text.split(/[\s,]+/).filter(Boolean);
-    const known = new Map(this.names.map((name) => [name.toLowerCase(), name]));
-    return words.map((word) => (this.names.includes(word) ? word : known.get(word.toLowerCase()))).filter(Boolean);
+  get inputs() {
+    return [...this.box.querySelectorAll("input")];
   }
 
-  write(bands) {
-    return bands.join(this.isSingle ? "" : ",");
+  get chosen() {
+    return this.inputs.filter((each) => each.checked).map((each) => each.value);
   }
 
-  changed(text) {
-    this.input.value = text;
-    this.input.dispatchEvent(new Event("input", { bubbles: true }));
+  setRelease(facts, isFirst) {
+    this.facts = facts;
+    if (isFirst) return;
+    const kept = this.chosen.filter((each) => facts.bands.includes(each));
+    const chosen = kept.length ? kept : facts.chosen;
+    for (const each of this.box.querySelectorAll(".choice")) each.remove();
+    this.box.prepend(...facts.bands.map((band) => choice("checkbox", "COLORS_FITS", band, chosen.includes(band))));
+  }
+}
+
+// Three different bands are pressed one after the other: red, green, blue; then they are a picture.
+export class Triplets {
+  constructor(line, { onChange }) {
+    this.method = line.dataset.method;
+    this.line = line;
+    this.field = document.getElementById(`RGB_${this.method}_COLORS`);
+    this.flag = document.getElementById(`MAKE_RGB_${this.method}`);
+    this.onChange = onChange;
+    this.pressed = [];
+    const title = this.method === "STIFF" ? "STIFF" : "Lupton";
+    this.chips = make("ul", { className: "chips" });
+    this.chips.setAttribute("aria-label", `${title} pictures: red, green, blue`);
+    this.bands = make("div", { className: "bands" });
+    this.bands.setAttribute("role", "group");
+    this.bands.setAttribute("aria-label", `Bands of another ${title} picture: red, then green, then blue`);
+    this.add = make("button", { type: "button", className: "slim", textContent: "Add", disabled: true });
+    this.told = make("p", { className: "told small muted" });
+    this.told.setAttribute("role", "status");
+    this.picker = line.querySelector(".picker");
+    this.picker.append(this.chips, this.bands, this.add, this.told);
+    this.picker.hidden = false;
+    line.querySelector(".typed").hidden = true;
+    this.bands.addEventListener("change", (event) => this.press(event.target.value, event.target.checked));
+    this.add.addEventListener("click", () => this.addPressed());
+  }
+
+  setRelease(facts, isFirst) {
+    const before = this.triplets ?? [];
+    this.facts = facts;
+    const kept = before.filter((each) => each.every((band) => facts.bands.includes(band)));
+    this.triplets = isFirst ? readTriplets(this.field.value, facts) : kept;
+    if (!this.triplets.length) this.triplets = facts.triplets[this.method];
+    if (facts.bands.length < 3) this.flag.checked = false;
+    this.flag.disabled = facts.bands.length < 3;
+    this.pressed = [];
+    this.bands.replaceChildren(...facts.bands.map((band) => choice("checkbox", "", band, false)));
     this.draw();
   }
 
-  box(name, isChecked, { mark = "", isDisabled = false, onChange }) {
-    const label = document.createElement("label");
-    label.className = "choice";
-    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: isChecked, disabled: isDisabled });
-    box.dataset.band = name;
-    const face = document.createElement("span");
-    face.textContent = mark ? `${name} ${mark}` : name;
-    box.setAttribute("aria-label", mark ? `${name}, ${mark}` : name);
-    box.addEventListener("change", () => onChange(box.checked));
-    label.append(box, face);
-    return label;
+  press(band, isOn) {
+    this.pressed = isOn ? [...this.pressed, band] : this.pressed.filter((each) => each !== band);
+    this.draw();
   }
 
-  refocus(name) {
-    this.place.querySelector(`[data-band="${CSS.escape(name)}"]`)?.focus();
-  }
-}
-
-export class BandChoice extends Bands {
-  draw() {
-    const chosen = new Set(this.read(this.input.value));
-    this.place.className = "bands";
-    this.place.replaceChildren(...this.names.map((name) => this.box(name, chosen.has(name), {
-      onChange: (isChecked) => {
-        if (isChecked) chosen.add(name);
-        else chosen.delete(name);
-        this.changed(this.write(this.names.filter((each) => chosen.has(each))));
-        this.refocus(name);
-      },
-    })));
-  }
-}
-
-// Triplets as chips, and buttons that make one more: a fourth band waits until one is let go.
-export class TripletChoice extends Bands {
-  constructor(input, release) {
-    super(input, release);
-    this.making = [];
+  addPressed() {
+    if (this.triplets.some((each) => each.join() === this.pressed.join())) {
+      this.told.textContent = `${this.pressed.join(" ")} is there already.`;
+      return;
+    }
+    this.triplets = [...this.triplets, this.pressed];
+    this.finish(`${this.pressed.join(" ")} added.`);
+    this.bands.querySelector("input").focus();
   }
 
-  triplets() {
-    const read = this.input.value.split(";").map((part) => this.read(part));
-    return read.filter((bands) => new Set(bands).size === 3);
+  remove(place) {
+    const gone = this.triplets[place];
+    this.triplets = this.triplets.filter((_, at) => at !== place);
+    this.finish(`${gone.join(" ")} removed.`);
+    (this.chips.querySelectorAll("button")[Math.max(0, place - 1)] ?? this.bands.querySelector("input")).focus();
+  }
+
+  finish(text) {
+    this.pressed = [];
+    this.flag.checked = this.triplets.length > 0;
+    this.draw();
+    this.told.textContent = text;
+    this.onChange();
   }
 
   draw() {
-    const triplets = this.triplets();
-    const chips = document.createElement("div");
-    chips.className = "chips";
-    chips.append(...triplets.map((bands, n) => {
-      const chip = Object.assign(document.createElement("button"), { type: "button", className: "chip" });
-      chip.append(`${this.write(bands)} `, Object.assign(document.createElement("b"), { textContent: "×" }));
-      chip.setAttribute("aria-label", `Leave out ${this.write(bands)}`);
-      chip.addEventListener("click", () => this.keep(triplets.filter((_, at) => at !== n)));
-      return chip;
+    this.field.value = this.triplets.map((each) => writeBands(each, this.facts)).join(";");
+    this.chips.replaceChildren(...this.triplets.map((triplet, place) => {
+      const button = make("button", { type: "button", textContent: "×" });
+      button.setAttribute("aria-label", `Remove ${triplet.join(" ")}`);
+      button.addEventListener("click", () => this.remove(place));
+      return make("li", { className: "chip" }, ...triplet.map((band, at) => make("span", { className: "rgb"[at], textContent: band, title: COLOURS[at] })), button);
     }));
-    const boxes = document.createElement("div");
-    boxes.className = "bands";
-    boxes.append(...this.names.map((name) => {
-      const at = this.making.indexOf(name);
-      return this.box(name, at >= 0, {
-        mark: COLOURS[at] ?? "",
-        isDisabled: at < 0 && this.making.length === 3,
-        onChange: (isChecked) => {
-          this.making = isChecked ? [...this.making, name] : this.making.filter((each) => each !== name);
-          this.draw();
-          this.refocus(name);
-        },
-      });
-    }));
-    const isThere = triplets.some((bands) => this.write(bands) === this.write(this.making));
-    const add = Object.assign(document.createElement("button"), {
-      type: "button", className: "slim", textContent: isThere ? "There already" : "Add picture",
-      disabled: this.making.length < 3 || isThere,
-    });
-    add.addEventListener("click", () => {
-      const more = [...triplets, this.making];
-      this.making = [];
-      this.keep(more);
-    });
-    boxes.append(add);
-    this.place.replaceChildren(chips, boxes);
-  }
-
-  keep(triplets) {
-    this.changed(triplets.map((bands) => this.write(bands)).join(";"));
-    this.place.querySelector("button, input")?.focus();
+    for (const input of this.bands.querySelectorAll("input")) {
+      const place = this.pressed.indexOf(input.value);
+      input.checked = place >= 0;
+      input.disabled = place < 0 && this.pressed.length === 3;
+      input.setAttribute("aria-label", place < 0 ? input.value : `${input.value}, ${COLOURS[place]}`);
+      input.nextSibling.replaceChildren(input.value, ...(place < 0 ? [] : [make("small", { textContent: "RGB"[place] })]));
+    }
+    this.add.disabled = this.pressed.length !== 3;
+    const next = COLOURS[this.pressed.length];
+    this.told.textContent = this.pressed.length ? (next ? `Now the band shown as ${next}.` : "Add the picture, or take a band back.") : "";
   }
 }
