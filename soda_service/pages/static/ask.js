@@ -9,6 +9,7 @@ const find = (id) => document.getElementById(id);
 const base = document.querySelector('meta[name="base"]').content;
 const form = find("ask");
 const LINES = ["ID", "POS", "CIRCLE", "POLYGON", "BAND", "TIME", "POL"];
+const WHOLE_SKY = 340; // degrees across
 const SHAPES = ["ID", "POS", "CIRCLE", "POLYGON"];
 
 class Page {
@@ -100,6 +101,7 @@ class Page {
       showNothing("Rows, files, size and time stand here before anything is sent.");
       this.preview.update(this.facts, pairs, [], []);
       this.view?.setPositions([]);
+      find("why").textContent = "";
       form.dataset.state = "empty";
       return;
     }
@@ -132,6 +134,7 @@ class Page {
   show(found, pairs) {
     this.sheet.show(found);
     showFound(found);
+    find("why").textContent = found.valid ? "" : "There are faults to mend first.";
     const others = showFaults(form, found.faults).map((each) => (each.column ? `${each.column}: ${each.message}` : each.message));
     if (others.length) this.sheet.tell(others.join("; "), true);
     else if (this.sheet.said.classList.contains("bad")) this.sheet.tell("");
@@ -154,7 +157,7 @@ class Page {
     const length = Math.hypot(...sum) || 1;
     const nearest = Math.min(...all.map((each) => each.reduce((total, part, at) => total + part * sum[at], 0) / length));
     const reach = Math.acos(Math.max(-1, Math.min(1, nearest))) * 180 / Math.PI;
-    return this.view.goTo(Math.atan2(sum[1], sum[0]) * 180 / Math.PI, Math.asin(sum[2] / length) * 180 / Math.PI, Math.max(2.5, 4.5 * reach));
+    return this.view.goTo(Math.atan2(sum[1], sum[0]) * 180 / Math.PI, Math.asin(sum[2] / length) * 180 / Math.PI, reach > 20 ? WHOLE_SKY : Math.max(2.5, 4.5 * reach));
   }
 
   async openMap() {
