@@ -167,11 +167,13 @@ def fill(
     releases
         That can be chosen.
     default
-        Name of the one that is chosen where `sent` names none of them.
+        Name of the one that is chosen where `sent` names none of them; None: the first.
     """
     named = sent.get("RELEASE", "").strip().casefold()
     release = next((r for r in releases if r.name.casefold() == named), None)
-    release = release or next((r for r in releases if r.name == default), None)
+    release = release or next(
+        (r for r in releases if r.name == default), next(iter(releases), None)
+    )
     texts = {name: text for name, text in sent.items() if text.strip()}
     if release is None:
         return FormState(None, texts, faults=faults, notes=notes)

@@ -82,4 +82,5 @@ def test_tiles_that_are_away_are_the_moments_trouble(
 def test_the_front_page_lists_what_has_an_effect(open_client: Open) -> None:
     page = open_client().get("/").text
     assert 'name="XSIZE"' in page
-    assert "EMAIL" not in page
+    assert 'name="EMAIL"' not in page
+    assert 'name="RESPONSEFORMAT"' in page
