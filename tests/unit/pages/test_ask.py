@@ -217,6 +217,17 @@ def test_looking_makes_no_job(client: FlaskClient, config: Config) -> None:
     assert list(config.files_root().glob("*")) == []
 
 
+def test_validate_tells_where_rows_lie(client: FlaskClient) -> None:
+    table = "RA,DEC\n30,-20\n1,2\nx,3\n" + "30,-20.05\n" * 1000
+    found = client.post("/validate", data={"POSITIONS": table}).get_json()
+    assert found["places"][:3] == [
+        {"row": 1, "ra_deg": 30.0, "dec_deg": -20.0, "tile": "EAST"},
+        {"row": 2, "ra_deg": 1.0, "dec_deg": 2.0, "tile": ""},
+        {"row": 4, "ra_deg": 30.0, "dec_deg": -20.05, "tile": "EAST"},
+    ]
+    assert len(found["places"]) == 1000
+
+
 # ----------------------------------------------------------------- filling in
 
 
