@@ -171,6 +171,7 @@ class Page {
       this.view.resize();
       this.view.setPositions(this.positions());
       await this.view.setRelease(this.facts.name);
+      while (form.dataset.state === "asking") await new Promise((done) => { setTimeout(done, 50); });
       this.look();
       map.dataset.ready = "true";
     } catch (error) {
