@@ -157,7 +157,7 @@ class Page {
     const length = Math.hypot(...sum) || 1;
     const nearest = Math.min(...all.map((each) => each.reduce((total, part, at) => total + part * sum[at], 0) / length));
     const reach = Math.acos(Math.max(-1, Math.min(1, nearest))) * 180 / Math.PI;
-    return this.view.goTo(Math.atan2(sum[1], sum[0]) * 180 / Math.PI, Math.asin(sum[2] / length) * 180 / Math.PI, reach > 20 ? WHOLE_SKY : Math.max(2.5, 4.5 * reach));
+    return this.view.goTo(Math.atan2(sum[1], sum[0]) * 180 / Math.PI, Math.asin(sum[2] / length) * 180 / Math.PI, reach > 12 ? WHOLE_SKY : Math.max(2.5, 4.5 * reach));
   }
 
   async openMap() {
@@ -171,6 +171,7 @@ class Page {
       this.view.resize();
       this.view.setPositions(this.positions());
       await this.view.setRelease(this.facts.name);
+      while (form.dataset.state === "asking") await new Promise((done) => { setTimeout(done, 50); });
       this.look();
       map.dataset.ready = "true";
     } catch (error) {

@@ -17,9 +17,7 @@ from werkzeug.test import TestResponse
 from soda_service.app import create_app
 from soda_service.assembly import build_parts
 from soda_service.config import Config, load_config
-from soda_service.errors import Fault
 from soda_service.pages.ask import AskSettings, create_ask
-from soda_service.pages.askform import fill, form_parameters, read_texts
 from soda_service.pages.security import COOKIE
 from soda_service.tiles.release import Band
 from soda_service.tiles.releases import write_release
@@ -217,6 +215,17 @@ def test_looking_makes_no_job(client: FlaskClient, config: Config) -> None:
     assert list(config.files_root().glob("*")) == []
 
 
+def test_validate_tells_where_rows_lie(client: FlaskClient) -> None:
+    table = "RA,DEC\n30,-20\n1,2\nx,3\n" + "30,-20.05\n" * 1000
+    found = client.post("/validate", data={"POSITIONS": table}).get_json()
+    assert found["places"][:3] == [
+        {"row": 1, "ra_deg": 30.0, "dec_deg": -20.0, "tile": "EAST"},
+        {"row": 2, "ra_deg": 1.0, "dec_deg": 2.0, "tile": ""},
+        {"row": 4, "ra_deg": 30.0, "dec_deg": -20.05, "tile": "EAST"},
+    ]
+    assert len(found["places"]) == 1000
+
+
 # ----------------------------------------------------------------- filling in
 
 
@@ -312,53 +321,6 @@ def _view(blueprint: object) -> Callable[[], object]:
     app = Flask(__name__, static_folder=None)
     app.register_blueprint(blueprint)
     return app.view_functions["ask.ask"]
-
-
-# ---------------------------------------------------------------- the values
-
-
-def test_without_releases_there_is_no_form() -> None:
-    state = fill({"XSIZE": "2"}, [], None)
-    assert (state.release, state.uses(["XSIZE"]), state.allowed("XSIZE")) == (None, False, "")
-
-
-def test_without_a_default_the_first_release_is_chosen() -> None:
-    assert fill({}, [WISE, RELEASE], None).texts["RELEASE"] == "WISE"
-
-
-def test_faults_stand_at_their_fields() -> None:
-    faults = (Fault("odd", column="XSIZE"), Fault("bad", row=3, column="XSIZE"), Fault("all"))
-    state = fill({}, [RELEASE], RELEASE.name, faults=faults)
-    assert state.of_field("XSIZE") == "odd"
-    assert state.of_row() == [faults[1]]
-    assert state.uses(["XSIZE"])
-    assert not state.uses(["YSIZE", "XPIX"])
-
-
-@pytest.mark.parametrize(
-    ("sent", "asked"),
-    [
-        ([("COLORS_FITS", "W2"), ("COLORS_FITS", "W3")], []),
-        ([("COLORS_FITS", "W3,W2")], [("COLORS_FITS", "W3,W2")]),
-        ([("COLORS_FITS", "nonsense")], [("COLORS_FITS", "nonsense")]),
-        ([("MAKE_FITS", "false")], [("MAKE_FITS", "false")]),
-        ([("MAKE_FITS", "false"), ("MAKE_FITS", "true")], []),
-        ([("RGB_STIFF_COLORS", "W3,W2,W1"), ("RGB_STIFF_COLORS", "W4,W3,W2")],
-         [("RGB_STIFF_COLORS", "W3,W2,W1;W4,W3,W2")]),
-        ([("CSRF", "x"), ("LOOK", "true"), ("PHASE", "ABORT"), ("JOBNAME", " ")], []),
-        ([("UNKNOWN", "x")], [("UNKNOWN", "x")]),
-    ],
-)  # fmt: skip
-def test_what_a_form_asks_for(sent: list[tuple[str, str]], asked: list[tuple[str, str]]) -> None:
-    found = form_parameters([Parameter(*pair) for pair in sent], WISE)
-    assert [(each.name, each.value) for each in found] == asked
-
-
-def test_parameters_that_nobody_knows_fill_nothing() -> None:
-    sent = [Parameter("OTHER", "x"), Parameter("COADD_OBJECT_ID", "7"), Parameter("XSIZE", " 2 ")]
-    texts, notes = read_texts(sent)
-    assert texts == {"XSIZE": "2", "POSITIONS": "COADD_OBJECT_ID\n7\n"}
-    assert notes == ()
 
 
 # --------------------------------------------------------------------- the page
