@@ -73,7 +73,9 @@ export class SkyView {
     const centre = middle.map((value) => value / length);
     const reach = Math.max(...this.tiles.map((tile) => Math.acos(Math.max(-1, Math.min(1, dot(centre, tile.centre)))) + tile.radius));
     const ra = Math.atan2(centre[1], centre[0]) / RADIAN, dec = Math.asin(centre[2]) / RADIAN;
-    const field = 2.3 * reach / RADIAN;
+    // The field is that across the canvas: as much has to fit into its height.
+    const [width, height] = [this.width || 1, this.height || 1];
+    const field = (2.3 * reach / RADIAN) * (Math.min(width, height * 1.6) / Math.min(width, height));
     this.goTo(ra, dec, field > WHOLE_SKY_DEG * 0.75 ? WIDEST_DEG : field);
   }
 
@@ -189,12 +191,14 @@ export class SkyView {
     context.strokeStyle = colour("--accent");
     context.lineWidth = 1;
     const named = [];
+    const isSparse = this.tiles.length < 50; // otherwise nobody would find them
     for (const tile of this.tiles) {
       if (middle && dot(middle, tile.centre) < Math.min(reach, tile.nearness) - tile.radius) continue;
       const size = tile.radius * this.scale;
-      if (size < 3) { // a few pixels: a square will do
+      if (size < (isSparse ? 6 : 3)) { // a few pixels: a square will do
         const at = this.projection.project(tile.centre);
-        const side = Math.max(1, 1.5 * size);
+        const side = Math.max(isSparse ? 7 : 1, 1.5 * size);
+        if (isSparse) context.fillStyle = colour("--accent");
         if (at) { const [x, y] = this.toCanvas(at); context.fillRect(x - side / 2, y - side / 2, side, side); }
         continue;
       }
@@ -297,6 +301,7 @@ export class SkyView {
     };
     for (const ra of ras) {
       if (this.isWhole && Math.abs(ra - this.ra) > 170) continue; // cut off by the rim
+      if (!this.isWhole && !pole && Math.abs(ra - this.ra) > 90) continue; // behind the pole
       const dec = pole ? pole * (90 - this.field / 5) : this.isWhole ? 0 : this.dec;
       put(`${Number((((ra % 360) + 360) % 360).toFixed(digits(raStep)))}°`, ra, dec, "center", "bottom");
     }
