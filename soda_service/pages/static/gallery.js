@@ -1,7 +1,7 @@
 // Thumbnails of a job's rows: blocks of rows of which only those near the view are filled, so that
 // ten thousand scroll as smoothly as ten; and the lightbox, with keys.
 
-const BLOCK = 120;
+const BLOCK = 60;
 const CELL = 104; // px, as in job.css
 const SHOWN_MAX = 10000; // rows beyond it have no thumbnails
 
@@ -18,11 +18,17 @@ export class Gallery {
     this.rows = [];
     this.loading = new Map();
     this.blocks = [];
+    this.near = new Set();
     place.hidden = false;
     this.watcher = new IntersectionObserver((entries) => {
       for (const entry of entries) {
-        if (entry.isIntersecting) this.fill(entry.target);
-        else entry.target.replaceChildren();
+        if (entry.isIntersecting) {
+          this.near.add(entry.target);
+          this.fill(entry.target);
+        } else {
+          this.near.delete(entry.target);
+          entry.target.replaceChildren();
+        }
       }
     }, { root: place, rootMargin: "400px" });
     for (let first = 0; first < this.total; first += BLOCK) {
@@ -69,6 +75,7 @@ export class Gallery {
   async fill(block) {
     const first = Number(block.dataset.first);
     await this.load(first);
+    if (!this.near.has(block)) return; // it was passed by meanwhile
     const count = Math.min(BLOCK, this.total - first);
     const cells = [];
     for (let n = first; n < first + count; n += 1) if (this.rows[n]) cells.push(this.cell(n));
