@@ -193,6 +193,21 @@ def test_a_file_is_taken(ask: Page, tmp_path: Path, size: str) -> None:
     assert "/jobs/" in ask.url
 
 
+def test_a_double_click_makes_one_job(ask: Page, service_url: str) -> None:
+    ask.fill("#POSITIONS", TABLE)
+    ask.fill("#JOBNAME", "clicked twice")
+    with ask.expect_navigation():
+        ask.dblclick("#cut")
+    ask.wait_for_url("**/jobs/*")
+    found = requests.get(
+        f"{service_url}/jobs",
+        params={"q": "clicked twice"},
+        headers={"Accept": "application/json"},
+        timeout=60,
+    ).json()
+    assert found["total"] == 1
+
+
 def test_a_position_is_picked_on_the_sky(ask: Page) -> None:
     ask.click("#pick")
     ask.wait_for_selector("#map[data-ready]")

@@ -180,5 +180,12 @@ class Page {
   }
 }
 
+// A second click makes no second job; whoever comes back to the form may send it again.
+form?.addEventListener("submit", (event) => {
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "true";
+});
+window.addEventListener("pageshow", () => { if (form) delete form.dataset.sent; });
+
 find("faults")?.focus();
 if (form) window.askPage = new Page();
