@@ -19,6 +19,7 @@ PARTS = (
     "cutting",
     "pictures",
     "sync",
+    "pages",
     "whole",
 )
 """Modules with a function `measure`, in the order of the page."""
