@@ -3,7 +3,7 @@
 from flask import Flask
 
 from soda_service.app import create_app
-from soda_service.config import load_config
+from soda_service.config.load import load_config
 from soda_service.logs import set_up_logging
 
 __all__ = ["app"]

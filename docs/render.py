@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from soda_service.parameters.table import PARAMETERS
+from soda_service.request.table import PARAMETERS
 
 API = Path(__file__).parent / "api.md"
 _PLACE = re.compile(r"(<!-- parameters -->\n).*(<!-- /parameters -->)", re.DOTALL)

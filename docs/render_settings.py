@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from soda_service import config
+from soda_service.config import model
 
 PAGE = Path(__file__).parent / "configuration.md"
 _PLACE = re.compile(r"(<!-- settings -->\n).*(<!-- /settings -->)", re.DOTALL)
@@ -25,7 +25,7 @@ def _tables() -> Iterator[str]:
     yield from _head("Outside all sections", "")
     yield _row("data", "SODA_DATA", None, texts["Config", "data"])
     yield ""
-    for section in fields(config.Config):
+    for section in fields(model.Config):
         if not is_dataclass(section.default):
             continue
         kind = type(section.default)
@@ -63,8 +63,8 @@ def _row(name: str, variable: str, default: object, text: str) -> str:
 def _docstrings() -> dict[tuple[str, str], str]:
     """Find the docstring under each field, by class and field."""
     found: dict[tuple[str, str], str] = {}
-    defaults = [type(field.default) for field in fields(config.Config)]
-    modules = {kind.__module__ for kind in defaults if is_dataclass(kind)} | {config.__name__}
+    defaults = [type(field.default) for field in fields(model.Config)]
+    modules = {kind.__module__ for kind in defaults if is_dataclass(kind)} | {model.__name__}
     trees = [ast.parse(inspect.getsource(sys.modules[name])) for name in modules]
     for kind in (kind for tree in trees for kind in tree.body):
         if not isinstance(kind, ast.ClassDef):

@@ -74,7 +74,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
-        command = [sys.executable, "-m", "soda_service.cli"]
+        command = [sys.executable, "-m", "soda_service"]
         # The program itself, on a folder of ours.
         subprocess.run([*command, "demo", "--prepare", "--data", str(data)], check=True)  # noqa: S603
         serve = [*command[1:], "serve", "--data", str(data), "--port", "0"]

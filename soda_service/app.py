@@ -12,13 +12,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from soda_service.assembly import Parts, build_parts, picture_settings
 from soda_service.auth import open_authenticator
-from soda_service.config import Config, WebConfig
+from soda_service.config.model import Config, WebConfig
+from soda_service.cutouts.estimate import Estimate, estimate
+from soda_service.cutouts.job_type import uws_error
+from soda_service.cutouts.sync_cutout import Immediate
 from soda_service.errors import CutoutError
-from soda_service.jobs.cutout import uws_error
-from soda_service.jobs.estimate import Estimate, estimate
-from soda_service.jobs.immediate import Immediate
 from soda_service.notify.mail import keep_rules
-from soda_service.pages.ask import AskSettings, create_ask
 from soda_service.pages.downloads import failed_rows
 from soda_service.pages.help import create_help
 from soda_service.pages.jobactions import create_jobactions
@@ -30,6 +29,7 @@ from soda_service.pages.layout import create_layout
 from soda_service.pages.live import create_live
 from soda_service.pages.share import create_share
 from soda_service.pages.sky import create_sky
+from soda_service.pages.submit import AskSettings, create_ask
 from soda_service.web.links import create_links
 from soda_service.web.openapi import create_openapi
 from soda_service.web.releases import create_releases
@@ -38,9 +38,9 @@ from soda_service.web.sia2 import create_sia2
 from soda_service.web.sync import create_sync
 from soda_service.web.validate import create_validate
 from soda_service.web.vosi import create_describing, create_vosi
-from uws import responses
-from uws.blueprint import create_blueprint
 from uws.errors import UWSError
+from uws.http import responses
+from uws.http.blueprint import create_blueprint
 from uws.models import Parameter
 from uws.service import JobService
 

@@ -3,22 +3,22 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from soda_service.config import Config, PicturesConfig
-from soda_service.engine.stiff import StiffSettings
-from soda_service.jobs.cutout import CutoutJob
-from soda_service.jobs.pictures import PictureSettings
-from soda_service.jobs.sky import Sky
-from soda_service.jobs.wishes import Wishes
-from soda_service.tiles.catalogue import ObjectCatalogue
-from soda_service.tiles.indexfolder import IndexFolder
-from soda_service.tiles.objectstore import configure
-from soda_service.tiles.reader import TileReader
-from soda_service.tiles.releases import Releases
-from uws.execution import RQExecutor
+from soda_service.config.model import Config, PicturesConfig
+from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.job_type import CutoutJob
+from soda_service.cutouts.notification_policy import Wishes
+from soda_service.cutouts.pictures import PictureSettings
+from soda_service.engine.colour.stiff import StiffSettings
+from soda_service.pixels.objectstore import configure
+from soda_service.pixels.reader import TileReader
+from soda_service.restart.indexfolder import IndexFolder
+from soda_service.sky.catalogue import ObjectCatalogue
+from soda_service.sky.releases import Releases
+from uws.events.redis_events import RedisNotices
 from uws.files import LocalFiles
-from uws.redisnotices import RedisNotices
 from uws.runtime import Runtime
 from uws.store import open_store
+from uws.work.execution import RQExecutor
 
 __all__ = ["Parts", "build_parts", "build_runtime", "build_sky", "picture_settings"]
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from flask import Request
 
-from soda_service.config import AuthConfig
+from soda_service.config.model import AuthConfig
 
 __all__ = ["Authenticator", "OpenAuthenticator", "open_authenticator"]
 

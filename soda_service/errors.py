@@ -12,8 +12,6 @@
      |- BandMissing         a colour picture lacks a band
      |- TileUnreadable      a tile's file is missing, damaged or of an unknown kind
      `- SourceUnavailable   a root (disk, server) is away for the moment; try again
-
-Imports the standard library only.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """The log: lines for people or JSON objects for collectors, on standard error, set up once.
 
-Fields that a log call gives in `extra` (`job_id`, `chunk`, `owner`, `elapsed_s`) are kept in
-both forms. Imports the standard library and config only.
+Fields that a log call gives in `extra` (`job_id`, `chunk`, `owner`, `elapsed_s`) are kept in both
+forms.
 """
 
 import json
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from typing_extensions import override
 
-from soda_service.config import LogConfig
+from soda_service.config.model import LogConfig
 
 __all__ = ["set_up_logging"]
 
@@ -48,7 +48,7 @@ def _fields_of(record: logging.LogRecord) -> dict[str, object]:
 
 
 class _TextFormatter(logging.Formatter):
-    """`2026-01-01T00:00:00.000Z INFO    uws.steps[123]: chunk done job_id=.. chunk=7`."""
+    """`2026-01-01T00:00:00.000Z INFO    uws.work.steps[123]: chunk done job_id=.. chunk=7`."""
 
     @override
     def format(self, record: logging.LogRecord) -> str:

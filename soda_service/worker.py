@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from soda_service.config import Config
+from soda_service.config.model import Config
 from soda_service.errors import ConfigError
 from soda_service.logs import set_up_logging
 
 if TYPE_CHECKING:
-    from uws.sweep import SweepReport
+    from uws.work.sweep import SweepReport
 
 __all__ = ["preload", "prepare", "run", "run_sweep", "sweep_once"]
 
@@ -30,8 +30,8 @@ _MODULES = (
     "PIL.PngImagePlugin",
     "rq",
     "soda_service.assembly",
-    "uws.rqworker",
-    "uws.sweep",
+    "uws.work.rqworker",
+    "uws.work.sweep",
 )
 """What jobs need. Loaded before forks: 636 ms a task when each work-horse loads it, 15 ms so."""
 
@@ -77,7 +77,7 @@ def run(config: Config, *, burst: bool = False, name: str | None = None) -> None
     preload()
     from soda_service.assembly import build_parts
     from soda_service.engine.compiled import engine_path
-    from uws.rqworker import run_worker
+    from uws.work.rqworker import run_worker
 
     _log.info("decoder of compressed tiles: %s", engine_path())
 
@@ -101,8 +101,8 @@ def sweep_once(config: Config) -> "SweepReport":
     """Sweep once, and deliver what messages are due; give what the sweep did."""
     from soda_service.assembly import build_runtime
     from soda_service.notify import build_carriers
-    from uws.messages import deliver
-    from uws.sweep import sweep
+    from uws.notify.delivery import deliver
+    from uws.work.sweep import sweep
 
     runtime = build_runtime(config)
     report = sweep(runtime)
@@ -116,8 +116,8 @@ def run_sweep(config: Config) -> None:
     set_up_logging(config.log)
     from soda_service.assembly import build_runtime
     from soda_service.notify import build_carriers
-    from uws.messages import run_messenger
-    from uws.sweep import run_sweeper
+    from uws.notify.delivery import run_messenger
+    from uws.work.sweep import run_sweeper
 
     runtime = build_runtime(config)
     groups = build_carriers(config, runtime)

@@ -105,7 +105,7 @@ def service_url(survey: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     from tests.e2e.service_process import started
 
     log = tmp_path_factory.mktemp("log") / "serve.log"
-    command = ["-m", "soda_service.cli", "serve", "--data", str(survey), "--port", "0"]
+    command = ["-m", "soda_service", "serve", "--data", str(survey), "--port", "0"]
     with started([*command, "--workers", "2"], log) as service:
         yield f"http://{service.address}"
         service.stop()

@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from soda_service.embedded.lifetime import die_with_parent
+from soda_service.serve.lifetime import die_with_parent
 
 __all__ = ["PostgresServer", "empty_database", "started_postgres"]
 

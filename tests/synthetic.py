@@ -6,10 +6,10 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from soda_service.tiles.catalogue import CatalogueObject, ObjectCatalogue
-from soda_service.tiles.release import Band, Plane, Release
-from soda_service.tiles.releases import write_release
-from soda_service.tiles.table import TileRow, table_path, write_tiles
+from soda_service.sky.catalogue import CatalogueObject, ObjectCatalogue
+from soda_service.sky.release import Band, Plane, Release
+from soda_service.sky.releases import write_release
+from soda_service.sky.table import TileRow, table_path, write_tiles
 
 SCALE_ARCSEC = 0.263
 SIZE = 420

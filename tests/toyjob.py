@@ -21,12 +21,12 @@ from pathlib import Path
 from typing_extensions import override
 
 from uws.errors import TransientError, UsageError
-from uws.execution import InlineExecutor
 from uws.files import JobFiles, LocalFiles
 from uws.jobtype import ChunkPlan, JobContext, JobType, Outcome, Plan
 from uws.models import Chunk, ChunkReport, Job, Parameter, Phase, Result
 from uws.runtime import Executor, JobLimits, Runtime
 from uws.store import open_store
+from uws.work.execution import InlineExecutor
 
 __all__ = [
     "LIMITS",

@@ -13,13 +13,13 @@ from werkzeug.test import TestResponse
 
 from tests.toyjob import ToyJob
 from tests.uws_runtime import RecordingExecutor, open_runtime
-from uws.blueprint import create_blueprint
 from uws.errors import AuthenticationError
-from uws.execution import InlineExecutor
 from uws.files import JobFiles
+from uws.http.blueprint import create_blueprint
 from uws.models import Job, Result
 from uws.runtime import JobLimits, Runtime
 from uws.service import JobService
+from uws.work.execution import InlineExecutor
 
 __all__ = ["BASE_URL", "JOBS_URL", "UWS", "Web", "assert_text_error", "open_web"]
 

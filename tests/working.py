@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from tests.toyjob import Recorder
 from uws.models import FINISHED
 from uws.runtime import Runtime
-from uws.steps import finish_job, plan_job, run_chunk
-from uws.sweep import sweep
+from uws.work.steps import finish_job, plan_job, run_chunk
+from uws.work.sweep import sweep
 
 __all__ = ["Killed", "work_off", "work_once"]
 

@@ -5,8 +5,8 @@ application that does its jobs by itself, without workers::
 
     from pathlib import Path
     from flask import Flask, request
-    from uws.blueprint import create_blueprint
-    from uws.execution import InlineExecutor
+    from uws.http.blueprint import create_blueprint
+    from uws.work.execution import InlineExecutor
     from uws.files import LocalFiles
     from uws.jobtype import ChunkPlan, JobType, Outcome, Plan
     from uws.models import ChunkReport, Result
@@ -46,8 +46,8 @@ application that does its jobs by itself, without workers::
     )
 
 Then `curl -L -d PHASE=RUN -d WORD=hello localhost:5000/async` answers the finished job. With
-`uws.execution.RQExecutor` in place of the inline one, and `uws.rqworker.run_worker` in other
-processes, the same job type is worked by many hosts: README.md beside this file shows it. Start
-reading at `uws.models` (the values), then `uws.jobtype` (what a job type must do) and
+`uws.work.execution.RQExecutor` in place of the inline one, and `uws.work.rqworker.run_worker` in
+other processes, the same job type is worked by many hosts: README.md beside this file shows it.
+Start reading at `uws.models` (the values), then `uws.jobtype` (what a job type must do) and
 `uws.service` (the verbs). This page imports nothing.
 """

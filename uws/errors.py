@@ -19,8 +19,6 @@ tried again) and ours (`FatalError` and every other exception, told to operators
 `JobStopped` is no error but the signal that a job was aborted or deleted while being worked on;
 it derives from BaseException so that no `except Exception` on the way swallows it.
 What the system says of disks and file servers is sorted by `storage_error`.
-
-Imports the standard library only.
 """
 
 import errno

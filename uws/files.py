@@ -2,7 +2,7 @@
 
 `JobFiles` is the contract; `LocalFiles` keeps it in a directory. Keys are relative POSIX paths
 that begin with the job's id. What the disk or the file server refuses is an `OSError` as the
-system tells it. Imports the standard library and its back-ports only.
+system tells it.
 """
 
 import errno
@@ -23,7 +23,7 @@ from typing import BinaryIO, Protocol
 
 from typing_extensions import Buffer
 
-__all__ = ["FileStat", "JobFiles", "LocalFiles"]
+__all__ = ["FileStat", "JobFiles", "LocalFiles", "parameter_folder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,3 +359,8 @@ def _refuse_unlisted(error: OSError) -> None:
     """Raise what `os.walk` would pass over: a folder that cannot be read is not an empty one."""
     if error.errno not in _ABSENT:
         raise error
+
+
+def parameter_folder(job_id: str) -> str:
+    """Give the folder of a job's files that holds parameters kept by reference."""
+    return f"{job_id}/.uws/parameters"

@@ -1,6 +1,6 @@
 """What is asked of a list of jobs by people: a part of a name, some phases, an order, a page.
 
-Values only; the job store finds them. Imports models only.
+Values only; the job store finds them.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """What a job type is: how parameters are checked, planned, worked in chunks, joined to results.
 
 A job type knows what is computed; everything about HTTP, phases, queues and retries is the
-server's. Imports models, errors and files only.
+server's.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -3,12 +3,16 @@
 Frozen and free of any storage or protocol; imports the standard library only.
 """
 
+import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Protocol, Self
+
+from uws.errors import NotFoundError
 
 __all__ = [
     "ABORTABLE",
@@ -30,6 +34,8 @@ __all__ = [
     "Phase",
     "Progress",
     "Result",
+    "check_job_id",
+    "new_job_id",
 ]
 
 
@@ -277,3 +283,23 @@ class Load:
     start_time: datetime | None
     quote: datetime | None
     """When it was expected to end, when that was looked at last."""
+
+
+_JOB_ID = re.compile("[0-9a-f]{32}")
+
+
+def new_job_id() -> str:
+    """Make an id that nobody guesses: 32 hexadecimal digits, one URL segment (UWS-1)."""
+    return uuid.uuid4().hex
+
+
+def check_job_id(job_id: str) -> None:
+    """Refuse what cannot be a job's id, before anything else is asked about it.
+
+    Raises
+    ------
+    NotFoundError
+        When it was not made by `new_job_id`.
+    """
+    if not _JOB_ID.fullmatch(job_id):
+        raise NotFoundError(f"there is no job {job_id}")

@@ -1,13 +1,10 @@
-"""The results of a job as its client sees them, also before its end (UWS-29).
-
-Imports runtime, models, errors and reading only.
-"""
+"""The results of a job as its client sees them, also before its end (UWS-29)."""
 
 import logging
 
+from uws.dali import shown
 from uws.errors import NotFoundError, TransientError
 from uws.models import Job, Phase, Result
-from uws.reading import shown
 from uws.runtime import Runtime
 
 __all__ = ["current_results", "find_result"]

@@ -1,7 +1,6 @@
 """The verbs of UWS 1.1: create, start, wait, abort, delete and the rest, for any kind of job.
 
 Each verb knows who asks and what the phase allows; nothing here knows HTTP.
-Imports runtime, results, ending, waiting, bounds, models and errors.
 """
 
 import logging
@@ -10,8 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from uws.bounds import bounded_destruction, bounded_duration
-from uws.ending import abort_job, destroy_job
 from uws.errors import (
     AuthorizationError,
     NotFoundError,
@@ -22,7 +19,6 @@ from uws.errors import (
     WrongPhaseError,
 )
 from uws.finding import JobPage, JobQuery
-from uws.jobid import check_job_id, new_job_id
 from uws.models import (
     ABORTABLE,
     ACTIVE,
@@ -34,10 +30,13 @@ from uws.models import (
     Parameter,
     Phase,
     Result,
+    check_job_id,
+    new_job_id,
 )
 from uws.results import current_results, find_result
-from uws.runtime import Runtime
+from uws.runtime import Runtime, bounded_destruction, bounded_duration
 from uws.waiting import PhaseWaiter
+from uws.work.termination import abort_job, destroy_job
 
 __all__ = ["JobService"]
 

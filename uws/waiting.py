@@ -1,4 +1,4 @@
-"""Requests that block until a job's phase has changed. Imports store, notices, errors, models.
+"""Requests that block until a job's phase has changed.
 
 A waiter is a thread that sleeps: 60 kB, and no work until its job changes. What is done for all
 of them together is done once: one look at the store for those whose notice may have been lost,
@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from uws.errors import TransientError
+from uws.events.phase_events import Watch
 from uws.models import ACTIVE, Job, Phase
-from uws.notices import Watch
 from uws.store import JobStore
 
 __all__ = ["PhaseWaiter"]

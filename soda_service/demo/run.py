@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from soda_service.config import load_config
+from soda_service.config.load import load_config
 from soda_service.demo.client import JobState, create_job, fetch_json, wait_for_change
 from soda_service.demo.survey import is_made, make_survey
 from soda_service.errors import ConfigError, CutoutError
@@ -147,7 +147,7 @@ def _service(
     data: Path, port: int, workers: int, log: Path
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Run the embedded service as a process of its own; give its address, and the process."""
-    command = [sys.executable, "-m", "soda_service.cli", "serve", "--data", str(data)]
+    command = [sys.executable, "-m", "soda_service", "serve", "--data", str(data)]
     command += ["--port", str(port), "--workers", str(workers)]
     with (
         log.open("w") as stderr,

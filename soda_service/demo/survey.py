@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from soda_service.demo.planes import SATURATION, BrightStar, make_planes
 from soda_service.demo.sources import BANDS, Source, field_sources, showpiece
-from soda_service.engine.footprint import outline, pixel_to_sky, sky_grid, sky_to_pixel
-from soda_service.tiles.catalogue import CatalogueObject, ObjectCatalogue
-from soda_service.tiles.release import Band, Plane, Release
-from soda_service.tiles.releases import write_release
-from soda_service.tiles.table import TileRow, table_path, write_tiles
+from soda_service.engine.wcs.footprint import outline, pixel_to_sky, sky_grid, sky_to_pixel
+from soda_service.sky.catalogue import CatalogueObject, ObjectCatalogue
+from soda_service.sky.release import Band, Plane, Release
+from soda_service.sky.releases import write_release
+from soda_service.sky.table import TileRow, table_path, write_tiles
 
 __all__ = ["RELEASE", "TILES", "is_made", "make_survey"]
 

@@ -1,7 +1,7 @@
 """The engine's compiled loops, where they were built.
 
 They are optional: a machine without compiler installs the service all the same, and everything
-works without them, only slower. Imports the standard library only.
+works without them, only slower.
 """
 
 import importlib

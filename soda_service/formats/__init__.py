@@ -1,7 +1,4 @@
-"""Formats that a cutout can be given in: one row each.
-
-Imports the standard library only; `fits` and `raster` have the encoders.
-"""
+"""Formats that a cutout can be given in: one row each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -3,9 +3,9 @@
 AVM 1.2 (Astronomy Visualization Metadata, IVOA note) in an XMP packet is read by pyavm, WWT and
 Aladin Lite, and in JPEG by Aladin: as elements, since WWT finds no sequences among attributes;
 AVM says TAN in ICRS, since not all readers heed another frame; the equinox is a number, since
-Aladin Lite cannot read `J2000`. FITS cards as text are what Aladin takes from a PNG's `tEXt` chunk
-of any keyword (`zTXt` too, but not `iTXt`) and, before AVM, from a JPEG's comment; lines of at
-most 80 characters, NAXISn among them. Imports the engine's placement and headers.
+Aladin Lite cannot read `J2000`. FITS cards as text are what Aladin takes from a PNG's `tEXt`
+chunk of any keyword (`zTXt` too, but not `iTXt`) and, before AVM, from a JPEG's comment; lines of
+at most 80 characters, NAXISn among them.
 """
 
 import math
@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from soda_service.engine.header import CARD_CHARS, card_lines
-from soda_service.engine.placement import Placement, TangentWcs
+from soda_service.engine.fits.header import CARD_CHARS, card_lines
+from soda_service.engine.wcs.placement import Placement, TangentWcs
 
 __all__ = ["PNG_WCS", "PNG_XMP", "wcs_text", "xmp_packet"]
 

@@ -1,7 +1,4 @@
-"""Cutouts as FITS files: headers and pixels laid out in one buffer, summed, and given away whole.
-
-Imports numpy, the engine's headers and sums.
-"""
+"""Cutouts as FITS files: headers, pixels and sums laid out in one buffer."""
 
 import math
 from collections.abc import Sequence
@@ -10,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from soda_service.engine.header import card_lines
-from soda_service.engine.headers import UNSET_SUM
-from soda_service.engine.sums import sum32
+from soda_service.engine.fits.header import card_lines
+from soda_service.engine.fits.headers import UNSET_SUM
+from soda_service.engine.fits.sums import sum32
 
 __all__ = ["FitsBuffer"]
 

@@ -1,7 +1,4 @@
-"""Pictures as PNG and JPEG files, and small ones of them.
-
-Imports numpy and Pillow, and isal where it is installed.
-"""
+"""Pictures as PNG and JPEG files, and small ones of them."""
 
 import importlib
 import io

@@ -1,16 +1,15 @@
 """Who is told of jobs, and how: mail (`mail`, `smtp`, `texts`) and calls of addresses (`webhook`).
 
 What a message says is read from the job and its documents (`account`); when it is sent, tried
-again and given up is the job server's (`uws.messages`). Imports config, parameters, jobs.wishes,
-results, the formatting of pages, and uws.
+again and given up is the job server's (`uws.notify.delivery`).
 """
 
 from collections.abc import Sequence
 
-from soda_service.config import Config
+from soda_service.config.model import Config
 from soda_service.notify.mail import ended_mail, warning_mail
 from soda_service.notify.webhook import WebhookCarrier
-from uws.messages import Carrier
+from uws.notify.delivery import Carrier
 from uws.runtime import Runtime
 
 __all__ = ["build_carriers"]

@@ -7,16 +7,16 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 
-from soda_service.config import Config, MailConfig
-from soda_service.jobs.wishes import may_mail
+from soda_service.config.model import Config, MailConfig
+from soda_service.cutouts.notification_policy import may_mail
 from soda_service.notify.account import parameter_of, read_account
 from soda_service.notify.smtp import hand_over
 from soda_service.notify.texts import Letter, Service, ended_letter, warning_letter
-from soda_service.parameters.parsing import is_mail_address
+from soda_service.request.parsing import is_mail_address
 from uws.errors import TransientError
-from uws.keeping import KeepRules, make_keep
 from uws.models import Job, Phase
-from uws.outbox import Message, Occasion, Terms, Undeliverable
+from uws.notify.extension import KeepRules, make_keep
+from uws.notify.outbox import Message, Occasion, Terms, Undeliverable
 from uws.runtime import Runtime
 
 __all__ = ["MailCarrier", "ended_mail", "keep_rules", "make_mail", "warning_mail"]
@@ -62,7 +62,7 @@ class MailCarrier:
         return self._is_wanted(job)
 
     def carry(self, job: Job, message: Message) -> None:
-        """Write the mail and hand it over; raises as `uws.messages.Carrier` says."""
+        """Write the mail and hand it over; raises as `uws.notify.delivery.Carrier` says."""
         address = parameter_of(job, _EMAIL)
         # A job that was never checked may have anything as its address.
         if not is_mail_address(address) or not may_mail(self._settings, address):

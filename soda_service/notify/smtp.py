@@ -4,9 +4,9 @@ import smtplib
 import ssl
 from email.message import EmailMessage
 
-from soda_service.config import MailConfig
+from soda_service.config.model import MailConfig
 from uws.errors import TransientError
-from uws.outbox import CarrierAway, Undeliverable
+from uws.notify.outbox import CarrierAway, Undeliverable
 
 __all__ = ["hand_over"]
 

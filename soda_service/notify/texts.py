@@ -1,7 +1,4 @@
-"""The words of mails: subject, text and HTML of each kind, from the templates beside this module.
-
-Imports the account of a job and how pages write numbers, sizes and times.
-"""
+"""The words of mails: subject, text and HTML of each kind, from the templates."""
 
 from dataclasses import dataclass
 from datetime import datetime

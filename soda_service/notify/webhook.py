@@ -7,16 +7,16 @@ import time
 from typing import Any
 
 from soda_service import __version__
-from soda_service.config import WebhooksConfig
-from soda_service.jobs.wishes import may_call
+from soda_service.config.model import WebhooksConfig
+from soda_service.cutouts.notification_policy import may_call
 from soda_service.notify.account import Account, parameter_of, read_account
 from soda_service.notify.call import Call, post
-from soda_service.parameters.parsing import is_web_address
+from soda_service.request.parsing import is_web_address
+from uws.dali import format_instant
 from uws.errors import TransientError
 from uws.files import JobFiles
 from uws.models import Job
-from uws.outbox import Message, Occasion, Terms, Undeliverable
-from uws.reading import format_instant
+from uws.notify.outbox import Message, Occasion, Terms, Undeliverable
 
 __all__ = ["WebhookCarrier", "payload", "sign"]
 
@@ -60,7 +60,7 @@ class WebhookCarrier:
         return True
 
     def carry(self, job: Job, message: Message) -> None:
-        """Call the address; raises as `uws.messages.Carrier` says."""
+        """Call the address; raises as `uws.notify.delivery.Carrier` says."""
         url = parameter_of(job, _WEBHOOK)
         # A job that was never checked may have anything as its address.
         if not is_web_address(url) or not may_call(self._settings, url):

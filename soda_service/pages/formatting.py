@@ -1,4 +1,4 @@
-"""How pages write numbers, sizes, times and phases. Imports uws.models only."""
+"""How pages write numbers, sizes, times and phases."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from flask import Blueprint, render_template
 
-from soda_service.parameters.options import default_options, option_text
-from soda_service.parameters.spec import Kind, ParameterSpec, Scope, describe_allowed
-from soda_service.parameters.table import OPTION_NAMES, PARAMETERS
-from soda_service.tiles.release import Release
-from soda_service.tiles.releases import Releases
+from soda_service.request.options import default_options, option_text
+from soda_service.request.spec import Kind, ParameterSpec, Scope, describe_allowed
+from soda_service.request.table import OPTION_NAMES, PARAMETERS
+from soda_service.sky.release import Release
+from soda_service.sky.releases import Releases
 from soda_service.vo.examples import place_in
 from soda_service.web.served import ServedReleases
 

@@ -12,12 +12,12 @@ from flask.typing import ResponseReturnValue
 
 from soda_service.pages.jobfacts import job_facts
 from soda_service.pages.security import csrf_protected
+from uws.dali import parse_integer
 from uws.errors import UsageError
+from uws.http.negotiation import JSON, document_type
 from uws.models import Job
-from uws.negotiation import JSON, document_type
-from uws.reading import parse_integer
+from uws.notify.sharing import JobSharing
 from uws.service import JobService
-from uws.sharing import JobSharing
 
 __all__ = ["create_jobactions"]
 

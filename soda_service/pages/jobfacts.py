@@ -1,11 +1,11 @@
-"""What pages and their scripts are told of a job: one flat JSON object. Imports uws only."""
+"""What pages and their scripts are told of a job: one flat JSON object."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-from uws.jobinfo import job_info
+from uws.dali import format_instant
+from uws.http.jobinfo import job_info
 from uws.models import ACTIVE, Job
-from uws.reading import format_instant
 
 __all__ = ["duration_s", "job_facts"]
 

@@ -12,11 +12,11 @@ from flask.typing import ResponseReturnValue
 
 from soda_service.pages.jobfacts import duration_s, job_facts
 from soda_service.pages.security import csrf_protected
+from uws.dali import parse_phase
 from uws.errors import UsageError, WrongPhaseError
 from uws.finding import JobColumn, JobPage, JobQuery
+from uws.http.negotiation import JSON, document_type
 from uws.models import ABORTABLE, Phase
-from uws.negotiation import JSON, document_type
-from uws.reading import parse_phase
 from uws.service import JobService
 
 __all__ = ["create_joblist"]

@@ -14,12 +14,12 @@ from soda_service.pages.jobrows import rows_of_job
 from soda_service.results.rows import Status
 from soda_service.results.tree import log_name
 from uws.errors import NotFoundError, UsageError
-from uws.links import numbered_parameters
+from uws.http.links import numbered_parameters
+from uws.http.negotiation import JSON, document_type
+from uws.http.responses import send_content
 from uws.models import ABORTABLE, ACTIVE, STARTABLE, Job, Parameter, Phase
-from uws.negotiation import JSON, document_type
-from uws.responses import send_content
+from uws.notify.sharing import JobSharing, Share
 from uws.service import JobService
-from uws.sharing import JobSharing, Share
 
 __all__ = ["Viewed", "create_jobpage", "render_job"]
 

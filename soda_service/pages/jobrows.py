@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from flask import Blueprint, Request, Response, jsonify, request
 from werkzeug.datastructures import MultiDict
 
-from soda_service.jobs.joining import read_lines
+from soda_service.cutouts.journal import read_lines
 from soda_service.results.rowpages import LOOKED_AT_MAX, RowPage, page_of_journal, page_of_rows
 from soda_service.results.rows import Row, Status
 from soda_service.results.tree import lines_prefix
+from uws.dali import parse_integer
 from uws.errors import UsageError
 from uws.files import JobFiles
 from uws.models import Job
-from uws.reading import parse_integer
 from uws.service import JobService
 
 __all__ = ["ROWS_MAX", "RowsAsked", "create_jobrows", "journal_rows", "rows_answer", "rows_of_job"]

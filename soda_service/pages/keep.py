@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from soda_service.pages.security import csrf_protected
-from uws.keeping import KeepRules, find_keepable, keep_job
+from uws.notify.extension import KeepRules, find_keepable, keep_job
 from uws.runtime import Runtime
 
 __all__ = ["create_keep"]

@@ -11,10 +11,10 @@ from typing import Any
 from flask import Blueprint, Response, render_template, request, send_from_directory
 
 from soda_service import __version__
-from soda_service.config import ServiceConfig
+from soda_service.config.model import ServiceConfig
 from soda_service.pages.formatting import FILTERS
 from soda_service.pages.security import csrf_token, protect
-from uws.negotiation import HTML, document_type
+from uws.http.negotiation import HTML, document_type
 
 __all__ = ["create_layout"]
 

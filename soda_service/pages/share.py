@@ -7,11 +7,11 @@ from flask import Blueprint, Response
 from soda_service.pages.jobpage import Viewed, files_answer, log_answer, render_job
 from soda_service.pages.jobrows import rows_answer
 from uws.errors import NotFoundError
+from uws.http.responses import send_result
 from uws.models import Phase
+from uws.notify.sharing import JobSharing
 from uws.results import find_result
-from uws.sending import send_result
 from uws.service import JobService
-from uws.sharing import JobSharing
 
 __all__ = ["create_share"]
 

@@ -13,12 +13,12 @@ from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from soda_service.pages.security import POLICY
-from soda_service.tiles.footprints import Footprint, footprint_of, hammer
-from soda_service.tiles.index import TileIndex
-from soda_service.tiles.release import Release
-from soda_service.tiles.releases import Releases
+from soda_service.sky.footprints import Footprint, footprint_of, hammer
+from soda_service.sky.index import TileIndex
+from soda_service.sky.release import Release
+from soda_service.sky.releases import Releases
 from soda_service.web.served import ServedReleases
-from uws.conditional import answer_conditionally
+from uws.http.conditional import answer_conditionally
 
 __all__ = ["create_sky"]
 

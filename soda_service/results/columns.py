@@ -1,7 +1,4 @@
-"""Names of columns in summary and manifest: ours, and those of the user's own that go beside.
-
-Imports the parameters' table and the standard library only.
-"""
+"""Names of columns in summary and manifest: ours, and those of the user's own that go beside."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +6,7 @@ from dataclasses import dataclass
 from itertools import count
 from types import MappingProxyType
 
-from soda_service.parameters.table import OPTION_NAMES, POSITION_NAMES
+from soda_service.request.table import OPTION_NAMES, POSITION_NAMES
 
 __all__ = ["MANIFEST", "SUMMARY_KEYS", "Column", "output_names", "xml_text"]
 

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from lxml import etree
 
-from soda_service.parameters.parsing import format_bands
+from soda_service.request.parsing import format_bands
 from soda_service.results.columns import MANIFEST, Column, output_names, xml_text
 from soda_service.results.rows import FileEntry, Row
 from soda_service.results.summary import JobFacts

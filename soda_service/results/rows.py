@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from soda_service.parameters.values import CutoutOptions
+from soda_service.request.values import CutoutOptions
 
 __all__ = ["FileEntry", "Outcome", "PlannedRow", "Row", "Status"]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Self
 
 from soda_service import __version__
-from soda_service.parameters.parsing import format_bands, format_triplets
-from soda_service.parameters.values import CutoutOptions
+from soda_service.request.parsing import format_bands, format_triplets
+from soda_service.request.values import CutoutOptions
 from soda_service.results.columns import output_names
 from soda_service.results.rows import Row, Status
-from soda_service.tiles.release import Release
+from soda_service.sky.release import Release
 
 __all__ = ["JobFacts", "SummaryWriter", "Tally", "options_columns", "size_text"]
 

@@ -1,7 +1,4 @@
-"""DataLink 1.1: what there is about a data set, and what can be done with it.
-
-Imports the tiles, engine.position, soda, images and votable.
-"""
+"""DataLink 1.1: what there is about a data set, and what can be done with it."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,14 +7,15 @@ from urllib.parse import quote
 
 import numpy as np
 
-from soda_service.engine.position import Circle, Polygon
+from soda_service.engine.wcs.position import Circle, Polygon
+from soda_service.engine.wcs.vectors import positions
 from soda_service.errors import CutoutError
-from soda_service.tiles.dataset import Dataset, dataset_id
-from soda_service.tiles.index import TileIndex
-from soda_service.tiles.outlines import Caps, positions
+from soda_service.formats.votable import Descriptor, Field, Info, Param, Table, write_votable
+from soda_service.sky.dataset import Dataset, dataset_id
+from soda_service.sky.index import TileIndex
+from soda_service.sky.outlines import Caps
 from soda_service.vo.images import DATALINK_TYPE, wavelengths_m
 from soda_service.vo.soda import ASYNC_ID, SYNC_ID, Coverage, soda_input_params
-from soda_service.vo.votable import Descriptor, Field, Info, Param, Table, write_votable
 
 __all__ = ["COLUMNS", "LINKS_ID", "Link", "LinkMaker", "write_links"]
 

@@ -6,10 +6,10 @@ from urllib.parse import urlencode
 
 from lxml import etree
 
-from soda_service.parameters.options import default_options
-from soda_service.tiles.dataset import dataset_id
-from soda_service.tiles.release import Release
-from soda_service.tiles.releases import Releases
+from soda_service.request.options import default_options
+from soda_service.sky.dataset import dataset_id
+from soda_service.sky.release import Release
+from soda_service.sky.releases import Releases
 from soda_service.vo.soda import ASYNC_ID, SYNC_ID
 
 __all__ = ["Place", "examples_document", "place_in"]

@@ -1,7 +1,6 @@
 """The images of a release as rows of ObsCore, one per tile and band.
 
-A row has a number: its tile's number times the number of bands, plus the band's place. Imports
-the tiles and obscore.
+A row has a number: its tile's number times the number of bands, plus the band's place.
 """
 
 import math
@@ -12,10 +11,11 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from soda_service.tiles.dataset import dataset_id
-from soda_service.tiles.index import TileIndex
-from soda_service.tiles.outlines import Caps, Outlines, positions
-from soda_service.tiles.release import Band, Release
+from soda_service.engine.wcs.vectors import positions
+from soda_service.sky.dataset import dataset_id
+from soda_service.sky.index import TileIndex
+from soda_service.sky.outlines import Caps, Outlines
+from soda_service.sky.release import Band, Release
 from soda_service.vo.obscore import COLUMNS, ID_COLUMN
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The results of a job as links, for those who click in a table. Imports datalink, uws.models."""
+"""The results of a job as links, for those who click in a table."""
 
 import csv
 from collections.abc import Iterable, Iterator

@@ -1,9 +1,9 @@
-"""The columns of ObsCore 1.1, in which `/sia2` answers. Imports votable."""
+"""The columns of ObsCore 1.1, in which `/sia2` answers."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from soda_service.vo.votable import Field
+from soda_service.formats.votable import Field
 
 __all__ = ["COLUMNS", "ID_COLUMN", "SYSTEMS"]
 

@@ -1,7 +1,7 @@
 """Registry records: VOResource 1.1 documents of the service, and of each release.
 
 What an operator gives to a publishing registry, so that clients find the service by its subject
-and place on the sky. Imports capabilities, the tiles and lxml.
+and place on the sky.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,11 +11,11 @@ from datetime import datetime
 import numpy as np
 from lxml import etree
 
-from soda_service.config import ServiceConfig
+from soda_service.config.model import ServiceConfig
 from soda_service.errors import ConfigError
-from soda_service.tiles.dataset import dataset_id
-from soda_service.tiles.index import TileIndex
-from soda_service.tiles.release import Release
+from soda_service.sky.dataset import dataset_id
+from soda_service.sky.index import TileIndex
+from soda_service.sky.release import Release
 from soda_service.vo.capabilities import NAMES, XSI, add_capabilities
 from soda_service.vo.images import wavelengths_m
 

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from soda_service.vo.votable import Field
+from soda_service.formats.votable import Field
 
 __all__ = ["write_separated"]
 

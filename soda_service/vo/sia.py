@@ -1,7 +1,7 @@
 """SIA 2.0 queries: parameters -> conditions -> numbers of the rows that satisfy them.
 
 Values of one parameter are alternatives, different parameters must all hold, and what is not
-known of an image satisfies nothing (SIA-3). Imports the parameters, the tiles, images and votable.
+known of an image satisfies nothing (SIA-3).
 """
 
 import re
@@ -13,14 +13,15 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from soda_service.engine.position import Polygon, Position
+from soda_service.engine.wcs.position import Polygon, Position
 from soda_service.errors import Fault, OptionsError, UnknownRelease, UnknownTile
-from soda_service.parameters.hints import suggest
-from soda_service.parameters.parsing import InvalidText, fault_of, shorten
-from soda_service.parameters.shapes import parse_interval, parse_polarisation, parse_pos
-from soda_service.tiles.dataset import Releases, find_dataset
-from soda_service.tiles.release import Band, Release
-from soda_service.tiles.skyindex import tiles_meeting
+from soda_service.formats.votable import MEDIA_TYPE, Field, Param
+from soda_service.request.hints import suggest
+from soda_service.request.parsing import InvalidText, fault_of, shorten
+from soda_service.request.shapes import parse_interval, parse_polarisation, parse_pos
+from soda_service.sky.dataset import Releases, find_dataset
+from soda_service.sky.release import Band, Release
+from soda_service.sky.skyindex import tiles_meeting
 from soda_service.vo.images import (
     CALIB_LEVEL,
     DATALINK_TYPE,
@@ -31,7 +32,6 @@ from soda_service.vo.images import (
     resolving_power,
     wavelengths_m,
 )
-from soda_service.vo.votable import MEDIA_TYPE, Field, Param
 
 __all__ = [
     "SIA_ID",

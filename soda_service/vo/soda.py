@@ -1,19 +1,18 @@
 """What the SODA service takes, as parameters of a service descriptor (SODA 1.0, section 4).
 
-One list for all documents: a discovery response has one generic descriptor, whose ID is the cell of
-a column; a DataLink response one for each data set, with its ID and what lies within it. Imports
-the parameters, engine.position, tiles.release and votable.
+One list for all documents: a discovery response has one generic descriptor, whose ID is the cell
+of a column; a DataLink response one for each data set, with its ID and what lies within it.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from soda_service.engine.position import Circle, Polygon
-from soda_service.parameters.options import default_options, option_text
-from soda_service.parameters.table import OPTION_NAMES, PARAMETERS, Kind, ParameterSpec
-from soda_service.parameters.values import CutoutOptions
-from soda_service.tiles.release import Release
-from soda_service.vo.votable import Field, Param
+from soda_service.engine.wcs.position import Circle, Polygon
+from soda_service.formats.votable import Field, Param
+from soda_service.request.options import default_options, option_text
+from soda_service.request.table import OPTION_NAMES, PARAMETERS, Kind, ParameterSpec
+from soda_service.request.values import CutoutOptions
+from soda_service.sky.release import Release
 
 __all__ = ["ASYNC_ID", "SYNC_ID", "Coverage", "soda_input_params"]
 

@@ -1,10 +1,10 @@
-"""VOSI 1.1's `/tables`: the columns of what `/sia2` answers. Imports obscore and votable."""
+"""VOSI 1.1's `/tables`: the columns of what `/sia2` answers."""
 
 from lxml import etree
 
+from soda_service.formats.votable import Field
 from soda_service.vo.capabilities import NAMES, XSI
 from soda_service.vo.obscore import COLUMNS
-from soda_service.vo.votable import Field
 
 __all__ = ["TABLE_NAME", "table_document", "tables_document"]
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from flask import Blueprint, Request, Response, request
 
 from soda_service.errors import CutoutError, Fault, OptionsError, UnknownRelease, UnknownTile
+from soda_service.formats.votable import MEDIA_TYPE
+from soda_service.pixels.paths import locate
 from soda_service.results.tree import MANIFEST_CSV
-from soda_service.tiles.dataset import Dataset, find_dataset
-from soda_service.tiles.paths import locate
-from soda_service.tiles.releases import Releases
+from soda_service.sky.dataset import Dataset, find_dataset
+from soda_service.sky.releases import Releases
 from soda_service.vo.datalink import Link, LinkMaker, write_links
 from soda_service.vo.images import DATALINK_TYPE
 from soda_service.vo.joblinks import document_links, manifest_links, result_links
-from soda_service.vo.votable import MEDIA_TYPE
 from soda_service.web.votables import fault_of_error, fault_votable, given_texts
 from uws.errors import NotFoundError, UWSError
 from uws.models import FINISHED, Phase

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, jsonify
 
 from soda_service import __version__
-from soda_service.parameters.table import PARAMETERS, Kind, ParameterSpec
+from soda_service.request.table import PARAMETERS, Kind, ParameterSpec
 from soda_service.vo.sia import input_params
 
 __all__ = ["create_openapi", "openapi_document"]

@@ -5,16 +5,16 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, send_file
 
+from soda_service.cutouts.holdings import Sky
 from soda_service.errors import SourceUnavailable, TileUnreadable, UnknownTile
-from soda_service.jobs.sky import Sky
-from soda_service.parameters.options import default_options
+from soda_service.pixels.paths import locate
+from soda_service.request.options import default_options
 from soda_service.results.summary import options_columns
 from soda_service.results.tree import media_type_of
-from soda_service.tiles.paths import locate
-from soda_service.tiles.release import Band, Release
+from soda_service.sky.release import Band, Release
 from soda_service.web.served import ServedReleases
-from uws.conditional import answer_conditionally
 from uws.errors import AuthorizationError
+from uws.http.conditional import answer_conditionally
 
 __all__ = ["create_releases", "release_facts"]
 

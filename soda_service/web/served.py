@@ -4,9 +4,9 @@ import logging
 from collections.abc import Mapping
 
 from soda_service.errors import ConfigError, UnknownRelease
-from soda_service.parameters.options import default_options
-from soda_service.tiles.release import Release
-from soda_service.tiles.releases import Releases
+from soda_service.request.options import default_options
+from soda_service.sky.release import Release
+from soda_service.sky.releases import Releases
 
 __all__ = ["ServedReleases"]
 

@@ -8,8 +8,17 @@ from itertools import chain
 from flask import Blueprint, Response, request
 
 from soda_service.errors import OptionsError
-from soda_service.tiles.release import Release
-from soda_service.tiles.releases import Releases
+from soda_service.formats.votable import (
+    MEDIA_TYPE,
+    Descriptor,
+    Field,
+    Info,
+    Param,
+    Table,
+    write_votable,
+)
+from soda_service.sky.release import Release
+from soda_service.sky.releases import Releases
 from soda_service.vo.images import DATALINK_TYPE, Images, rows_of
 from soda_service.vo.obscore import COLUMNS, ID_COLUMN, SYSTEMS
 from soda_service.vo.separated import write_separated
@@ -23,15 +32,6 @@ from soda_service.vo.sia import (
     select,
 )
 from soda_service.vo.soda import SYNC_ID, soda_input_params
-from soda_service.vo.votable import (
-    MEDIA_TYPE,
-    Descriptor,
-    Field,
-    Info,
-    Param,
-    Table,
-    write_votable,
-)
 from soda_service.web.served import ServedReleases
 from soda_service.web.votables import fault_of_error, fault_votable, given_texts
 from uws.errors import UWSError

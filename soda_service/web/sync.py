@@ -7,13 +7,13 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
+from soda_service.cutouts.sync_cutout import Choice, Immediate, WholeTile
 from soda_service.errors import NoCoverage
-from soda_service.jobs.immediate import Choice, Immediate, WholeTile
-from uws.conditional import answer_conditionally
 from uws.errors import TransientError
-from uws.formdata import form_fields
-from uws.intake import Intake
-from uws.responses import see_other
+from uws.http.conditional import answer_conditionally
+from uws.http.formdata import form_fields
+from uws.http.intake import Intake
+from uws.http.responses import see_other
 
 __all__ = ["create_sync"]
 

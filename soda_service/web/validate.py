@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify, request
 
-from soda_service.config import CutoutsConfig
-from soda_service.jobs.estimate import estimate
-from soda_service.jobs.sky import Sky
+from soda_service.config.model import CutoutsConfig
+from soda_service.cutouts.estimate import estimate
+from soda_service.cutouts.holdings import Sky
 from uws.files import JobFiles
-from uws.formdata import form_fields
-from uws.intake import Intake
-from uws.jobid import new_job_id
-from uws.reading import read_submission
+from uws.http.formdata import form_fields
+from uws.http.intake import Intake
+from uws.http.reading import read_submission
+from uws.models import new_job_id
 
 __all__ = ["create_validate"]
 

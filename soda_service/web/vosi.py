@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 from lxml import etree
 
 from soda_service import __version__
-from soda_service.tiles.releases import Releases
+from soda_service.sky.releases import Releases
 from soda_service.vo.capabilities import capabilities_document
 from soda_service.vo.examples import examples_document, place_in
 from soda_service.vo.tables import TABLE_NAME, table_document, tables_document

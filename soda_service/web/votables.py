@@ -6,10 +6,10 @@ from http import HTTPStatus
 from flask import Request, Response
 
 from soda_service.errors import CutoutError
-from soda_service.vo.votable import error_votable
+from soda_service.formats.votable import error_votable
 from uws.errors import TransientError, UWSError
-from uws.formdata import form_fields
-from uws.intake import Intake
+from uws.http.formdata import form_fields
+from uws.http.intake import Intake
 
 __all__ = ["fault_of_error", "fault_votable", "given_texts"]
 

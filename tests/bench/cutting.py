@@ -15,16 +15,16 @@ from astropy.io import fits
 from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
 
-from soda_service.engine.decoding import decode_rows
-from soda_service.engine.image import PixelBox
-from soda_service.jobs.bands import BandCutter
-from soda_service.jobs.placing import Placer
-from soda_service.parameters.options import default_options
+from soda_service.cutouts.bands import BandCutter
+from soda_service.cutouts.geometry import Placer
+from soda_service.engine.fits.decoding import decode_rows
+from soda_service.engine.fits.image import PixelBox
+from soda_service.pixels.reader import TileHandle, TileReader
+from soda_service.request.options import default_options
+from soda_service.restart.indexfolder import IndexFolder
+from soda_service.restart.restart import RestartIndex
 from soda_service.results.rows import PlannedRow
-from soda_service.tiles.indexfolder import IndexFolder
-from soda_service.tiles.reader import TileHandle, TileReader
-from soda_service.tiles.releases import Releases
-from soda_service.tiles.restart import RestartIndex
+from soda_service.sky.releases import Releases
 from tests.bench.figures import Figure
 from tests.bench.plot import Bar, draw
 from tests.bench.tiles import BANDS, Tiles, make_tiles, random_positions

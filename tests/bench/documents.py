@@ -11,8 +11,7 @@ import sqlalchemy as sa
 from tests.bench.figures import Figure, milliseconds
 from tests.bench.running import POSITION, Running, cpu_s, private_mb, running
 from tests.postgres import empty_database, started_postgres
-from uws.jobid import new_job_id
-from uws.models import Job, Phase
+from uws.models import Job, Phase, new_job_id
 from uws.store.database import open_engine
 from uws.store.schema import job_to_row, jobs
 

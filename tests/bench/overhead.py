@@ -8,16 +8,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from typing_extensions import Buffer
 
-from soda_service.config import load_config
-from soda_service.jobs.cutting import Cutter
-from soda_service.jobs.journal import planned_rows
-from soda_service.jobs.placing import Placer
-from soda_service.jobs.planning import plan_cutouts
-from soda_service.jobs.sky import Sky
-from soda_service.parameters.positions import open_positions
-from soda_service.tiles.catalogue import ObjectCatalogue
-from soda_service.tiles.reader import TileReader
-from soda_service.tiles.releases import Releases
+from soda_service.config.load import load_config
+from soda_service.cutouts.cutting import Cutter
+from soda_service.cutouts.geometry import Placer
+from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.journal import planned_rows
+from soda_service.cutouts.planning import plan_cutouts
+from soda_service.pixels.reader import TileReader
+from soda_service.request.positions import open_positions
+from soda_service.sky.catalogue import ObjectCatalogue
+from soda_service.sky.releases import Releases
 from tests.bench.figures import Figure
 from tests.bench.offline import job_context
 from tests.bench.running import Running, cpu_s, running

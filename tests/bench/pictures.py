@@ -23,10 +23,10 @@ from astropy.visualization import make_lupton_rgb
 from numpy.typing import NDArray
 from PIL import Image
 
-from soda_service.engine.lupton import lupton
-from soda_service.engine.stiff import StiffSettings, stiff
+from soda_service.engine.colour.lupton import lupton
+from soda_service.engine.colour.stiff import StiffSettings, stiff
 from soda_service.formats.raster import to_png
-from soda_service.tiles.reader import TileReader
+from soda_service.pixels.reader import TileReader
 from tests.bench.cutting import Ours
 from tests.bench.figures import Figure
 from tests.bench.tiles import make_tiles, random_positions

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from soda_service.config import load_config
-from soda_service.jobs.planning import plan_cutouts
-from soda_service.jobs.sky import Sky
-from soda_service.parameters.positions import check_positions, open_positions
-from soda_service.tiles.catalogue import ObjectCatalogue
-from soda_service.tiles.importing import import_tiles
-from soda_service.tiles.reader import TileReader
-from soda_service.tiles.releases import Releases
+from soda_service.config.load import load_config
+from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.planning import plan_cutouts
+from soda_service.ingest.importing import import_tiles
+from soda_service.pixels.reader import TileReader
+from soda_service.request.positions import check_positions, open_positions
+from soda_service.sky.catalogue import ObjectCatalogue
+from soda_service.sky.releases import Releases
 from tests.bench.figures import Figure
 from tests.bench.offline import job_context
 from uws.files import LocalFiles

@@ -121,7 +121,7 @@ def running(settings: str = "", *, workers: int = 2) -> Iterator[Running]:
         folder = Path(name)
         make_survey(folder / "data")
         (folder / "bench.toml").write_text(settings, encoding="utf-8")
-        command = ["-m", "soda_service.cli", "serve", "--config", str(folder / "bench.toml")]
+        command = ["-m", "soda_service", "serve", "--config", str(folder / "bench.toml")]
         options = ["--data", str(folder / "data"), "--port", "0", "--workers", str(workers)]
         with started([*command, *options], folder / "log") as service:
             yield Running(service, folder / "data")
@@ -136,10 +136,10 @@ def running_on(
         data = Path(name) / "data"
         shutil.copytree(releases, data / "releases")
         if with_indexes:
-            index = [sys.executable, "-m", "soda_service.cli", "index-tiles", "--data", str(data)]
+            index = [sys.executable, "-m", "soda_service", "index-tiles", "--data", str(data)]
             subprocess.run(index, check=True)
         options = ["--data", str(data), "--port", "0", "--workers", str(workers)]
-        command = ["-m", "soda_service.cli", "serve", *options]
+        command = ["-m", "soda_service", "serve", *options]
         with started(command, Path(name) / "log") as service:
             yield Running(service, data)
 

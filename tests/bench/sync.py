@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from soda_service.tiles.outlines import tan_corners
-from soda_service.tiles.releases import write_release
-from soda_service.tiles.table import TileRow, table_path, write_tiles
+from soda_service.sky.outlines import tan_corners
+from soda_service.sky.releases import write_release
+from soda_service.sky.table import TileRow, table_path, write_tiles
 from tests.bench.figures import Figure, milliseconds
 from tests.bench.running import Client, Running, running_on
 from tests.bench.tiles import make_tiles, random_positions

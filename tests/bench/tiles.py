@@ -15,9 +15,9 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from soda_service.tiles.publish import publish
-from soda_service.tiles.release import Release
-from soda_service.tiles.releases import Releases
+from soda_service.ingest.publish import publish
+from soda_service.sky.release import Release
+from soda_service.sky.releases import Releases
 
 __all__ = ["BANDS", "DEC_DEG", "RA_DEG", "SIZE_PX", "Tiles", "make_tiles", "random_positions"]
 

@@ -16,7 +16,7 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def dead_holder() -> str:
     """Give the holder of a process that has ended."""
-    command = "from uws.holder import this_holder; print(this_holder(), end='')"
+    command = "from uws.lease_owner import this_holder; print(this_holder(), end='')"
     return subprocess.run(
         [sys.executable, "-c", command], check=True, capture_output=True, text=True
     ).stdout

@@ -16,9 +16,9 @@ import pytest
 import redis
 
 from tests.toyjob import queue_toy, toy_runtime
-from uws.execution import RQExecutor
 from uws.models import Phase
 from uws.runtime import JobLimits, Runtime
+from uws.work.execution import RQExecutor
 
 __all__ = ["LIMITS", "Bench", "Server", "started_server", "texts", "wait_until"]
 
@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import Any
 from tests.contract.rq_bench import LIMITS
 from tests.toyjob import toy_runtime
-from uws.execution import RQExecutor
-from uws.rqworker import run_worker
+from uws.work.execution import RQExecutor
+from uws.work.rqworker import run_worker
 from dataclasses import replace
 
 folder, url = Path(sys.argv[1]), sys.argv[2]

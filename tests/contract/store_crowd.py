@@ -22,7 +22,7 @@ from uws.models import ABORTABLE, AT_WORK, ChunkReport, Job, Phase
 from uws.runtime import JobLimits, Runtime
 from uws.service import JobService
 from uws.store import open_store
-from uws.sweep import sweep
+from uws.work.sweep import sweep
 
 __all__ = ["LIMITS", "Deeds", "act", "set_start", "work_all_off"]
 

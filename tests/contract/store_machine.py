@@ -1,8 +1,8 @@
 """A state machine that does the same to a job store and to its model, and compares.
 
-Clients act through `JobService`, workers and sweeps as `uws.steps` and `uws.sweep` do. Time
-passes only where a rule says so. The rules are few and each does several things: Hypothesis
-leaves out rules at random, and a job comes to its end by many small events.
+Clients act through `JobService`, workers and sweeps as `uws.work.steps` and `uws.work.sweep`
+do. Time passes only where a rule says so. The rules are few and each does several things:
+Hypothesis leaves out rules at random, and a job comes to its end by many small events.
 """
 
 from random import Random

@@ -19,7 +19,7 @@ from tests.contract.store_inputs import (
 )
 from tests.contract.store_pair import Lease, StorePair
 from uws.models import AT_WORK, ChunkState, ErrorSummary, Phase
-from uws.sweep import sweep
+from uws.work.sweep import sweep
 
 __all__ = ["Workers"]
 
@@ -38,7 +38,7 @@ class Workers:
         self.pair = pair
 
     def go_on(self, random: Random) -> None:
-        """Do what comes next for a job, as `uws.steps` would, so that many jobs get far."""
+        """Do what comes next for a job, as `uws.work.steps` would, so that many jobs get far."""
         job_id = self.pair.some_job(random, AT_WORK)
         model = self.pair.model.jobs.get(job_id)
         if model is None or not model.is_at_work:

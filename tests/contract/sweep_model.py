@@ -7,7 +7,7 @@ from datetime import timedelta
 from tests.contract.job_model import JobModel, WorkModel
 from tests.contract.store_model import StoreModel
 from uws.models import ABORTABLE, FINISHED, Phase
-from uws.sweep import SweepReport
+from uws.work.sweep import SweepReport
 
 __all__ = ["SweptModel"]
 

@@ -18,13 +18,13 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 from numpy.typing import NDArray
 
-from soda_service.jobs.cutting import Cutter
-from soda_service.jobs.placing import Placer
-from soda_service.parameters.options import default_options
+from soda_service.cutouts.cutting import Cutter
+from soda_service.cutouts.geometry import Placer
+from soda_service.ingest.publish import publish
+from soda_service.pixels.reader import TileReader
+from soda_service.request.options import default_options
 from soda_service.results.rows import Outcome, PlannedRow
-from soda_service.tiles.publish import publish
-from soda_service.tiles.reader import TileReader
-from soda_service.tiles.releases import Releases
+from soda_service.sky.releases import Releases
 from tests.unit.skyimages import noise, other_headers, tan_header
 
 # What wcslib puts right by itself (old keywords, dates) is no fault of ours.

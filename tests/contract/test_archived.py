@@ -19,7 +19,7 @@ from uws.models import ChunkReport, ErrorSummary, Parameter, Phase, Progress, Re
 from uws.runtime import JobLimits
 from uws.store import JobStore
 from uws.store.schema import METADATA
-from uws.sweep import SweepReport, sweep
+from uws.work.sweep import SweepReport, sweep
 
 REMOVED = "ARCHIVED: the results were removed when the destruction time was reached"
 UPLOADS = "ARCHIVED: removed too were the values kept as files, of TABLE, MASK"

@@ -26,9 +26,9 @@ from uws.models import (
     Progress,
 )
 from uws.runtime import JobLimits, Runtime
-from uws.steps import plan_job, run_chunk
 from uws.store import JobStore
 from uws.store.database import Database, open_engine
+from uws.work.steps import plan_job, run_chunk
 
 PAUSE_S = 60.0
 

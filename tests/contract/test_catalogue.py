@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from soda_service.tiles.catalogue import ObjectCatalogue
+from soda_service.sky.catalogue import ObjectCatalogue
 from tests.toyjob import new_toy
-from tests.unit.tiles.test_catalogue import (  # the same tests over another fixture
+from tests.unit.sky.test_catalogue import (  # the same tests over another fixture
     test_a_forked_process_has_connections_of_its_own,
     test_a_new_database_has_nothing,
     test_found_again,

@@ -38,9 +38,9 @@ def _indented(text: str, first: str) -> str:
 def demo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give the address of a service on the survey that README and docs speak of."""
     data = tmp_path_factory.mktemp("demo")
-    service = [sys.executable, "-m", "soda_service.cli"]
+    service = [sys.executable, "-m", "soda_service"]
     subprocess.run([*service, "demo", "--prepare", "--data", str(data)], check=True)
-    command = ["-m", "soda_service.cli", "serve", "--data", str(data), "--port", "0"]
+    command = ["-m", "soda_service", "serve", "--data", str(data), "--port", "0"]
     with started(command, data / "serve.log") as process:
         yield f"http://{process.address}"
         process.stop()

@@ -18,7 +18,7 @@ from tests.cutout_client import document_of, submit, wait
 from tests.synthetic import DEC_DEG, RA_DEG
 from tests.toyjob import new_toy
 from tests.uws_web import UWS, Web, open_web
-from uws.jobinfo import JOBINFO_NAMESPACE
+from uws.http.jobinfo import JOBINFO_NAMESPACE
 from uws.models import FINISHED, Job, Phase, Progress
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -194,7 +194,7 @@ def test_toy_job_in_every_phase(
         chunk_count=4 if planned else None,
         notes=("a note & <more>", "a note & <more>", "another"),
     )
-    monkeypatch.setattr("uws.documents.datetime", Clock)
+    monkeypatch.setattr("uws.http.documents.datetime", Clock)
     found = both_forms(web, show(web, job, monkeypatch), check)
     rate = ["1.0"] if phase in FINISHED else ["0.8"]
     assert found == {

@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from click.testing import Result as Ended
 from typing_extensions import override
 
-from soda_service.cli import main
+from soda_service.cli.main import main
 from tests.contract.stores import LEASE_S, NOON
 from tests.logging_state import restored_logging
 from tests.toyjob import new_toy

@@ -8,17 +8,24 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from soda_service.engine.footprint import sky_grid
-from soda_service.engine.header import TextHeader
-from soda_service.engine.image import Image, PixelBox
-from soda_service.engine.mosaic import Patch, fill_holes
-from soda_service.engine.overlap import relate
-from soda_service.jobs.cutting import Cutter
-from soda_service.jobs.placing import Placer
+from soda_service.cutouts.cutting import Cutter
+from soda_service.cutouts.geometry import Placer
+from soda_service.engine.fits.header import TextHeader
+from soda_service.engine.fits.image import Image, PixelBox
+from soda_service.engine.mosaicking.mosaic import Patch, fill_holes
+from soda_service.engine.mosaicking.overlap import relate
+from soda_service.engine.wcs.footprint import sky_grid
+from soda_service.pixels.reader import TileReader
 from soda_service.results.rows import Outcome
-from soda_service.tiles.reader import TileReader
 from tests.unit.analytic import PEAK, AnalyticSky
-from tests.unit.jobs.mosaics import Survey, box_sky, common_header, four_tiles, own_header, survey
+from tests.unit.cutouts.mosaics import (
+    Survey,
+    box_sky,
+    common_header,
+    four_tiles,
+    own_header,
+    survey,
+)
 from tests.unit.skyimages import REALSKY
 
 RA, DEC = 30.0, -60.0

@@ -13,13 +13,13 @@ from tests.contract.stores import NOON, StoreContract, plan_of
 from tests.e2e.service_process import wait_for
 from tests.toyjob import new_toy
 from tests.uws_web import UWS, Web, open_web
-from uws import quoting
+from uws.dali import format_instant, parse_instant
 from uws.jobtype import Plan
 from uws.models import FINISHED, ChunkReport, Load, Phase
-from uws.quoting import Backlog, foretell_end
-from uws.reading import format_instant, parse_instant
 from uws.store import JobStore
-from uws.sweep import sweep
+from uws.work import quoting
+from uws.work.quoting import Backlog, foretell_end
+from uws.work.sweep import sweep
 
 
 def load(job_id: str, left: int, worked: int = 0, started_s: float | None = None) -> Load:

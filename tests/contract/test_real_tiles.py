@@ -12,15 +12,15 @@ import pytest
 from numpy.typing import NDArray
 
 from soda_service.errors import TileUnreadable
-from soda_service.tiles.catalogue import ObjectCatalogue
-from soda_service.tiles.importing import import_objects, import_tiles
-from soda_service.tiles.index import TileIndex
-from soda_service.tiles.paths import locate, logical_dir
-from soda_service.tiles.publish import publish
-from soda_service.tiles.reader import TileReader
-from soda_service.tiles.release import Release
-from soda_service.tiles.releases import Releases, parse_release
-from soda_service.tiles.table import read_tiles
+from soda_service.ingest.importing import import_objects, import_tiles
+from soda_service.ingest.publish import publish
+from soda_service.pixels.paths import locate, logical_dir
+from soda_service.pixels.reader import TileReader
+from soda_service.sky.catalogue import ObjectCatalogue
+from soda_service.sky.index import TileIndex
+from soda_service.sky.release import Release
+from soda_service.sky.releases import Releases, parse_release
+from soda_service.sky.table import read_tiles
 
 ROOT = Path(__file__).resolve().parents[2]
 REALSKY = ROOT / ".." / "shared" / "realsky"

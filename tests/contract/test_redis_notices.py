@@ -17,15 +17,14 @@ from pathlib import Path
 import pytest
 import redis
 
-from soda_service.embedded.queue_server import find_server
 from soda_service.errors import ConfigError
+from soda_service.serve.queue_server import find_server
 from tests.toyjob import ToyJob, new_toy
 from tests.uws_runtime import RecordingExecutor
-from uws import redisnotices
+from uws.events import redis_events
+from uws.events.redis_events import RedisNotices
 from uws.files import LocalFiles
-from uws.jobid import new_job_id
-from uws.models import Phase
-from uws.redisnotices import RedisNotices
+from uws.models import Phase, new_job_id
 from uws.runtime import JobLimits, Runtime
 from uws.service import JobService
 from uws.store import JobStore, open_store
@@ -36,7 +35,7 @@ WAITERS = 300
 MOVER = """
 import sys, time
 from uws.models import Phase
-from uws.redisnotices import RedisNotices
+from uws.events.redis_events import RedisNotices
 from uws.store import open_store
 
 store = open_store(sys.argv[1], RedisNotices(sys.argv[2], "changes"))
@@ -196,7 +195,7 @@ def test_a_wait_without_redis_from_the_start(
 def test_a_connection_that_fell_silent_is_given_up(
     server: Server, notices: RedisNotices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redisnotices, "_SILENCE_S", 0.0)
+    monkeypatch.setattr(redis_events, "_SILENCE_S", 0.0)
     with notices.changes("job") as watch:
         until(notices._is_listening.is_set)
         server.send(signal.SIGSTOP)

@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from soda_service.config import CutoutsConfig, RemoteConfig
+from soda_service.config.model import CutoutsConfig, RemoteConfig
+from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.job_type import CutoutJob
 from soda_service.engine import compiled
-from soda_service.engine.image import PixelBox
+from soda_service.engine.fits.image import PixelBox
 from soda_service.errors import SourceUnavailable, TileUnreadable
-from soda_service.jobs.cutout import CutoutJob
-from soda_service.jobs.sky import Sky
-from soda_service.tiles import objectstore
-from soda_service.tiles.catalogue import ObjectCatalogue
-from soda_service.tiles.index import Tile
-from soda_service.tiles.indexfolder import IndexFolder
-from soda_service.tiles.paths import locate
-from soda_service.tiles.reader import TileFile, TileHandle, TileReader
-from soda_service.tiles.release import Plane
-from soda_service.tiles.releases import Releases
+from soda_service.pixels import objectstore
+from soda_service.pixels.paths import locate
+from soda_service.pixels.reader import TileFile, TileHandle, TileReader
+from soda_service.restart.indexfolder import IndexFolder
+from soda_service.sky.catalogue import ObjectCatalogue
+from soda_service.sky.index import Tile
+from soda_service.sky.release import Plane
+from soda_service.sky.releases import Releases
 from tests.objectserver import FileServer, S3Server, started_s3
 from tests.synthetic import DEC_DEG, RA_DEG, RELEASE, SIZE, STEP_DEG, pixels, tile_header
 from tests.toyjob import Recorder

@@ -17,13 +17,13 @@ from rq.serializers import JSONSerializer
 
 from tests.contract.rq_bench import Bench, Server, started_server, texts, wait_until
 from tests.toyjob import queue_toy, toy_runtime
-from uws.ending import abort_job, destroy_job
 from uws.errors import TransientError
-from uws.execution import RQExecutor
-from uws.holder import is_dead
+from uws.lease_owner import is_dead
 from uws.models import Phase, Progress
-from uws.rqworker import run_worker
 from uws.runtime import Runtime
+from uws.work.execution import RQExecutor
+from uws.work.rqworker import run_worker
+from uws.work.termination import abort_job, destroy_job
 
 pytestmark = pytest.mark.xdist_group("rq")
 
@@ -109,7 +109,7 @@ def test_an_id_without_its_task_does_not_keep_it_from_being_sent(bench: Bench) -
 def test_tasks_are_json(bench: Bench) -> None:
     bench.executor.send_chunks("job", [7])
     task: dict[Any, Any] = bench.redis.hgetall("rq:job:job-chunk-0007")  # Any: as above
-    call: list[object] = ["uws.execution.task_chunk", None, ["job", 7], {}]
+    call: list[object] = ["uws.work.execution.task_chunk", None, ["job", 7], {}]
     assert json.loads(zlib.decompress(task[b"data"])) == call
     assert task[b"result_ttl"] == b"0"
     assert task[b"timeout"] == b"-1", "the sweep ends what is overdue, not an exception of RQ's"
@@ -166,7 +166,7 @@ def test_worker_stops_after_its_task(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "function", ["os.mkdir", "uws.execution.set_runtime"], ids=["anything", "another of ours"]
+    "function", ["os.mkdir", "uws.work.execution.set_runtime"], ids=["anything", "another of ours"]
 )
 def test_worker_does_no_foreign_task(bench: Bench, tmp_path: Path, function: str) -> None:
     made = tmp_path / "made"
@@ -186,7 +186,9 @@ def test_worker_calls_nothing_back(
     made = tmp_path / "made"
     queue_toy(bench.runtime, WORD="sky")
     queue = Queue("jobs", connection=bench.redis, serializer=JSONSerializer)
-    queue.enqueue_call("uws.execution.task_plan", args=["job"], job_id="job-plan", result_ttl=0)
+    queue.enqueue_call(
+        "uws.work.execution.task_plan", args=["job"], job_id="job-plan", result_ttl=0
+    )
     for event in ("success", "failure", "stopped"):
         name = "tests.contract.test_rq.called_back"
         bench.redis.hset("rq:job:job-plan", f"{event}_callback_name", name)

@@ -17,11 +17,11 @@ from rq.job import Job
 
 from tests.contract.rq_bench import LIMITS, Bench, Server, started_server, wait_until
 from uws.errors import TransientError
-from uws.execution import RQExecutor
-from uws.holder import is_dead
+from uws.lease_owner import is_dead
 from uws.models import Phase, Progress
-from uws.rqworker import _ForkingWorker
-from uws.sweep import run_sweeper, sweep
+from uws.work.execution import RQExecutor
+from uws.work.rqworker import _ForkingWorker
+from uws.work.sweep import run_sweeper, sweep
 
 pytestmark = pytest.mark.xdist_group("rq")
 

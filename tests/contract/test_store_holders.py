@@ -8,8 +8,8 @@ from typing_extensions import override
 
 from tests.contract.stores import LEASE_S, StoreContract, claim, planned
 from tests.toyjob import new_toy
-from uws.holder import this_holder
 from uws.jobtype import Plan
+from uws.lease_owner import this_holder
 from uws.models import AT_WORK, ChunkReport, ErrorKind, ErrorSummary, Phase
 from uws.store import JobStore
 

@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from typing_extensions import override
 
-import uws.sweep
+import uws.work.sweep
 from tests.contract.phase_trail import PhaseTrail
 from tests.contract.store_machine import StoreMachine
 from tests.contract.store_pair import Clock
 from tests.contract.stores import StoreContract
 from uws.files import LocalFiles
-from uws.holder import is_alive, is_dead
+from uws.lease_owner import is_alive, is_dead
 from uws.store import JobStore, jobstore
 
 FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
@@ -64,7 +64,7 @@ class StoreMachineContract(StoreContract):
             monkeypatch.setattr(module, "is_alive", clock.is_alive)
         monkeypatch.setattr(jobstore, "_PAGE", 2)
         # Quotes follow from how fast jobs are; their own tests have clocks that run.
-        monkeypatch.setattr(uws.sweep, "quote_jobs", lambda _runtime, _now: None)
+        monkeypatch.setattr(uws.work.sweep, "quote_jobs", lambda _runtime, _now: None)
         return clock
 
     def test_the_store_does_what_the_model_does(

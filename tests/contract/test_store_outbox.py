@@ -9,7 +9,7 @@ from typing_extensions import override
 from tests.contract.stores import NOON, StoreContract, run_together
 from tests.toyjob import new_toy
 from uws.models import Parameter, Phase
-from uws.outbox import Message, Occasion, Terms
+from uws.notify.outbox import Message, Occasion, Terms
 from uws.store import JobStore
 
 ENDED = Terms("mail-ended", "EMAIL", Occasion.ENDED, retry_for_s=86400)

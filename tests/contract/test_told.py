@@ -46,7 +46,7 @@ def test_who_wants_to_be_told_is_told_once(tmp_path: Path) -> None:
             "--port",
             "0",
         ]
-        with started(["-m", "soda_service.cli", "serve", *options], tmp_path / "log") as service:
+        with started(["-m", "soda_service", "serve", *options], tmp_path / "log") as service:
             url = f"http://{service.address}"
             refused = submit(url, RA="1", DEC="1", EMAIL="me@elsewhere.example")
             assert refused.status_code == 400

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from soda_service.config import CutoutsConfig
-from soda_service.engine.image import PixelBox
+from soda_service.config.model import CutoutsConfig
+from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.job_type import CutoutJob
+from soda_service.engine.fits.image import PixelBox
 from soda_service.errors import SourceUnavailable, TileUnreadable
-from soda_service.jobs.cutout import CutoutJob
-from soda_service.jobs.sky import Sky
-from soda_service.tiles import source
-from soda_service.tiles.catalogue import ObjectCatalogue
-from soda_service.tiles.reader import TileFile, TileReader
-from soda_service.tiles.release import Plane
-from soda_service.tiles.releases import Releases
-from soda_service.tiles.source import LocalSource
+from soda_service.pixels import source
+from soda_service.pixels.reader import TileFile, TileReader
+from soda_service.pixels.source import LocalSource
+from soda_service.sky.catalogue import ObjectCatalogue
+from soda_service.sky.release import Plane
+from soda_service.sky.releases import Releases
 from tests.synthetic import DEC_DEG, RA_DEG, STEP_DEG
 from tests.toyjob import Recorder
 from tests.working import work_off, work_once

@@ -11,7 +11,7 @@ from tests.uws_runtime import bring_to
 from tests.uws_web import Web, assert_text_error, open_web
 from uws.files import LocalFiles
 from uws.models import Phase
-from uws.sweep import sweep
+from uws.work.sweep import sweep
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_a_page_offers_what_the_phase_allows(web: Web, phase: Phase, actions: li
 def test_the_list_page_is_cut_unless_a_number_is_asked_for(
     web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("uws.documents._PAGE_ROWS", 2)
+    monkeypatch.setattr("uws.http.documents._PAGE_ROWS", 2)
     for _ in range(3):
         web.create()
     cut = web.client.get("/async", headers=BROWSER).text

@@ -97,7 +97,7 @@ class _Life:
 
     def start(self) -> None:
         options = ["--data", str(self._data), "--port", "0", "--workers", "2"]
-        command = ["-m", "soda_service.cli", "serve", *options]
+        command = ["-m", "soda_service", "serve", *options]
         self.service = self._stack.enter_context(
             started(command, self._data / "log", environ=self._environ)
         )

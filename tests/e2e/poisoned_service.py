@@ -9,8 +9,8 @@ import os
 import signal
 import sys
 
-from soda_service import cli
-from soda_service.jobs.cutting import Cutter
+from soda_service.cli.main import main
+from soda_service.cutouts.cutting import Cutter
 from soda_service.results.rows import Outcome, PlannedRow
 
 POISON_RA_DEG = float(sys.argv.pop(1))
@@ -26,4 +26,4 @@ def cut_or_die(self: Cutter, row: PlannedRow) -> Outcome:
 
 if __name__ == "__main__":
     Cutter.cut = cut_or_die  # type: ignore[method-assign] # what this script is for
-    cli.main()
+    main.main()

@@ -7,8 +7,8 @@ neither ends nor lets another thread of the process run; the arguments are those
 import re
 import sys
 
-from soda_service import cli
-from soda_service.jobs.cutting import Cutter
+from soda_service.cli.main import main
+from soda_service.cutouts.cutting import Cutter
 from soda_service.results.rows import Outcome, PlannedRow
 
 STUCK_RA_DEG = float(sys.argv.pop(1))
@@ -24,4 +24,4 @@ def cut_or_hang(self: Cutter, row: PlannedRow) -> Outcome:
 
 if __name__ == "__main__":
     Cutter.cut = cut_or_hang  # type: ignore[method-assign] # what this script is for
-    cli.main()
+    main.main()

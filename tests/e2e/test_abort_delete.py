@@ -255,7 +255,7 @@ def test_abort_stops_the_work_while_the_queue_is_frozen(running: Running) -> Non
 def fleeting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Give a service with short leases: two of them after a deletion it is looked at once more."""
     data = tmp_path_factory.mktemp("delete")
-    command = ["-m", "soda_service.cli"]
+    command = ["-m", "soda_service"]
     yield from run(command, data, SODA_JOBS__LEASE_S=str(LEASE_S))
 
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from soda_service.config import CutoutsConfig
-from soda_service.jobs.cutout import CutoutJob
-from soda_service.jobs.sky import Sky
-from soda_service.tiles.catalogue import ObjectCatalogue
-from soda_service.tiles.reader import TileReader
-from soda_service.tiles.releases import Releases
+from soda_service.config.model import CutoutsConfig
+from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.job_type import CutoutJob
+from soda_service.pixels.reader import TileReader
+from soda_service.sky.catalogue import ObjectCatalogue
+from soda_service.sky.releases import Releases
 from tests.e2e.service_process import started, wait_for
 from tests.synthetic import DEC_DEG, RA_DEG
 from tests.toyjob import Recorder
@@ -235,7 +235,7 @@ def test_the_service_on_a_full_disk(
     monkeypatch.setenv("SODA_SWEEP__EVERY_S", "0.2")
     monkeypatch.setenv("SODA_JOBS__RETRY_PAUSE_S", "0.5")
     monkeypatch.setenv("SODA_RELEASES__FOLDERS", str(survey / "releases"))
-    command = ["-m", "soda_service.cli", "serve", "--data", str(disk.root), "--port", "0"]
+    command = ["-m", "soda_service", "serve", "--data", str(disk.root), "--port", "0"]
     with started([*command, "--workers", "1"], tmp_path / "log") as service:
         base = f"http://{service.address}"
         before = post(base, TABLE)

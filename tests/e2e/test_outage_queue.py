@@ -33,7 +33,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     data = tmp_path_factory.mktemp("data")
     make_survey(data)
     environ = os.environ | {"SODA_SWEEP__EVERY_S": "0.5"}
-    command = ["-m", "soda_service.cli", "serve", "--data", str(data), "--port", "0"]
+    command = ["-m", "soda_service", "serve", "--data", str(data), "--port", "0"]
     with started([*command, "--workers", "1"], data / "log", environ=environ) as service:
         yield service
         assert service.stop() == 0

@@ -95,7 +95,7 @@ def run_through_outage(
     """Run a job through an outage of the store; compare it with one that had none."""
     make_survey(data)
     environ = os.environ | SETTINGS | {"SODA_STORE__URL": url}
-    command = ["-m", "soda_service.cli", "serve", "--data", str(data), "--port", "0"]
+    command = ["-m", "soda_service", "serve", "--data", str(data), "--port", "0"]
     with started([*command, "--workers", "2"], data / "log", environ=environ) as service:
         base = f"http://{service.address}"
         client = Client(lambda: base)

@@ -13,7 +13,7 @@ from lxml import etree
 from tests.cutout_client import UWS, XLINK_HREF, document_of, run, submit, wait
 from tests.e2e.service_process import started, wait_for
 from tests.synthetic import DEC_DEG, RA_DEG, make_survey
-from uws.reading import format_instant, parse_instant
+from uws.dali import format_instant, parse_instant
 
 pytestmark = [
     pytest.mark.xdist_group("overdue"),
@@ -48,7 +48,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     make_survey(data)
     settings = data / "soda.toml"
     settings.write_text(SETTINGS)
-    command = ["-m", "soda_service.cli", "serve", "--data", str(data), "--port", "0"]
+    command = ["-m", "soda_service", "serve", "--data", str(data), "--port", "0"]
     with started([*command, "--workers", "2", "--config", str(settings)], data / "log") as service:
         yield Place(f"http://{service.address}", data / "jobs")
         assert service.stop() == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from soda_service.tiles.catalogue import ObjectCatalogue
+from soda_service.sky.catalogue import ObjectCatalogue
 from tests.contract.phase_trail import PhaseTrail
 from tests.contract.store_rows import rows_of
 from tests.cutout_client import UWS, document_of, run, submit
@@ -62,7 +62,7 @@ def base(store: JobStore, postgres_server: PostgresServer, data: Path) -> Iterat
         "SODA_SWEEP__EVERY_S": "1",
     }
     log = data / "log"
-    command = ["-m", "soda_service.cli", "serve", "--data", str(data), "--port", "0"]
+    command = ["-m", "soda_service", "serve", "--data", str(data), "--port", "0"]
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setenv(name, value)

@@ -24,9 +24,9 @@ SETS = (
 def test_real_images_are_published_and_cut(shared: Path, tmp_path: Path) -> None:
     for name, *_ in SETS:
         publish = ["publish", str(shared / "realsky" / name), "--name", name]
-        command = [sys.executable, "-m", "soda_service.cli", *publish, "--data", str(tmp_path)]
+        command = [sys.executable, "-m", "soda_service", *publish, "--data", str(tmp_path)]
         subprocess.run(command, check=True)
-    serve = ["-m", "soda_service.cli", "serve", "--data", str(tmp_path), "--port", "0"]
+    serve = ["-m", "soda_service", "serve", "--data", str(tmp_path), "--port", "0"]
     with started([*serve, "--workers", "1"], tmp_path / "log") as service:
         for name, ra, dec, triplet in SETS:
             job = run(

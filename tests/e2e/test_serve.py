@@ -168,7 +168,7 @@ def test_neither_a_blocked_request_nor_a_stubborn_worker_holds_the_end(tmp_path:
 
 def test_the_service_itself(tmp_path: Path) -> None:
     data = str(tmp_path / "data")
-    command = ["-m", "soda_service.cli", "serve", "--data", data, "--port", "0", "--workers", "1"]
+    command = ["-m", "soda_service", "serve", "--data", data, "--port", "0", "--workers", "1"]
     with started(command, tmp_path / "log") as service:
         assert service.get("/availability")[0] == 200
         assert service.get("/async")[0] == 200

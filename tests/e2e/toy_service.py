@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
-from soda_service.config import Config, load_config
-from soda_service.embedded.supervisor import Parts, serve
+from soda_service.config.load import load_config
+from soda_service.config.model import Config
 from soda_service.errors import CutoutError
 from soda_service.logs import set_up_logging
+from soda_service.serve.supervisor import Parts, serve
 
 
 def make_app(config: Config) -> Callable[..., Iterable[bytes]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.unit.engine.test_decoding import HEIGHT, Packed, packed, sky
+from tests.unit.engine.fits.test_decoding import HEIGHT, Packed, packed, sky
 
 FOLDER = Path(__file__).parent / "corpus"
 _KINDS = {8: 0, 16: 1, 32: 2, -32: 3, -64: 4}

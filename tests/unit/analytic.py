@@ -4,7 +4,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from soda_service.engine.footprint import pixel_to_sky, sky_grid
+from soda_service.engine.wcs.footprint import pixel_to_sky, sky_grid
 
 SIGMA_ARCSEC = 0.38
 """Of the stars; 1.45 pixels of 0.263 arcsec, as in a DES coadd of good seeing."""

@@ -8,8 +8,8 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from soda_service.tiles.reader import TileFile, TileHandle, TileReader
-from soda_service.tiles.release import Plane
+from soda_service.pixels.reader import TileFile, TileHandle, TileReader
+from soda_service.sky.release import Plane
 
 DES_PLANES = (Plane("SCI", "SCI"), Plane("MSK", "MSK"), Plane("WGT", "WGT"))
 

@@ -11,12 +11,12 @@ import pytest
 from astropy.io.fits import Header
 from PIL import Image
 
-from soda_service.config import Config
-from soda_service.engine.grid import sky_grid
-from soda_service.engine.header import TextHeader
-from soda_service.engine.image import PixelBox
-from soda_service.engine.orientation import orientation
-from soda_service.engine.placement import placement
+from soda_service.config.model import Config
+from soda_service.engine.fits.header import TextHeader
+from soda_service.engine.fits.image import PixelBox
+from soda_service.engine.wcs.grid import sky_grid
+from soda_service.engine.wcs.orientation import orientation
+from soda_service.engine.wcs.placement import placement
 from soda_service.formats.avm import PNG_WCS, PNG_XMP, wcs_text, xmp_packet
 from soda_service.formats.raster import to_png
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from soda_service.config import LogConfig
+from soda_service.config.model import LogConfig
 from soda_service.logs import set_up_logging
 from tests.logging_state import restored_logging
 
@@ -18,14 +18,14 @@ def _restore_logging() -> Iterator[None]:
 
 def test_text_lines(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging(LogConfig())
-    log = logging.getLogger("uws.steps")
+    log = logging.getLogger("uws.work.steps")
     log.debug("not shown")
     log.info("chunk %s", "done", extra={"job_id": "abc", "chunk": 0, "other": 1})
     out, err = capsys.readouterr()
     assert out == ""
     time, level, source, rest = err.split(maxsplit=3)
     assert (level, rest) == ("INFO", "chunk done job_id=abc chunk=0\n")
-    assert source.startswith("uws.steps[")
+    assert source.startswith("uws.work.steps[")
     assert time.endswith("Z")
 
 

@@ -1,8 +1,8 @@
 """The database below the job store: engine, transactions, migrations.
 
-SQLite runs in WAL mode with immediate write transactions, so that two writers wait for each
-other and never fail half way; PostgreSQL through psycopg 3. A database that is away, locked or
-without tables is a `TransientError`. Imports errors, SQLAlchemy and Alembic only.
+SQLite runs in WAL mode with immediate write transactions, so that two writers wait for each other
+and never fail half way; PostgreSQL through psycopg 3. A database that is away, locked or without
+tables is a `TransientError`.
 """
 
 import logging

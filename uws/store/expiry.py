@@ -1,7 +1,7 @@
 """What becomes of a job whose destruction time is reached, within an open transaction.
 
 Each change asks once more whether the time is reached: a client may have put it off since the
-sweep read its list. Imports models, the store's schema and its rows of jobs only.
+sweep read its list.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""Finding jobs for people: by a part of their name, in any order, page by page.
-
-Imports finding, models and the store's own modules.
-"""
+"""Finding jobs for people: by a part of their name, in any order, page by page."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime

@@ -1,7 +1,4 @@
-"""What is done to the rows of one job, and to lists of jobs, within an open transaction.
-
-Imports models, errors, the store's schema and SQLAlchemy only.
-"""
+"""What is done to the rows of one job, and to lists of jobs, within an open transaction."""
 
 import json
 from collections.abc import Collection, Sequence

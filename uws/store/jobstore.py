@@ -1,9 +1,8 @@
 """`JobStore`: what the server asks of its database, one method a transaction.
 
-Every method raises `TransientError` when the database cannot be reached. Times are of this
-host's clock: hosts that share a database must agree on it to within a fraction of a lease.
-Those who wait for a job are told by `uws.notices` when its phase has changed.
-Imports models, errors, notices and the store's own modules.
+Every method raises `TransientError` when the database cannot be reached. Times are of this host's
+clock: hosts that share a database must agree on it to within a fraction of a lease. Those who
+wait for a job are told by `uws.events.phase_events` when its phase has changed.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -13,16 +12,16 @@ from itertools import islice
 
 import sqlalchemy as sa
 
+from uws.events.phase_events import InProcessNotices, Notices, Watch
 from uws.jobtype import Outcome
 from uws.models import ABORTABLE, ErrorSummary, Job, Parameter, Phase, Result
-from uws.notices import InProcessNotices, Notices, Watch
 from uws.store import jobrows
 from uws.store.database import Database, open_engine
 from uws.store.findstore import FindStore
 from uws.store.outbox import OutboxStore
-from uws.store.rehearsal import rehearse
 from uws.store.sharestore import ShareStore
 from uws.store.sweepstore import SweepStore
+from uws.store.warmup import rehearse
 from uws.store.workstore import WorkStore
 
 __all__ = ["JobStore", "open_store"]

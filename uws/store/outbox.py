@@ -2,7 +2,6 @@
 
 A message is stored when its occasion is seen, claimed by whoever delivers it, and settled. The
 claim is a lease: until `due_time` nobody else takes it, so any number of hosts may deliver.
-Imports models, outbox, errors and the store's own modules only.
 """
 
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from uws.models import Phase
-from uws.outbox import PHASES, Message, Occasion, Terms
+from uws.notify.outbox import PHASES, Message, Occasion, Terms
 from uws.store.database import Database
 from uws.store.schema import METADATA, UtcTime, jobs, parameters, results
 

@@ -1,7 +1,7 @@
 """The tables of the job store, and how their rows become values.
 
 Times are `timestamptz` on PostgreSQL and UTC text of fixed width on SQLite: both sort, keep
-microseconds, and come back aware. Imports models, errors and SQLAlchemy only.
+microseconds, and come back aware.
 """
 
 import json

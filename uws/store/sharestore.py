@@ -1,4 +1,4 @@
-"""The links by which others see a job. Imports the store's own modules only."""
+"""The links by which others see a job."""
 
 from datetime import datetime
 

@@ -1,14 +1,11 @@
-"""The part of the job store that sweeps ask: what was lost, what is past its time.
-
-Imports models, notices and the store's own modules only.
-"""
+"""The part of the job store that sweeps ask: what was lost, what is past its time."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from uws.events.phase_events import Notices
 from uws.models import Load, Phase
-from uws.notices import Notices
-from uws.store import expiry, jobrows, lost
+from uws.store import expiry, jobrows, recovery
 from uws.store.database import Database
 
 __all__ = ["SweepStore"]
@@ -64,7 +61,7 @@ class SweepStore:
     def overdue(self, now: datetime) -> Sequence[str]:
         """Ids of the jobs that execute, or are planned, longer than their execution duration."""
         with self._database.reading() as connection:
-            return lost.overdue_jobs(connection, now)
+            return recovery.overdue_jobs(connection, now)
 
     def loads(self) -> Sequence[Load]:
         """Tell what is to be done for each job that is planned and at work."""
@@ -77,44 +74,46 @@ class SweepStore:
         Those sent, or released, less than `older_than_s` ago are left to the queue.
         """
         with self._database.reading() as connection:
-            return lost.lost_steps(connection, "plan", now=now, older_than_s=older_than_s)
+            return recovery.lost_steps(connection, "plan", now=now, older_than_s=older_than_s)
 
     def unfinished(self, now: datetime, older_than_s: float = 0) -> Sequence[str]:
         """Ids of the jobs whose chunks are all reported, where nobody finishes them."""
         with self._database.reading() as connection:
-            return lost.lost_steps(connection, "finish", now=now, older_than_s=older_than_s)
+            return recovery.lost_steps(connection, "finish", now=now, older_than_s=older_than_s)
 
     def lost_chunks(self, now: datetime, lease_s: float) -> Sequence[tuple[str, int]]:
         """Job and number of chunks RUNNING without a living holder, or SENT for `lease_s`."""
         with self._database.reading() as connection:
-            return lost.lost_chunks(connection, now, older_than_s=lease_s)
+            return recovery.lost_chunks(connection, now, older_than_s=lease_s)
 
     def starved(self, window: int) -> Sequence[str]:
         """Ids of the jobs with waiting chunks and fewer than `window` SENT or RUNNING."""
         with self._database.reading() as connection:
-            return lost.starved_jobs(connection, window)
+            return recovery.starved_jobs(connection, window)
 
     def resend_step(self, job_id: str, step: str, *, now: datetime, older_than_s: float) -> bool:
         """Mark a lost step as sent now; True for one caller only, who then sends it."""
         with self._database.working() as connection:
-            return lost.resend_step(connection, job_id, step, now=now, older_than_s=older_than_s)
+            return recovery.resend_step(
+                connection, job_id, step, now=now, older_than_s=older_than_s
+            )
 
     def resend_chunk(self, job_id: str, number: int, *, now: datetime, lease_s: float) -> bool:
         """Mark a lost chunk as SENT now; True for one caller only, who then sends it."""
         with self._database.working() as connection:
-            return lost.resend_chunk(connection, job_id, number, now=now, older_than_s=lease_s)
+            return recovery.resend_chunk(connection, job_id, number, now=now, older_than_s=lease_s)
 
     def unknown(self, job_ids: Sequence[str]) -> Sequence[str]:
         """Those of some ids of which there is no job."""
         with self._database.reading() as connection:
-            return lost.unknown_jobs(connection, job_ids)
+            return recovery.unknown_jobs(connection, job_ids)
 
     def remains(self, before: datetime) -> Sequence[str]:
         """Ids of the jobs deleted before an instant, whose files are to be removed once more."""
         with self._database.reading() as connection:
-            return lost.old_remains(connection, before)
+            return recovery.old_remains(connection, before)
 
     def forget(self, job_id: str) -> None:
         """Say that no file is left of a deleted job."""
         with self._database.working() as connection:
-            lost.forget_remains(connection, job_id)
+            recovery.forget_remains(connection, job_id)

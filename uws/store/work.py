@@ -1,10 +1,9 @@
 """What is done to a job's steps and chunks, within an open transaction.
 
-A step or chunk has one holder until its lease ends, and every change is conditional: a task
-that comes late or twice changes nothing. Who ended while he held something is taken to have died
-of it: of the living that is known only on the same host, so a step or chunk that is taken from a
+A step or chunk has one holder until its lease ends, and every change is conditional: a task that
+comes late or twice changes nothing. Who ended while he held something is taken to have died of
+it: of the living that is known only on the same host, so a step or chunk that is taken from a
 holder on another one counts against it, lest it kill worker after worker without an end.
-Imports models, holder, jobtype, the store's schema and its rows of jobs only.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,8 +13,8 @@ from itertools import islice
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from uws.holder import is_alive, is_dead
 from uws.jobtype import ChunkPlan, Plan
+from uws.lease_owner import is_alive, is_dead
 from uws.models import Chunk, ChunkReport, ChunkState, ErrorSummary, Phase
 from uws.store.jobrows import AT_WORK, lock_job, move_job
 from uws.store.schema import (

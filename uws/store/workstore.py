@@ -1,14 +1,11 @@
-"""The part of the job store that workers ask: steps and chunks, leases, plans and reports.
-
-Imports models, jobtype, notices and the store's own modules only.
-"""
+"""The part of the job store that workers ask: steps and chunks, leases, plans and reports."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from uws.events.phase_events import Notices
 from uws.jobtype import Plan
 from uws.models import Chunk, ChunkReport, ChunkState, ErrorSummary
-from uws.notices import Notices
 from uws.store import jobrows, work
 from uws.store.database import Database
 

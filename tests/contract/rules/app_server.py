@@ -12,8 +12,8 @@ import click
 
 from soda_service.app import create_app
 from soda_service.assembly import build_runtime
-from soda_service.config import load_config
-from soda_service.embedded.web import address_of, listen, run_web
+from soda_service.config.load import load_config
+from soda_service.serve.web import address_of, listen, run_web
 
 
 def main() -> None:

@@ -14,17 +14,18 @@ import click
 from flask import Flask, Request, request
 from typing_extensions import override
 
-from soda_service.config import Config, load_config
-from soda_service.embedded.web import address_of, listen, run_web
+from soda_service.config.load import load_config
+from soda_service.config.model import Config
+from soda_service.serve.web import address_of, listen, run_web
 from tests.toyjob import ToyJob
-from uws.blueprint import create_blueprint
 from uws.errors import AuthenticationError
-from uws.execution import InlineExecutor
 from uws.files import LocalFiles
+from uws.http.blueprint import create_blueprint
 from uws.runtime import Executor, JobLimits, Runtime
 from uws.service import JobService
 from uws.store import open_store
-from uws.sweep import run_sweeper
+from uws.work.execution import InlineExecutor
+from uws.work.sweep import run_sweeper
 
 __all__ = ["LIMITS", "open_parts"]
 

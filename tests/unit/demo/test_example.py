@@ -2,11 +2,11 @@
 
 from io import BytesIO
 
+from soda_service.cutouts.naming import sexagecimal, wanted_files
 from soda_service.demo.run import EXAMPLE_OPTIONS, EXAMPLE_TABLE
 from soda_service.demo.survey import RELEASE
-from soda_service.naming import sexagecimal, wanted_files
-from soda_service.parameters.positions import PositionsTable, open_positions
-from soda_service.parameters.values import PositionRow
+from soda_service.request.positions import PositionsTable, open_positions
+from soda_service.request.values import PositionRow
 
 JOB_LEVEL_ONLY = {"RELEASE", "DB", "JOBNAME"}
 

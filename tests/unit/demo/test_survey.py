@@ -10,9 +10,9 @@ from astropy.wcs import WCS
 from soda_service.demo import survey
 from soda_service.demo.planes import BrightStar
 from soda_service.demo.survey import RELEASE, TILES, is_made, make_survey
-from soda_service.tiles.catalogue import ObjectCatalogue
-from soda_service.tiles.paths import locate, logical_dir
-from soda_service.tiles.releases import Releases
+from soda_service.pixels.paths import locate, logical_dir
+from soda_service.sky.catalogue import ObjectCatalogue
+from soda_service.sky.releases import Releases
 
 REAL_TILES = Path(__file__).resolve().parents[4] / "shared/realsky/des_tables/des_tiles.csv"
 MAIN, SMALL = TILES

@@ -13,11 +13,11 @@ from astropy.wcs import WCS
 from PIL import Image
 from pyavm import AVM
 
-from soda_service.engine.grid import Grid, sky_grid
-from soda_service.engine.header import TextHeader
-from soda_service.engine.image import PixelBox
-from soda_service.engine.orientation import orientation
-from soda_service.engine.placement import Placement, placement
+from soda_service.engine.fits.header import TextHeader
+from soda_service.engine.fits.image import PixelBox
+from soda_service.engine.wcs.grid import Grid, sky_grid
+from soda_service.engine.wcs.orientation import orientation
+from soda_service.engine.wcs.placement import Placement, placement
 from soda_service.formats.avm import PNG_WCS, PNG_XMP, wcs_text, xmp_packet
 from soda_service.formats.raster import to_jpeg, to_png
 from tests.unit.engine.projections import every_header

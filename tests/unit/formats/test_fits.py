@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from soda_service.engine.header import TextHeader
-from soda_service.engine.headers import HeaderTemplate
-from soda_service.engine.image import PixelBox
+from soda_service.engine.fits.header import TextHeader
+from soda_service.engine.fits.headers import HeaderTemplate
+from soda_service.engine.fits.image import PixelBox
 from soda_service.formats.fits import FitsBuffer
 from tests.unit.skyimages import noise, tan_header
 
@@ -194,9 +194,9 @@ def test_fitsverify_finds_nothing(tmp_path: Path) -> None:
 def test_writing_needs_no_astropy() -> None:
     program = """
 import sys
-from soda_service.engine.header import TextHeader, card_lines
-from soda_service.engine.headers import HeaderTemplate
-from soda_service.engine.image import PixelBox
+from soda_service.engine.fits.header import TextHeader, card_lines
+from soda_service.engine.fits.headers import HeaderTemplate
+from soda_service.engine.fits.image import PixelBox
 from soda_service.formats.fits import FitsBuffer
 cards = [("BITPIX", -32), ("NAXIS", 2), ("NAXIS1", 4), ("NAXIS2", 4), ("CRPIX1", 2.5)]
 parent = "".join(card_lines(*card) for card in cards) + "END".ljust(80)

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from soda_service.config import Config, MailConfig, ServiceConfig, WebConfig
+from soda_service.config.model import Config, MailConfig, ServiceConfig, WebConfig
 from soda_service.notify.mail import ended_mail, warning_mail
 from tests.listeners import Box, mail_server
 from tests.uws_runtime import RecordingExecutor, open_runtime
-from uws.messages import MessageReport, deliver
 from uws.models import ErrorSummary, Job, Parameter, Phase
-from uws.outbox import Message
+from uws.notify.delivery import MessageReport, deliver
+from uws.notify.outbox import Message
 from uws.runtime import Runtime
 from uws.service import JobService
 

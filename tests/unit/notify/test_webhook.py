@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from soda_service.config import WebhooksConfig
+from soda_service.config.model import WebhooksConfig
 from soda_service.notify.inside import is_inside, resolve
 from soda_service.notify.webhook import WebhookCarrier
 from tests.listeners import Receiver, receiving
 from tests.uws_runtime import RecordingExecutor, open_runtime
-from uws.messages import MessageReport, deliver
 from uws.models import ErrorSummary, Job, Parameter, Phase
-from uws.outbox import Undeliverable
+from uws.notify.delivery import MessageReport, deliver
+from uws.notify.outbox import Undeliverable
 from uws.runtime import Runtime
 from uws.service import JobService
 

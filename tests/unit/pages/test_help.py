@@ -7,13 +7,13 @@ from pathlib import Path
 from flask import Flask
 from flask.testing import FlaskClient
 
-from soda_service.config import ServiceConfig
+from soda_service.config.model import ServiceConfig
 from soda_service.pages.help import create_help
 from soda_service.pages.layout import create_layout
-from soda_service.parameters.spec import Scope
-from soda_service.parameters.table import PARAMETERS
-from soda_service.tiles.releases import Releases, write_release
-from soda_service.tiles.table import TileRow, table_path, write_tiles
+from soda_service.request.spec import Scope
+from soda_service.request.table import PARAMETERS
+from soda_service.sky.releases import Releases, write_release
+from soda_service.sky.table import TileRow, table_path, write_tiles
 from soda_service.web.served import ServedReleases
 from tests.synthetic import RELEASE
 

@@ -8,14 +8,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from soda_service.config import ServiceConfig
+from soda_service.config.model import ServiceConfig
 from soda_service.pages.keep import create_keep
 from soda_service.pages.layout import create_layout
 from tests.uws_runtime import RecordingExecutor, open_runtime
 from uws.errors import UWSError
-from uws.keeping import KeepRules, make_keep
+from uws.http.responses import uws_error
 from uws.models import Job
-from uws.responses import uws_error
+from uws.notify.extension import KeepRules, make_keep
 from uws.runtime import Runtime
 from uws.service import JobService
 

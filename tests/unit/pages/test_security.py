@@ -6,11 +6,11 @@ import pytest
 from flask import Flask, render_template_string
 from flask.testing import FlaskClient
 
-from soda_service.config import ServiceConfig
+from soda_service.config.model import ServiceConfig
 from soda_service.pages.layout import create_layout
 from soda_service.pages.security import COOKIE, csrf_protected, csrf_token
-from uws import responses
 from uws.errors import UWSError
+from uws.http import responses
 
 BASE = "https://example.org/cutouts"
 

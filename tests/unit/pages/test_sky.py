@@ -8,15 +8,15 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from soda_service.config import ServiceConfig
+from soda_service.config.model import ServiceConfig
+from soda_service.cutouts.job_type import uws_error
 from soda_service.errors import CutoutError
-from soda_service.jobs.cutout import uws_error
 from soda_service.pages.layout import create_layout
 from soda_service.pages.sky import create_sky
-from soda_service.tiles.releases import Releases
+from soda_service.sky.releases import Releases
 from soda_service.web.served import ServedReleases
 from tests.unit.web.sia2app import write_releases
-from uws import responses
+from uws.http import responses
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from astropy.io.votable import parse_single_table
 
-from soda_service.parameters.options import default_options
+from soda_service.request.options import default_options
 from soda_service.results.columns import SUMMARY_KEYS
 from soda_service.results.manifest import CsvManifest, VotManifest
 from soda_service.results.rows import FileEntry, Outcome, PlannedRow, Row, Status
 from soda_service.results.summary import JobFacts, SummaryWriter, Tally
-from soda_service.tiles.release import Band, Release
+from soda_service.sky.release import Band, Release
 
 RELEASE = Release(
     "WISE", "Many letters", (Band("W1"), Band("W2"), Band("W3")), "", "{tilename}.fits"

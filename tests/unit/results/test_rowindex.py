@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from soda_service.parameters.options import default_options
+from soda_service.request.options import default_options
 from soda_service.results.rowindex import RowIndex, RowIndexWriter
 from soda_service.results.rowpages import page_of_journal, page_of_rows
 from soda_service.results.rows import FileEntry, Outcome, PlannedRow, Row, Status

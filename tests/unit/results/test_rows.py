@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from soda_service.parameters.values import CutoutOptions
+from soda_service.request.values import CutoutOptions
 from soda_service.results.rows import FileEntry, Outcome, PlannedRow, Row, Status
 
 OPTIONS = CutoutOptions(

@@ -14,7 +14,7 @@ from uws.errors import TransientError
 from uws.jobtype import JobContext
 from uws.models import Chunk, ChunkReport, Phase, Progress
 from uws.runtime import Runtime
-from uws.steps import plan_job
+from uws.work.steps import plan_job
 
 REFERENCE = "internal error, reference ([0-9a-f]{12})"
 

@@ -13,7 +13,7 @@ from uws.errors import FatalError, TransientError
 from uws.jobtype import JobContext, Plan
 from uws.models import Chunk, ChunkReport, ErrorKind, ErrorSummary, Phase, Progress
 from uws.runtime import Runtime
-from uws.steps import plan_job, run_chunk
+from uws.work.steps import plan_job, run_chunk
 
 
 def step_tries(runtime: Runtime, step: str) -> int:

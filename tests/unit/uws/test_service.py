@@ -18,8 +18,7 @@ from uws.errors import (
     UsageError,
     WrongPhaseError,
 )
-from uws.jobid import new_job_id
-from uws.models import ErrorKind, ErrorSummary, Job, Parameter, Phase
+from uws.models import ErrorKind, ErrorSummary, Job, Parameter, Phase, new_job_id
 from uws.runtime import Runtime
 from uws.service import JobService
 

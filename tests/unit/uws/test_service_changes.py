@@ -11,11 +11,11 @@ from time import monotonic
 import pytest
 
 from tests.uws_runtime import BAD, WORD, RecordingExecutor, bring_to, open_runtime
-from uws import notices, waiting
+from uws import waiting
 from uws.errors import NotFoundError, TooLargeError, UsageError, WrongPhaseError
-from uws.jobid import new_job_id
+from uws.events import phase_events
 from uws.jobtype import Outcome, Plan
-from uws.models import Job, Parameter, Phase, Result
+from uws.models import Job, Parameter, Phase, Result, new_job_id
 from uws.runtime import JobLimits, Runtime
 from uws.service import JobService
 
@@ -133,7 +133,7 @@ def test_a_wait_that_is_told_of_nothing_looks_at_the_store_by_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(waiting, "_TICK_S", 0.1)
-    monkeypatch.setattr(notices, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(phase_events, "PATIENCE_S", 0.1)
     monkeypatch.setattr(runtime.store._notices, "announce", lambda _: None)
     job = make(Phase.PENDING)
     timer = threading.Timer(0.05, service.abort, ("vera", job.id))

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.uws_runtime import RecordingExecutor, bring_to, open_runtime
-from uws import notices, waiting
+from uws import waiting
 from uws.errors import NotFoundError, TransientError
+from uws.events import phase_events
 from uws.models import Job, Phase
 from uws.service import JobService
 from uws.store import JobStore
@@ -34,7 +35,7 @@ def store(service: JobService) -> JobStore:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the store looked at ten times a second."""
     monkeypatch.setattr(waiting, "_TICK_S", 0.05)
-    monkeypatch.setattr(notices, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(phase_events, "PATIENCE_S", 0.1)
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 import pytest
 
-from soda_service.tiles.outlines import tan_corners
-from soda_service.tiles.release import Band, Release
-from soda_service.tiles.releases import Releases, write_release
-from soda_service.tiles.table import TileRow, table_path, write_tiles
+from soda_service.sky.outlines import tan_corners
+from soda_service.sky.release import Band, Release
+from soda_service.sky.releases import Releases, write_release
+from soda_service.sky.table import TileRow, table_path, write_tiles
 from soda_service.vo.images import Images
 
 AUTHORITY = "example.org"

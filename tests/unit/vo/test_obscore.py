@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 
-from soda_service.tiles.release import Band
+from soda_service.sky.release import Band
 from soda_service.vo.images import (
     DATALINK_TYPE,
     Images,

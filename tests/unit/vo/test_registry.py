@@ -12,12 +12,12 @@ from astropy_healpix import HEALPix
 from click.testing import CliRunner
 from lxml import etree
 
-from soda_service.cli import main
-from soda_service.config import ServiceConfig
+from soda_service.cli.main import main
+from soda_service.config.model import ServiceConfig
 from soda_service.errors import ConfigError
-from soda_service.tiles.index import TileIndex
-from soda_service.tiles.releases import Releases
-from soda_service.tiles.table import read_tiles, table_path, write_tiles
+from soda_service.sky.index import TileIndex
+from soda_service.sky.releases import Releases
+from soda_service.sky.table import read_tiles, table_path, write_tiles
 from soda_service.vo.registry import Publishing, collection_record, moc_of, service_record
 from tests.unit.web.sia2app import RELEASE, TILES, write_releases
 

@@ -5,8 +5,8 @@ import io
 
 import pytest
 
+from soda_service.formats.votable import Field
 from soda_service.vo.separated import write_separated
-from soda_service.vo.votable import Field
 
 FIELDS = (Field("a", "int"), Field("b", "char", "*"))
 

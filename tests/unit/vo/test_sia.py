@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from soda_service.errors import OptionsError
-from soda_service.tiles.releases import Releases
+from soda_service.sky.releases import Releases
 from soda_service.vo.images import Images
 from soda_service.vo.sia import input_params, parse_query, read_format, select
 

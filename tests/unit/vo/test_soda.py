@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from astropy.io.votable import parse
 
-from soda_service.engine.position import Circle, Polygon
+from soda_service.engine.wcs.position import Circle, Polygon
+from soda_service.formats.votable import Descriptor, Field, Param, Table, write_votable
 from soda_service.vo.soda import SYNC_ID, Coverage, soda_input_params
-from soda_service.vo.votable import Descriptor, Field, Param, Table, write_votable
 from tests.unit.vo.conftest import BARE, FULL
 
 

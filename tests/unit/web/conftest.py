@@ -8,9 +8,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from soda_service.app import create_app
-from soda_service.config import load_config
-from soda_service.tiles.releases import write_release
-from soda_service.tiles.table import TileRow, table_path, write_tiles
+from soda_service.config.load import load_config
+from soda_service.sky.releases import write_release
+from soda_service.sky.table import TileRow, table_path, write_tiles
 from soda_service.worker import prepare
 from tests.synthetic import RELEASE
 

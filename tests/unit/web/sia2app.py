@@ -9,14 +9,14 @@ from astropy.io.votable import parse
 from astropy.io.votable.tree import VOTableFile
 from flask import Flask, Response
 
-from soda_service.tiles.outlines import tan_corners
-from soda_service.tiles.release import Band, Release
-from soda_service.tiles.releases import Releases, write_release
-from soda_service.tiles.table import TileRow, table_path, write_tiles
+from soda_service.sky.outlines import tan_corners
+from soda_service.sky.release import Band, Release
+from soda_service.sky.releases import Releases, write_release
+from soda_service.sky.table import TileRow, table_path, write_tiles
 from soda_service.web.served import ServedReleases
 from soda_service.web.sia2 import create_sia2
-from uws import responses
 from uws.errors import UWSError
+from uws.http import responses
 
 BASE = "https://example.org/cutouts"
 XML = "application/x-votable+xml"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from soda_service.tiles.releases import write_release
+from soda_service.sky.releases import write_release
 from tests.synthetic import RELEASE
 from tests.unit.web.conftest import Open
 

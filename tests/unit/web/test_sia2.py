@@ -9,8 +9,8 @@ import pytest
 from flask import Response
 from flask.testing import FlaskClient
 
-from soda_service.tiles.releases import write_release
-from soda_service.tiles.table import table_path, write_tiles
+from soda_service.sky.releases import write_release
+from soda_service.sky.table import table_path, write_tiles
 from soda_service.vo.obscore import COLUMNS
 from tests.unit.web.sia2app import (
     A2,

@@ -17,8 +17,8 @@ from pyvo.dal.adhoc import SodaQuery
 from pyvo.dal.sia2 import SIA2Results
 from werkzeug.serving import make_server
 
-from soda_service.tiles.importing import import_tiles
-from soda_service.tiles.releases import Releases, write_release
+from soda_service.ingest.importing import import_tiles
+from soda_service.sky.releases import Releases, write_release
 from tests.unit.skyimages import REALSKY
 from tests.unit.web.sia2app import A2, A, B, app_on, images, read, write_releases
 

@@ -1,0 +1,163 @@
+"""What `check-config` looks at: whether everything that settings name is there and answers."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from soda_service.assembly import build_parts
+from soda_service.cli.options import expected_errors
+from soda_service.config.model import Config, RemoteConfig
+from soda_service.engine.compiled import engine_path
+from soda_service.errors import ConfigError, CutoutError, UnknownTile
+from soda_service.pixels.paths import is_remote_root, locate
+from soda_service.pixels.reader import TileFile
+from soda_service.request.options import default_options
+from soda_service.serve.queue_server import find_server
+from soda_service.sky.index import TileIndex
+from soda_service.sky.release import Release
+from soda_service.sky.releases import Releases, parse_release
+from uws.models import ACTIVE
+from uws.store import open_store
+
+__all__ = ["Finding", "check", "settings_in_effect"]
+
+_SECRETS = frozenset({"password", "secret"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    is_good: bool
+    detail: str
+    """What was found, or what is wrong."""
+
+
+def check(config: Config) -> Iterator[Finding]:
+    """Look at all that the settings name; nothing is made or changed."""
+    if config.data:
+        yield _look("data directory", lambda: _check_folder(config.data_folder()))
+    yield _look("job files", lambda: _check_folder(config.files_root()))
+    yield _look("job store", lambda: _check_store(config))
+    yield _look("decoder of compressed tiles", engine_path)
+    yield _look("queue", lambda: _check_queue(config))
+    yield _look("waiting clients", lambda: _check_waiters(config))
+    releases = Releases(config.release_folders())
+    for folder in config.release_folders():
+        for path in sorted(folder.glob("*.toml")):
+            look = partial(_check_release, releases, path, config.remote)
+            yield _look(f"release {path.name}", look)
+    yield _look("default release", lambda: releases.default().name)
+
+
+def settings_in_effect(config: Config) -> Iterator[tuple[str, object]]:
+    """List all settings: path and value. Passwords are hidden, also those in URLs."""
+    for name, value in asdict(config).items():
+        if not isinstance(value, dict):
+            yield name, value
+            continue
+        for key, inner in value.items():
+            yield f"{name}.{key}", _shown(key, inner)
+
+
+def _shown(key: str, value: object) -> object:
+    """Hide a password, also that of a URL."""
+    if key in _SECRETS and value:
+        return "***"
+    return _without_password(value) if key == "url" and isinstance(value, str) else value
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
+
+
+def _look(subject: str, action: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, is_good=True, detail=action())
+    except expected_errors() as error:
+        return Finding(subject, is_good=False, detail=" ".join(str(error).split()))
+
+
+def _check_folder(folder: Path) -> str:
+    """Find whether a folder can be written to, or made; OSError if not."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir():
+        raise NotADirectoryError(f"{existing} is not a directory")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(f"{existing} cannot be written to")
+    return str(folder) if existing == folder else f"{folder} (will be made)"
+
+
+def _check_store(config: Config) -> str:
+    url = config.store_url()
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        return f"{url} (will be made by init-db or serve)"
+    store = open_store(url)
+    try:
+        return f"{_without_password(url)}, {store.count('', ACTIVE)} jobs under way"
+    finally:
+        store.close()
+
+
+def _check_queue(config: Config) -> str:
+    if not config.queue.url:
+        return f"of its own, by serve: {find_server()}"
+    counts = ", ".join(
+        f"{count} {what}" for what, count in build_parts(config).executor.status().items()
+    )
+    return f"{_without_password(config.queue.url)}, {counts}"
+
+
+def _check_waiters(config: Config) -> str:
+    """Find whether threads are left for others while as many clients wait as may."""
+    waiters, threads = config.jobs.waiters_max, config.web.threads
+    if waiters >= threads:
+        raise ConfigError(
+            f"jobs.waiters_max: {waiters} is not below web.threads = {threads}; clients in WAIT"
+            " could hold all threads of a web process, and nobody else would be answered"
+        )
+    return f"up to {waiters} in each web process, which has {threads} threads"
+
+
+def _check_release(releases: Releases, path: Path, remote: RemoteConfig) -> str:
+    release = parse_release(path)
+    used = releases.get(release.name).source
+    if used is not None and used != path:
+        return f"{release.name}, not used: hidden by {used}"
+    default_options(release)
+    index = releases.index(release) if releases.has_tiles(release) else None
+    if index and is_remote_root(release.root):
+        _check_server(release, index, remote)
+    elif index and not Path(release.root).is_dir():
+        raise ConfigError(f"{release.name}: its root {release.root} is not there")
+    bands = ", ".join(release.band_names)
+    return f"{release.name}, bands {bands}, {f'{len(index)} tiles' if index else 'no tiles yet'}"
+
+
+def _check_server(release: Release, index: TileIndex, remote: RemoteConfig) -> None:
+    """Find whether a server gives a byte of the first tile's first file; ConfigError if not."""
+    from soda_service.pixels.objectstore import configure
+    from soda_service.pixels.remote import remote_identity
+
+    configure(remote)
+    try:
+        file = next(_files(release, index), None)
+        if file is not None:
+            remote_identity(file.path)
+    except CutoutError as error:
+        cause = str(error.__cause__ or "").partition("\n")[0]
+        root = _without_password(release.root)
+        raise ConfigError(f"{release.name}: below {root}: {error} {cause}") from error
+
+
+def _files(release: Release, index: TileIndex) -> Iterator[TileFile]:
+    """Find the files of a release's tiles, one after the other; tiles may lack bands."""
+    for number in range(len(index)):
+        for band in release.band_names:
+            with suppress(UnknownTile):
+                yield locate(release, index.tile(number), band)

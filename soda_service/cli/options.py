@@ -1,0 +1,141 @@
+"""What all commands share: options that may stand before or after a command, progress, errors."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from typing_extensions import override
+
+from soda_service.config.load import load_config
+from soda_service.config.model import Config
+from soda_service.errors import CutoutError
+from soda_service.logs import set_up_logging
+
+__all__ = [
+    "CommandGroup",
+    "Shared",
+    "cores",
+    "expected_errors",
+    "pass_shared",
+    "progress_bar",
+    "shared_options",
+]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Shared:
+    """Options that may stand before or after the command."""
+
+    config: Path | None = None
+    data: Path | None = None
+    debug: bool = False
+
+    def load(self, **sections: Mapping[str, object]) -> Config:
+        """Read the settings and set the log up.
+
+        Parameters
+        ----------
+        sections
+            Settings of the command line by section and key; None says nothing.
+
+        Raises
+        ------
+        ConfigError
+            As `load_config`.
+        """
+        if self.debug:
+            sections["log"] = {"level": "debug"}
+        given = {
+            section: {key: value for key, value in values.items() if value is not None}
+            for section, values in sections.items()
+        }
+        config = load_config(self.config, self.data, overrides=given)
+        set_up_logging(config.log)
+        return config
+
+
+pass_shared = click.make_pass_decorator(Shared, ensure=True)
+
+
+def shared_options(command: Command) -> Command:
+    """Give a command the options --config, --data and --debug."""
+    folder = click.Path(file_okay=False, path_type=Path)
+    file = click.Path(dir_okay=False, path_type=Path)
+    for option in (
+        _option("--debug", is_flag=True, help="Log everything; show the traceback of an error."),
+        _option("--data", type=folder, metavar="DIR", help="Data directory (or SODA_DATA)."),
+        _option("--config", type=file, metavar="FILE", help="Settings (or SODA_CONFIG)."),
+    ):
+        command = option(command)
+    return command
+
+
+def cores() -> int:
+    """Give the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal; gives what is told how many are done, and of how many."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class CommandGroup(click.Group):
+    """Ends by a line for each fault and exit status 2; --debug shows the error's traceback."""
+
+    @override
+    def invoke(self, ctx: click.Context) -> Any:  # Any: whatever a command returns
+        try:
+            return super().invoke(ctx)
+        except expected_errors() as error:
+            if ctx.ensure_object(Shared).debug:
+                raise
+            text = str(error).removeprefix("Error: ")  # click says it too
+            lines = (" ".join(line.split()) for line in text.splitlines())
+            raise _Failure("\n".join(lines)) from error
+
+
+class _Failure(click.ClickException):
+    exit_code = 2
+
+
+def _option(name: str, **declaration: Any) -> Callable[[Command], Command]:
+    # Any: whatever click.option takes.
+    return click.option(name, callback=_keep, expose_value=False, **declaration)
+
+
+def _keep(ctx: click.Context, option: click.Parameter, value: object) -> None:
+    # Made by the group's options, which come first, so that all commands below share it.
+    shared = ctx.ensure_object(Shared)
+    if value and option.name:
+        setattr(shared, option.name, value)
+
+
+def expected_errors() -> tuple[type[BaseException], ...]:
+    """Name the errors whose text is enough for an operator.
+
+    Those of modules count only where these are loaded; else they cannot have been raised.
+    """
+    errors: list[type[BaseException]] = [CutoutError, OSError]
+    for module, name in (
+        ("uws.errors", "UWSError"),
+        ("sqlalchemy.exc", "SQLAlchemyError"),
+        ("redis.exceptions", "RedisError"),
+    ):
+        if module in sys.modules:
+            errors.append(getattr(sys.modules[module], name))
+    return tuple(errors)

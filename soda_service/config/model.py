@@ -1,0 +1,332 @@
+"""Settings of the service: one frozen tree, read once at the start.
+
+A setting comes from, the later wins: its default here, the TOML file (`--config`, SODA_CONFIG),
+the environment (`SODA_WEB__PORT`; SODA_DATA for the data directory), the command line. Unknown
+keys and bad values stop the start. docs/configuration.md is drawn from the docstrings here.
+"""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from soda_service.config.cutouts import CutoutsConfig, PicturesConfig, Sia2Config, SyncConfig
+from soda_service.config.notify import MailConfig, WebhooksConfig
+from soda_service.config.service import ServiceConfig
+from soda_service.config.settings import (
+    Location,
+    bounds,
+)
+from soda_service.errors import ConfigError
+
+if TYPE_CHECKING:
+    from uws.runtime import JobLimits
+
+__all__ = [
+    "AuthConfig",
+    "Config",
+    "CutoutsConfig",
+    "FilesConfig",
+    "JobsConfig",
+    "LogConfig",
+    "MailConfig",
+    "PicturesConfig",
+    "QueueConfig",
+    "ReleasesConfig",
+    "RemoteConfig",
+    "ServiceConfig",
+    "Sia2Config",
+    "StoreConfig",
+    "SweepConfig",
+    "SyncConfig",
+    "WebConfig",
+    "WebhooksConfig",
+]
+
+_NO_LOCATION = Location("")
+_CENTURY_S = 36_525 * 86400  # beyond it dates run out of the calendar
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """The web server, and how it is reached."""
+
+    host: str = "127.0.0.1"
+    """Address to listen at (`serve`); `0.0.0.0` and `::` are all interfaces."""
+
+    port: int = field(default=8000, metadata=bounds(0, 65535))
+    """Port to listen at (`serve`); 0 chooses a free one."""
+
+    base_url: str = ""
+    """URL of the service as its users see it, path included, e.g.
+    `https://example.org/cutouts`; empty: as each request was addressed.
+    """
+
+    path_prefix: str = ""
+    """Path below which the service lies, e.g. `/cutouts`; empty: the root."""
+
+    proxy_hops: int = field(default=0, metadata=bounds(0, 10))
+    """How many proxies stand in front whose X-Forwarded-* headers are believed."""
+
+    workers: int = field(default=2, metadata=bounds(1, 256))
+    """Web processes."""
+
+    threads: int = field(default=1000, metadata=bounds(2, 10_000))
+    """Threads of each web process, made when needed; a client blocked in WAIT holds one."""
+
+    body_max_bytes: int = field(default=512_000_000, metadata=bounds(1))
+    """Largest request body; beyond it 413."""
+
+    allow_remote_open: bool = False
+    """Allow listening beyond this machine although everybody may use everything (`auth.mode =
+    "open"`).
+    """
+
+    cors_origins: str = "*"
+    """Origins whose pages may read answers, separated by commas; `*`: all; empty: none."""
+
+    x_accel_prefix: str = ""
+    """Internal nginx location that maps to `files.root`, e.g. `/_files`; empty: the web process
+    sends files itself.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class AuthConfig:
+    """Who may use the service."""
+
+    mode: Literal["open"] = "open"
+    """`open`: everybody, as one anonymous owner."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody who reaches the service may use it."""
+        return self.mode == "open"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """The job store: the SQL database that knows every job."""
+
+    url: str = ""
+    """SQLAlchemy URL, e.g. `postgresql+psycopg://soda@db.example.org/soda`; empty: `soda.db`
+    (SQLite) in the data directory.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class QueueConfig:
+    """The Redis (or Valkey) server that hands tasks to workers."""
+
+    url: str = ""
+    """`redis://`, `rediss://` or `unix://` URL; empty: `serve` starts a server of its own."""
+
+    name: str = "soda"
+    """Name of the queue; services that share a server need different names."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilesConfig:
+    """Where the files of jobs lie."""
+
+    root: Location = _NO_LOCATION
+    """Directory, shared by web and workers; empty: `jobs` in the data directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasesConfig:
+    """Where data releases are described."""
+
+    folders: tuple[Path, ...] = ()
+    """Folders of release files, searched after `releases` in the data directory and before
+    `conf/releases`.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class JobsConfig:
+    """Limits of jobs; the fields of `uws.runtime.JobLimits`."""
+
+    execution_default_s: int = field(default=6 * 3600, metadata=bounds(0, 2**31 - 1))
+    """Execution duration of a job that asks for none, seconds; 0: unlimited."""
+
+    execution_max_s: int = field(default=24 * 3600, metadata=bounds(0, 2**31 - 1))
+    """Longest execution duration, seconds; 0: unlimited."""
+
+    lifetime_default_s: int = field(default=14 * 86400, metadata=bounds(60, _CENTURY_S))
+    """Time from creation to destruction of a job that asks for none, seconds."""
+
+    lifetime_max_s: int = field(default=90 * 86400, metadata=bounds(60, _CENTURY_S))
+    """Longest time from creation to a job's destruction, seconds."""
+
+    archive: bool = False
+    """Whether jobs are kept after their destruction time, ARCHIVED, without results and uploads."""
+
+    archive_days: int = field(default=365, metadata=bounds(1, 36_500))
+    """For how many days after that time, also where `jobs.archive` was switched off since."""
+
+    wait_max_s: int = field(default=30, metadata=bounds(0, 600))
+    """Longest time that a WAIT blocks, seconds."""
+
+    running_jobs_max: int = field(default=20, metadata=bounds(1))
+    """Jobs of one owner that are QUEUED or EXECUTING at a time; beyond it 429."""
+
+    window: int = field(default=8, metadata=bounds(1))
+    """Chunks of one job in the queue at a time, so that no job fills it."""
+
+    tries: int = field(default=3, metadata=bounds(1))
+    """How often a chunk is tried whose worker is killed, or that shows a bug, before its rows are
+    given up as failed."""
+
+    retry_pause_s: float = field(default=5.0, metadata=bounds(0.1, 60))
+    """Pause before work is tried again that found something away (data, or room for results),
+    seconds; each further one is twice as long, up to a minute."""
+
+    retry_for_s: float = field(default=600.0, metadata=bounds(0, 30 * 86400))
+    """For how long in all, in pauses, such work is tried again before its rows are given up, or
+    its job ends in ERROR, seconds."""
+
+    lease_s: int = field(default=30, metadata=bounds(3, 86400))
+    """A worker that is silent for so long has lost its chunk, seconds."""
+
+    inline_value_max: int = field(default=4096, metadata=bounds(0))
+    """Parameter values with more characters are kept as files, out of the job document."""
+
+    waiters_max: int = field(default=800, metadata=bounds(0))
+    """Requests blocked in WAIT in one web process, each of which holds one of its `web.threads`;
+    beyond it a WAIT is answered at once."""
+
+    def limits(self) -> "JobLimits":
+        """Give these settings as the job server's value."""
+        from uws.runtime import JobLimits  # brings SQLAlchemy, which a cold --help can spare
+
+        return JobLimits(**asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteConfig:
+    """How tiles are read whose release has an `https://` or `s3://` root.
+
+    What S3 needs to know stands in the usual variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+    AWS_SESSION_TOKEN, AWS_REGION; AWS_ENDPOINT_URL (and AWS_ALLOW_HTTP=true where that is http)
+    for servers other than Amazon's; AWS_SKIP_SIGNATURE=true to read public buckets anonymously.
+    """
+
+    connections: int = field(default=16, metadata=bounds(1, 256))
+    """Requests that a process has under way at a time."""
+
+    gap_bytes: int = field(default=1024, metadata=bounds(0, 2**30))
+    """Ranges of a file that are at most so far apart are got by one request, the bytes between
+    them too; more is quicker (10,000 makes one request of the rows of a tile), less moves fewer
+    bytes."""
+
+    connect_timeout_s: float = field(default=5.0, metadata=bounds(0.1, 600))
+    """Longest time to reach a server, seconds."""
+
+    timeout_s: float = field(default=20.0, metadata=bounds(0.1, 3600))
+    """Longest time for an answer, its bytes included, seconds."""
+
+    retries: int = field(default=4, metadata=bounds(0, 100))
+    """How often a request is repeated that failed by the server (429, 5xx) or the connection,
+    with growing pauses."""
+
+    retry_for_s: float = field(default=10.0, metadata=bounds(0, 300))
+    """For how long a request is repeated, seconds; after it the server is away, and the rows that
+    need it are tried again (`jobs.retry_for_s`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """The log, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least serious kind of line: `debug`, `info`, `warning` or `error`."""
+
+    format: Literal["text", "json"] = "text"
+    """`text` for people, `json` for log collectors: an object a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepConfig:
+    """The sweeper: destroys expired jobs, ends overdue ones, sends lost work again."""
+
+    every_s: float = field(default=5.0, metadata=bounds(0.1, 3600))
+    """Pause between two sweeps, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings."""
+
+    data: Path | None = None
+    """Data directory: job store, files of jobs, published releases (`--data`, SODA_DATA)."""
+
+    web: WebConfig = WebConfig()
+    auth: AuthConfig = AuthConfig()
+    store: StoreConfig = StoreConfig()
+    queue: QueueConfig = QueueConfig()
+    files: FilesConfig = FilesConfig()
+    releases: ReleasesConfig = ReleasesConfig()
+    jobs: JobsConfig = JobsConfig()
+    cutouts: CutoutsConfig = CutoutsConfig()  # noqa: RUF009 - frozen, as the others
+    pictures: PicturesConfig = PicturesConfig()  # noqa: RUF009
+    sync: SyncConfig = SyncConfig()  # noqa: RUF009
+    sia2: Sia2Config = Sia2Config()  # noqa: RUF009
+    remote: RemoteConfig = RemoteConfig()
+    service: ServiceConfig = ServiceConfig()  # noqa: RUF009
+    mail: MailConfig = MailConfig()  # noqa: RUF009
+    webhooks: WebhooksConfig = WebhooksConfig()  # noqa: RUF009
+    log: LogConfig = LogConfig()
+    sweep: SweepConfig = SweepConfig()
+
+    def data_folder(self) -> Path:
+        """Give the data directory.
+
+        Raises
+        ------
+        ConfigError
+            When none is set.
+        """
+        if self.data is None:
+            raise ConfigError(
+                "no data directory is set; say --data DIR, SODA_DATA, or `data` in the file"
+            )
+        return self.data
+
+    def store_url(self) -> str:
+        """Give the SQLAlchemy URL of the job store; ConfigError as `data_folder`."""
+        return self.store.url or f"sqlite:///{self.data_folder() / 'soda.db'}"
+
+    def queue_url(self) -> str:
+        """Give the URL of the queue server.
+
+        Raises
+        ------
+        ConfigError
+            When none is set: only `serve` brings its own.
+        """
+        if not self.queue.url:
+            raise ConfigError(
+                "queue.url: no Redis server is set; say SODA_QUEUE__URL or [queue] url,"
+                " or run `soda-service serve`, which starts its own"
+            )
+        return self.queue.url
+
+    def files_root(self) -> Path:
+        """Give the directory of the jobs' files; ConfigError as `data_folder`."""
+        return Path(self.files.root) if self.files.root else self.data_folder() / "jobs"
+
+    def published_folder(self) -> Path:
+        """Give the folder that `publish` and the imports write to; as `data_folder`."""
+        return self.data_folder() / "releases"
+
+    def index_folder(self) -> Path | None:
+        """Give the folder of restart indexes; None where neither it nor data are set."""
+        default = self.data / "tile-index" if self.data else None
+        return self.cutouts.index_folder or default
+
+    def release_folders(self) -> tuple[Path, ...]:
+        """Give the folders of release files, those that win first."""
+        published = () if self.data is None else (self.published_folder(),)
+        beside = Path(__file__).resolve().parents[2] / "conf" / "releases"
+        shipped = beside if beside.is_dir() else Path.cwd() / "conf" / "releases"
+        return (*published, *self.releases.folders, *((shipped,) if shipped.is_dir() else ()))

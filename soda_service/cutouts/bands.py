@@ -1,0 +1,246 @@
+"""One band of one row: its planes cut, as a FITS file and as pixels for a picture."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soda_service.cutouts.geometry import Place, Placer
+from soda_service.cutouts.mosaic import Mosaic, Mosaicker
+from soda_service.engine.fits import cut
+from soda_service.engine.fits.header import TextHeader
+from soda_service.engine.fits.headers import HeaderTemplate
+from soda_service.engine.fits.image import Image, PixelBox
+from soda_service.engine.wcs.position import inside_pixels
+from soda_service.formats.fits import FitsBuffer
+from soda_service.pixels.reader import TileHandle
+from soda_service.request.shapes import parse_pos
+from soda_service.results.rows import PlannedRow
+from soda_service.sky.release import Release
+
+__all__ = ["BandCut", "BandCutter"]
+
+_Card = tuple[str, object, str]
+_Pixels = NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class BandCut:
+    """What was cut of a band."""
+
+    coverage: float
+    """Part of the asked area with valid pixels, 0..1."""
+
+    file: memoryview | None = None
+    """The FITS file, good until the next band is cut; None where none was asked for."""
+
+    science: NDArray[np.floating] | None = None
+    """Values of the science plane, own memory, shape (..., ny, nx), NaN where the survey has
+    nothing; None where not asked for."""
+
+    note: str = ""
+    """What the row's account says of it."""
+
+
+class BandCutter:
+    """Cuts bands of rows of one release, each file in the same buffer."""
+
+    def __init__(self, placer: Placer, *, is_last: bool = False) -> None:
+        self._release = placer.release
+        self._mosaicker = Mosaicker(placer, is_last=is_last)
+        self._buffer = FitsBuffer()
+        self._templates: WeakKeyDictionary[TileHandle, tuple[HeaderTemplate, ...]] = (
+            WeakKeyDictionary()
+        )
+
+    def cut(self, row: PlannedRow, place: Place, *, with_file: bool, with_science: bool) -> BandCut:
+        """Cut a band of a row.
+
+        Parameters
+        ----------
+        with_file
+            Whether all planes are wanted, as a FITS file; else science and weight are read.
+        with_science
+            Whether the science plane's values are wanted.
+
+        Raises
+        ------
+        TileUnreadable, SourceUnavailable
+            When the tile cannot be read there.
+        """
+        edge = row.options.edge
+        has_all = edge == "trim" or (edge == "pad" and place.is_whole) or bool(row.shape)
+        if has_all and not row.is_masked:
+            return self._cut_inside(row, place, with_file=with_file, with_science=with_science)
+        return self._cut_beyond(row, place, with_file=with_file, with_science=with_science)
+
+    def _cut_inside(
+        self, row: PlannedRow, place: Place, *, with_file: bool, with_science: bool
+    ) -> BandCut:
+        """Cut what the tile has: pixels are decoded where they lie in the file."""
+        handle, box = place.handle, place.inside
+        buffer = self._buffer
+        buffer.begin()
+        templates = self._templates_of(row.tile, handle) if with_file else ()
+        cards = [*_row_cards(row, box)]
+        found: dict[int, _Pixels] = {}
+        for number, plane in enumerate(handle.planes):
+            if with_file:
+                header = templates[number].render(box, cards)
+                shape = (*plane.shape[:-2], *box.shape)
+                found[number] = buffer.add(header, shape, plane.dtype)
+                handle.read_into(number, box, found[number])
+            elif number in {0, _telling(handle)}:
+                found[number] = handle.read(number, box)
+        images = {n: Image(found[n], handle.planes[n].header, handle.planes[n].role) for n in found}
+        most = math.prod(place.inside.shape) / math.prod(place.box.shape)
+        coverage = _coverage(place, images, most)
+        science = _science(place, images, coverage) if with_science else None
+        return BandCut(coverage, buffer.finish() if with_file else None, science)
+
+    def _cut_beyond(
+        self, row: PlannedRow, place: Place, *, with_file: bool, with_science: bool
+    ) -> BandCut:
+        """Cut a box that may have holes: padded, filled from neighbouring tiles, or masked."""
+        handle, box = place.handle, place.box
+        wanted = range(len(handle.planes)) if with_file else sorted({0, _telling(handle)})
+        found = {
+            n: cut.pad(handle.read(n, place.inside), place.inside, box, fill=0) for n in wanted
+        }
+        bare = _beyond(place)
+        mosaic = None
+        if row.is_masked:
+            bare |= ~inside_pixels(parse_pos(row.shape), handle.grid, box)
+        elif row.options.edge == "mosaic":
+            mosaic = self._mosaicker.fill(place, found, tile=row.tile, band=place.band)
+            bare = mosaic.bare
+        cards = [*_row_cards(row, box), *(mosaic.cards if mosaic else ())]
+        images = {}
+        headers = []
+        for number, data in found.items():
+            template = self._templates_of(row.tile, handle)[number]
+            marked = [*_marked_bare(handle, number, data, bare, self._release)]
+            headers.append(template.render(box, [*cards, *marked]))
+            header = TextHeader.from_bytes(headers[-1])
+            images[number] = Image(data, header, handle.planes[number].role)
+        most = 1 - np.count_nonzero(bare) / bare.size
+        coverage = mosaic.coverage if mosaic else _coverage(place, images, most)
+        file = self._joined(headers, found.values()) if with_file else None
+        science = _science(place, images, coverage) if with_science else None
+        return BandCut(coverage, file, science, _note(mosaic) if mosaic else "")
+
+    def _joined(self, headers: Sequence[bytes], planes: Iterable[_Pixels]) -> memoryview:
+        buffer = self._buffer
+        buffer.begin()
+        for header, data in zip(headers, planes, strict=True):
+            buffer.add(header, data.shape, data.dtype)[...] = data
+        return buffer.finish()
+
+    def _templates_of(self, tile: str, handle: TileHandle) -> tuple[HeaderTemplate, ...]:
+        """Give the headers of a tile's planes, but for what differs between its cutouts."""
+        if handle not in self._templates:
+            self._templates[handle] = tuple(
+                HeaderTemplate(
+                    plane.header,
+                    primary=handle.primary,
+                    is_primary=number == 0,
+                    role=plane.role,
+                    cards=[*_tile_cards(self._release, tile, handle, number)],
+                )
+                for number, plane in enumerate(handle.planes)
+            )
+        return self._templates[handle]
+
+
+def _row_cards(row: PlannedRow, box: PixelBox) -> Iterator[_Card]:
+    # -0.0 is written as 0.0.
+    yield "RA_CUTOUT", (row.centre_ra_deg or 0.0) + 0.0, "[deg] RA asked for, ICRS"
+    yield "DEC_CUTOUT", (row.centre_dec_deg or 0.0) + 0.0, "[deg] Dec asked for, ICRS"
+    section = f"[{box.x0 + 1}:{box.x1},{box.y0 + 1}:{box.y1}]"
+    yield "PARBOX", section, "pixels of the tile, first pixel 1, inclusive"
+
+
+def _tile_cards(release: Release, tile: str, handle: TileHandle, number: int) -> Iterator[_Card]:
+    """Give where a plane comes from, and what the release says where its tile says nothing."""
+    yield "PARTILE", tile, "tile this was cut from"
+    yield "PARFILE", handle.label, "file this was cut from"
+    plane, primary = handle.planes[number].header, handle.primary
+    if number == 0:
+        # The unit in a primary HDU with pixels is that of those pixels alone.
+        has_unit = "BUNIT" in plane or ("BUNIT" in primary and not primary.get("NAXIS"))
+        if release.unit and not has_unit:
+            yield "BUNIT", release.unit, "unit of the pixels"
+        has_zero_point = "MAGZERO" in plane or "MAGZERO" in primary
+        if release.zero_point_mag is not None and not has_zero_point:
+            yield "MAGZERO", release.zero_point_mag, "[mag] zero point"
+    if release.acknowledgement and "ACKNOWL" not in plane and "ACKNOWL" not in primary:
+        yield "ACKNOWL", release.acknowledgement, ""
+
+
+def _marked_bare(
+    handle: TileHandle, number: int, data: _Pixels, bare: NDArray[np.bool_], release: Release
+) -> Iterator[_Card]:
+    """Give the pixels that nobody has the value that says so; tell what that is."""
+    if not bare.any():
+        return
+    plane = handle.planes[number]
+    bit = cut.mask_bit(plane.header, data.dtype, release.mask_no_data_bit or cut.NO_DATA_BIT)
+    fill = cut.fill_value(plane.role, plane.header, data.dtype, bit)
+    if plane.role not in {"MSK", "WGT"}:
+        blank = cut.blank_for(data[..., ~bare], plane.header)
+        if blank is not None:
+            fill = blank
+            yield "BLANK", blank, "where the tile has no pixel"
+    elif plane.role == "MSK":
+        yield "PADBIT", bit, "bit of this mask where the tile has no pixel"
+    data[..., bare] = fill
+
+
+def _beyond(place: Place) -> NDArray[np.bool_]:
+    """Give which pixels of a box lie beyond its tile."""
+    box, inside = place.box, place.inside
+    beyond = np.ones(box.shape, bool)
+    beyond[inside.y0 - box.y0 : inside.y1 - box.y0, inside.x0 - box.x0 : inside.x1 - box.x0] = False
+    return beyond
+
+
+def _note(mosaic: Mosaic) -> str:
+    left = np.count_nonzero(mosaic.bare)
+    missing = f"no tile has {left} of {mosaic.bare.size} pixels" if left else ""
+    return "; ".join(filter(None, [mosaic.note, missing, *map(str, mosaic.problems)]))
+
+
+def _telling(handle: TileHandle) -> int:
+    """Give the plane that tells which pixels are valid: the weight, else the science plane."""
+    return next((n for n, plane in enumerate(handle.planes) if plane.role == "WGT"), 0)
+
+
+def _coverage(place: Place, images: dict[int, Image], most: float) -> float:
+    """Tell which part of the asked area has valid pixels.
+
+    Parameters
+    ----------
+    most
+        The part that has pixels at all: integers without BLANK do not tell where they have none.
+    """
+    number = _telling(place.handle)
+    weight = images[number] if number else None
+    return min(cut.coverage(images[0], weight, asked=math.prod(place.box.shape)), most)
+
+
+def _science(place: Place, images: dict[int, Image], coverage: float) -> NDArray[np.floating]:
+    """Give the science values in memory of their own, since pixels lie in the file's buffer.
+
+    Where no exposure reached, surveys write 0 with a weight of 0: such a pixel is no dark one. A
+    pixel of no weight that has a value, as in the core of a saturated star, keeps it.
+    """
+    values = cut.physical(images[0])
+    if np.may_share_memory(values, images[0].data):
+        values = values.astype(values.dtype.newbyteorder("="))
+    number = _telling(place.handle)
+    if number and coverage < 1:
+        values[(values == 0) & (cut.physical(images[number]) == 0)] = np.nan
+    return values

@@ -1,0 +1,208 @@
+"""What a request would make: faults, matched rows, files, bytes and seconds; nothing is made."""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from soda_service.config.model import CutoutsConfig
+from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.job_type import open_table, table_warnings
+from soda_service.cutouts.naming import wanted_files
+from soda_service.cutouts.planning import FAULTS_MAX
+from soda_service.cutouts.tile_lookup import Matcher
+from soda_service.engine.wcs.position import Position
+from soda_service.errors import Fault, OptionsError, TooManyRows
+from soda_service.request.positions import open_positions
+from soda_service.request.request import job_options, parse_request, table_of
+from soda_service.request.rows import select_rows
+from soda_service.request.shapes import parse_pos
+from soda_service.request.values import PositionRow
+from soda_service.results.rows import PlannedRow
+from soda_service.sky.release import Release
+from uws.files import JobFiles
+from uws.models import Parameter
+
+__all__ = ["Estimate", "Place", "estimate"]
+
+_BATCH = 4096
+_TILES_MAX = 100
+_PLACES_MAX = 1000
+_OUTLINE_POINTS = 64
+_BLOCK = 2880
+_HEADER_BYTES = 2 * _BLOCK
+"""Header of a plane of a survey's tile: some 70 cards."""
+
+_PNG_RATIO = 0.65
+"""Bytes of a colour PNG over 3 bytes a pixel (docs/performance.md: about 0.6 for STIFF)."""
+
+_JPEG_RATIO = 0.25
+"""The same of a JPEG of the default quality."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """A row of which nothing can be cut."""
+
+    row: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row lies."""
+
+    row: int
+    ra_deg: float
+    dec_deg: float
+    tile: str
+    """Empty where there is none."""
+
+
+@dataclass(slots=True)
+class Estimate:
+    """What was found; counts grow while rows are read, equal rows as if each had its files."""
+
+    release: str = ""
+    rows: int = 0
+    matched: int = 0
+    """Rows whose position lies in a tile."""
+
+    unmatched: list[Unmatched] = field(default_factory=list)
+    """The first of the others."""
+
+    tiles: list[str] = field(default_factory=list)
+    """The first tiles that have rows, in the order of these."""
+
+    total_tiles: int = 0
+
+    places: list[Place] = field(default_factory=list)
+    """Of the first rows whose position is known."""
+
+    files: int = 0
+    size_bytes: int = 0
+    seconds: float | None = None
+    """At the rate of the jobs done last; None where none was done yet."""
+
+    is_complete: bool = True
+    """False if there are more rows than were looked at."""
+
+    warnings: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    total_faults: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the answer of `/validate`."""
+        return {"valid": not self.total_faults, **asdict(self)}
+
+
+def estimate(
+    parameters: Sequence[Parameter],
+    files: JobFiles,
+    sky: Sky,
+    settings: CutoutsConfig,
+    *,
+    rows_per_s: float | None,
+) -> Estimate:
+    """Look at a request as a job of it would, without making one.
+
+    Parameters
+    ----------
+    rows_per_s
+        Rate of the service, if it is known.
+    """
+    found = Estimate()
+    try:
+        catalogues = sky.catalogue.releases()
+        request = parse_request(
+            parameters, sky.releases, catalogues=catalogues, open_content=files.open
+        )
+        release = sky.releases.get(request.release)
+        found.release, found.warnings = release.name, request.warnings
+        table = table_of(parameters)
+        if request.filters is not None:
+            rows = select_rows(request.filters, request.options, release, sky.releases)
+            _count(found, rows, release, sky)
+        elif table is None:
+            one = (request.ra_deg, request.dec_deg, request.object_id)
+            _count(found, [PositionRow(1, *one, request.options)], release, sky)
+        else:
+            with open_table(table, files) as stream:
+                entries = open_positions(stream, release, job_options(parameters))
+                found.warnings += entries.warnings
+                found.warnings += table_warnings(parameters, entries.columns, release, sky)
+                most = min(settings.rows_checked_at_once, settings.rows_max)
+                _count(found, itertools.islice(entries, most), release, sky)
+                found.is_complete = next(iter(entries), None) is None
+                if not found.is_complete and most == settings.rows_max:
+                    raise TooManyRows(most)
+    except OptionsError as error:
+        found.faults, found.total_faults = error.faults[:FAULTS_MAX], error.total
+    if rows_per_s:
+        found.seconds = found.matched / rows_per_s
+    return found
+
+
+def _count(
+    found: Estimate, rows: Iterable[PositionRow | Fault], release: Release, sky: Sky
+) -> None:
+    matcher = Matcher(release, sky)
+    faults: list[Fault] = []
+    tiles: dict[str, None] = {}
+    stream: Iterator[PositionRow | Fault] = iter(rows)
+    while batch := list(itertools.islice(stream, _BATCH)):
+        good = [row for row in batch if isinstance(row, PositionRow)]
+        bad = [row for row in batch if isinstance(row, Fault)]
+        found.total_faults += len(bad)
+        faults += bad[: FAULTS_MAX - len(faults)]
+        found.rows += len(good) + len({fault.row for fault in bad})
+        for planned, reason in matcher.match(good):
+            _note_place(found, planned)
+            if reason:
+                if len(found.unmatched) < FAULTS_MAX:
+                    found.unmatched.append(Unmatched(planned.number, reason))
+                continue
+            found.matched += 1
+            tiles[planned.tile] = None
+            count, size_bytes = _size_of(planned, release)
+            found.files += count
+            found.size_bytes += size_bytes
+    found.faults = tuple(faults)
+    found.tiles, found.total_tiles = list(tiles)[:_TILES_MAX], len(tiles)
+
+
+def _note_place(found: Estimate, row: PlannedRow) -> None:
+    if row.ra_deg is not None and row.dec_deg is not None and len(found.places) < _PLACES_MAX:
+        found.places.append(Place(row.number, row.ra_deg, row.dec_deg, row.tile))
+
+
+def _size_of(row: PlannedRow, release: Release) -> tuple[int, int]:
+    """Estimate number and size of the files of one row, bytes."""
+    options, scale = row.options, release.pixel_scale_arcsec or 1.0
+    x_arcmin, y_arcmin = options.xsize_arcmin, options.ysize_arcmin
+    if row.shape:
+        x_arcmin, y_arcmin = _extent_arcmin(parse_pos(row.shape))
+        options = replace(options, xpix=None, ypix=None)
+    nx = options.xpix or max(1, round(x_arcmin * 60 / scale))
+    ny = options.ypix or max(1, round(y_arcmin * 60 / scale))
+    planes = len(release.planes) or 1
+    ratio = _JPEG_RATIO if options.response_format == "jpeg" else _PNG_RATIO
+    sizes = {
+        "fits": planes * (_HEADER_BYTES + -(-4 * nx * ny // _BLOCK) * _BLOCK),
+        "stiff": int(3 * nx * ny * ratio),
+        "lupton": int(3 * nx * ny * ratio),
+        "grey": int(nx * ny * ratio),
+    }
+    wanted = wanted_files(options, release.labels)
+    return len(wanted), sum(sizes[file.kind] for file in wanted)
+
+
+def _extent_arcmin(shape: Position) -> tuple[float, float]:
+    """Measure a shape along RA and along Dec, about its centre."""
+    ra, dec = shape.outline(np.linspace(0, shape.sides, _OUTLINE_POINTS, endpoint=False))
+    ra0, dec0 = shape.centre
+    east = ((ra - ra0 + 180) % 360 - 180) * math.cos(math.radians(dec0))
+    return float(np.ptp(east)) * 60, float(np.ptp(dec)) * 60

@@ -1,0 +1,132 @@
+"""A chunk's rows on disk: as they were planned, and the journal of those that are done.
+
+A line of the journal is a row with its outcome, or a mark: which row is being cut, where that
+does not follow from the rows that are done.
+"""
+
+import io
+import itertools
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import BinaryIO
+
+from soda_service.results.rows import FileEntry, Row, Status
+from soda_service.results.tree import lines_key, lines_prefix, plan_key
+from uws.files import JobFiles
+from uws.models import ChunkReport, Result
+
+__all__ = ["Journal", "files_so_far", "planned_rows", "read_lines"]
+
+_MARKS = re.compile(rb'^\{"cutting":(\d+)\}$', re.MULTILINE)
+"""Marks that are whole; `read_lines` passes them over, as they are no rows."""
+
+
+def planned_rows(files: JobFiles, job_id: str, number: int) -> Iterator[Row]:
+    """Read the rows of a chunk in the order in which they are worked."""
+    with files.open(plan_key(job_id, number)) as stream:
+        for line in stream:
+            yield Row.from_line(line)
+
+
+class Journal:
+    """The rows of a chunk that are done, on disk as they are done.
+
+    A worker that is killed loses the row it was at; the next one goes on from there.
+    """
+
+    def __init__(self, files: JobFiles, job_id: str, number: int) -> None:
+        self._files = files
+        self._key = lines_key(job_id, number)
+        self._statuses: dict[int, Status] = {}
+        self._sizes: dict[str, int] = {}
+        self._marked: int | None = None
+        try:
+            with files.open(self._key) as stream:
+                data = stream.read()
+        except FileNotFoundError:
+            return
+        for row, _ in read_lines(io.BytesIO(data)):
+            self._count(row)
+        for digits in _MARKS.findall(data)[-1:]:
+            self._marked = int(digits)
+        if data and not data.endswith(b"\n"):
+            files.append(self._key, b"\n")
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._statuses
+
+    @property
+    def marked(self) -> int | None:
+        """The row that was being cut last, if that was marked and it is not done."""
+        return None if self._marked in self._statuses else self._marked
+
+    def mark(self, number: int) -> None:
+        """Note that a row is about to be cut; that of a killed worker is found by it."""
+        self._files.append(self._key, b'{"cutting":%d}\n' % number)
+        self._marked = number
+
+    def add(self, row: Row) -> None:
+        """Note a row as done; where that fails it is not."""
+        self._files.append(self._key, row.to_line())
+        self._count(row)
+
+    def _count(self, row: Row) -> None:
+        """Count a row; of one that was worked twice the first account, as when they are joined."""
+        if row.outcome is None or row.planned.number in self._statuses:
+            return
+        self._statuses[row.planned.number] = row.outcome.status
+        self._sizes |= {entry.path: entry.size_bytes for entry in row.outcome.files}
+
+    @property
+    def count(self) -> int:
+        """Rows that are done."""
+        return len(self._statuses)
+
+    def report(self, *, away: str = "") -> ChunkReport:
+        """Sum up; `away` says what could not be reached for the rows given up."""
+        failed = sum(status == Status.FAILED for status in self._statuses.values())
+        size_bytes = sum(self._sizes.values())
+        detail = {"away": away} if away else {}
+        return ChunkReport(self.count - failed, failed, size_bytes, detail)
+
+
+def read_lines(stream: BinaryIO) -> Iterator[tuple[Row, bytes]]:
+    """Yield the rows of a journal; marks, and lines torn by a killed worker, are passed over."""
+    for line in stream:
+        if line.endswith(b"\n"):
+            try:
+                yield Row.from_line(line), line
+            except (ValueError, KeyError, TypeError):
+                continue
+
+
+def files_so_far(files: JobFiles, job_id: str, *, most: int) -> list[Result]:
+    """List finished cutout files, under the ids and in the order that they have at the end.
+
+    Reading a row takes 10 to 25 microseconds.
+
+    Parameters
+    ----------
+    most
+        Of more files than this the first that are found.
+    """
+    found = list(itertools.islice(_entries(files, job_id), most))
+    found.sort(key=lambda entry: entry[0])  # rows come by chunks: those of one tile together
+    entries: dict[str, FileEntry] = {}
+    for _, entry in found:
+        entries.setdefault(entry.name, entry)  # equal rows share files, which are the first one's
+    return [
+        Result(name, f"{job_id}/{entry.path}", entry.media_type, entry.size_bytes)
+        for name, entry in entries.items()
+    ]
+
+
+def _entries(files: JobFiles, job_id: str) -> Iterator[tuple[int, FileEntry]]:
+    """Yield each file with the number of its row."""
+    for key in files.keys(lines_prefix(job_id)):
+        with suppress(FileNotFoundError), files.open(key) as stream:  # deleted meanwhile
+            for row, _ in read_lines(stream):
+                if row.outcome is not None:
+                    for entry in row.outcome.files:
+                        yield row.planned.number, entry

@@ -1,0 +1,131 @@
+"""Pictures of a row: painted straight into their turned place, put on the sky, encoded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soda_service.cutouts.geometry import Place
+from soda_service.cutouts.naming import WantedFile
+from soda_service.engine.colour.lupton import lupton
+from soda_service.engine.colour.stiff import StiffSettings, stiff
+from soda_service.engine.fits.image import PixelBox
+from soda_service.engine.wcs.grid import Grid
+from soda_service.engine.wcs.orientation import Orientation, orientation
+from soda_service.engine.wcs.placement import Placement, placement
+from soda_service.formats.avm import PNG_WCS, PNG_XMP, wcs_text, xmp_packet
+from soda_service.formats.raster import thumbnail, to_jpeg, to_png
+from soda_service.results.rows import PlannedRow
+from soda_service.sky.release import Release
+
+__all__ = ["Painter", "PictureSettings"]
+
+_THUMBNAIL_QUALITY = 80
+
+_GREY_THUMBNAIL_PX = 128
+"""A band's pixels are thinned out to twice a thumbnail's before they are measured and painted."""
+
+_Planes = Sequence[NDArray[np.floating]]
+_Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSettings:
+    """How pictures are made where a request does not say."""
+
+    stiff: StiffSettings = field(default_factory=StiffSettings)
+    jpeg_quality: int = 92
+    thumbnails_rows_max: int = 0
+    """Rows of a job, its first ones, that get thumbnails."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Frame:
+    """How the pixels of a box are turned into a picture, and where that lies on the sky."""
+
+    grid: Grid
+    box: PixelBox
+    turn: Orientation
+    placement: Placement
+
+
+class Painter:
+    """Makes the pictures of rows of one release."""
+
+    def __init__(self, release: Release, settings: PictureSettings) -> None:
+        self._release = release
+        self._settings = settings
+        self._frame: _Frame | None = None
+
+    def painted(self, wanted: WantedFile, planes: _Planes, red: Place, row: PlannedRow) -> _Picture:
+        """Paint a picture.
+
+        Parameters
+        ----------
+        planes
+            The bands of `wanted`, of the shape of the red one's box, FITS row order.
+        red
+            Where the first band lies; the picture is of its box.
+
+        Returns
+        -------
+        ndarray, shape (ny, nx, 3) or (ny, nx), uint8
+            Row 0 is the top one; north up, east left as nearly as that goes.
+        """
+        turn = self._framed(red, row.options.edge).turn
+        ny, nx = planes[0].shape
+        channels = () if len(planes) == 1 else (len(planes),)
+        picture = np.empty((*turn.turned_shape((ny, nx)), *channels), np.uint8)
+        options = row.options
+        if wanted.kind == "lupton":
+            lupton(
+                *planes,
+                minimum=options.rgb_minimum,
+                stretch=options.rgb_stretch,
+                q=options.rgb_asinh,
+                out=turn.undone(picture),
+            )
+        else:
+            stiff(planes, self._settings.stiff, out=turn.undone(picture))
+        return picture
+
+    def encoded(self, picture: _Picture, wanted: WantedFile, red: Place, row: PlannedRow) -> bytes:
+        """Make a picture's file: PNG or JPEG, with its place on the sky."""
+        place = self._framed(red, row.options.edge).placement
+        xmp = xmp_packet(
+            place,
+            title=row.name,
+            credit=self._release.acknowledgement,
+            bands=tuple(map(self._release.label, wanted.bands)),
+        )
+        wcs = wcs_text(place)
+        if wanted.is_jpeg:
+            quality = self._settings.jpeg_quality
+            return to_jpeg(picture, xmp=xmp, comment=wcs, quality=quality)
+        return to_png(picture, text={PNG_XMP: xmp, PNG_WCS: wcs})
+
+    def has_thumbnails(self, row: PlannedRow) -> bool:
+        """Whether a row's pictures are shown in a gallery."""
+        return row.number <= self._settings.thumbnails_rows_max
+
+    def thumbnail(self, picture: _Picture) -> bytes:
+        """Make a small JPEG of a picture."""
+        return to_jpeg(thumbnail(picture), quality=_THUMBNAIL_QUALITY)
+
+    def grey_thumbnail(self, plane: NDArray[np.floating], place: Place, row: PlannedRow) -> bytes:
+        """Make a small JPEG of a band that no picture is made of."""
+        step = max(1, max(plane.shape) // _GREY_THUMBNAIL_PX)
+        grey = stiff([plane[::step, ::step]], self._settings.stiff)
+        turn = self._framed(place, row.options.edge).turn
+        return self.thumbnail(turn.applied(grey))
+
+    def _framed(self, red: Place, edge: str) -> _Frame:
+        """Find how a box is shown; the pictures of a row have mostly the same."""
+        grid, box, last = red.handle.grid, red.output_box(edge), self._frame
+        if last is None or last.box != box or last.grid != grid:
+            turn = orientation(grid, box)
+            header = red.handle.planes[0].header
+            last = _Frame(grid, box, turn, placement(grid, header, box, turn))
+            self._frame = last
+        return last

@@ -1,0 +1,256 @@
+"""One cutout made at once, for `/sync`: chosen, told apart from others, and cut."""
+
+import hashlib
+import json
+import math
+import queue
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import astuple, dataclass, replace
+
+from soda_service import __version__
+from soda_service.cutouts.cutting import Cutter
+from soda_service.cutouts.geometry import Place, Placer
+from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.naming import WantedFile, wanted_files
+from soda_service.cutouts.pictures import PictureSettings
+from soda_service.cutouts.tile_lookup import Matcher
+from soda_service.errors import Fault, NoCoverage, OptionsError
+from soda_service.request.request import parse_request, table_of
+from soda_service.request.rows import select_rows
+from soda_service.request.values import CutoutOptions, CutoutRequest, PositionRow
+from soda_service.results.rows import PlannedRow
+from soda_service.results.tree import media_type_of
+from soda_service.sky.dataset import Dataset, find_dataset
+from soda_service.sky.release import Release
+from uws.errors import MultiValuedParamNotSupported
+from uws.models import Parameter
+
+__all__ = ["Choice", "Immediate", "Placed", "WholeTile"]
+
+_IDLE_CUTTERS = 16
+"""Cutters kept for the next request: they hold headers and buffers of the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class WholeTile:
+    """A data set of which no part is asked for."""
+
+    release: str
+    tile: str
+    band: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The one file that a request asks for."""
+
+    release: Release
+    row: PlannedRow
+    wanted: WantedFile
+
+    @property
+    def name(self) -> str:
+        """File name."""
+        return f"{self.row.stem}{self.wanted.ending}"
+
+    @property
+    def media_type(self) -> str:
+        """Content-Type."""
+        return media_type_of(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A choice whose tiles were opened, and its pixels in them found."""
+
+    choice: Choice
+    places: Mapping[str, Place]
+    """By band."""
+
+    tag: str
+    """Equal for equal contents; empty where that is not known beforehand."""
+
+
+class Immediate:
+    """Makes cutouts one at a time; threads may share it.
+
+    Parameters
+    ----------
+    pixels_max
+        Of a cutout.
+    """
+
+    def __init__(self, sky: Sky, pictures: PictureSettings, *, pixels_max: int) -> None:
+        self._sky = sky
+        self._pictures = replace(pictures, thumbnails_rows_max=0)
+        self._pixels_max = pixels_max
+        self._idle: queue.LifoQueue[Cutter] = queue.LifoQueue(_IDLE_CUTTERS)
+
+    def choose(self, parameters: Sequence[Parameter]) -> Choice | WholeTile:
+        """Read a request.
+
+        Raises
+        ------
+        OptionsError, UnknownRelease, UnknownTile
+            When it is wrong.
+        MultiValuedParamNotSupported
+            When it asks for more than one cutout (SODA-14).
+        NoCoverage
+            When there is no tile, or no band, as asked for.
+        """
+        if table_of(parameters) is not None:
+            message = "one cutout is made at once; send a table of positions to /async"
+            raise OptionsError((Fault(message, column="POSITIONS"),))
+        releases = self._sky.releases
+        request = parse_request(parameters, releases)
+        release = releases.get(request.release)
+        filters = request.filters
+        if filters is None:
+            options = _of_one_file(request)
+            row = PositionRow(1, request.ra_deg, request.dec_deg, request.object_id, options)
+        else:
+            _require_single(request)
+            sets = [find_dataset(text, releases) for text in filters.ids]
+            if sets and not filters.shapes and not (filters.bands_m or filters.times_mjd):
+                return _whole(sets[0], request.options)
+            (row,) = select_rows(filters, request.options, release, releases)
+            if not row.nothing:
+                row = replace(row, options=_of_one_file(request, row.options))
+        ((planned, reason),) = Matcher(release, self._sky).match([row])
+        if reason:
+            raise NoCoverage(reason)
+        (wanted,) = wanted_files(planned.options, release.labels)
+        return Choice(release, planned, wanted)
+
+    def place(self, choice: Choice) -> Placed:
+        """Find the pixels, and what tells their file from others, without making it.
+
+        The bytes of a cutout depend on its tile's files, its box and its options alone.
+
+        Raises
+        ------
+        NoCoverage, OptionsError, TileUnreadable, SourceUnavailable
+            When it cannot be cut.
+        """
+        placer = self._placer(choice.release)
+        places = {band: placer.place(choice.row, band) for band in choice.wanted.bands}
+        pixels = max(math.prod(place.box.shape) for place in places.values())
+        if pixels > self._pixels_max:
+            message = (
+                f"{pixels} pixels asked for; at most {self._pixels_max} are cut at once; larger "
+                "cutouts are made by /async"
+            )
+            raise OptionsError((Fault(message),))
+        return Placed(choice, places, self._tag(choice, places))
+
+    def _tag(self, choice: Choice, places: Mapping[str, Place]) -> str:
+        release, row = choice.release, choice.row
+        if row.options.edge == "mosaic":  # depends on the neighbours as well
+            return ""
+        handles = [place.handle for place in places.values()]
+        files = [(handle.label, handle.file.source.identity) for handle in handles]
+        content = [__version__, files, choice.wanted.ending, row.name, row.shape, row.is_masked]
+        content += [row.centre_ra_deg, row.centre_dec_deg, astuple(row.options), release.unit]
+        content += [release.zero_point_mag, release.acknowledgement, astuple(self._pictures)]
+        return hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest()[:32]
+
+    def cut(self, placed: Placed) -> bytes:
+        """Make the file.
+
+        Raises
+        ------
+        NoCoverage
+            When no pixel has a value there.
+        OptionsError, BandMissing, TileUnreadable, SourceUnavailable
+            When it cannot be cut.
+        """
+        choice = placed.choice
+        cutter = self._cutter(choice.release)
+        try:
+            return cutter.content(choice.row, choice.wanted, placed.places)
+        finally:
+            with suppress(queue.Full):
+                self._idle.put_nowait(cutter)
+
+    def _cutter(self, release: Release) -> Cutter:
+        """Take one that has cut from the release, as it still is, or make one."""
+        with suppress(queue.Empty):
+            cutter = self._idle.get_nowait()
+            is_current = cutter.placer.index is self._sky.releases.index(release)
+            if is_current and cutter.release == release:
+                return cutter
+        placer = self._placer(release)
+        return Cutter(placer, _kept_nowhere, pictures=self._pictures, is_last=True)
+
+    def _placer(self, release: Release) -> Placer:
+        return Placer(release, self._sky.releases.index(release), self._sky.reader)
+
+
+def _kept_nowhere(path: str, data: object) -> None:
+    del data
+    raise AssertionError(f"{path} is not to be saved")
+
+
+def _require_single(request: CutoutRequest) -> None:
+    filters = request.filters
+    assert filters is not None  # noqa: S101 - asked for by the caller
+    several = {
+        "ID": filters.ids,
+        "POS, CIRCLE, POLYGON": filters.shapes,
+        "BAND": filters.bands_m,
+        "TIME": filters.times_mjd,
+    }
+    for name, values in several.items():
+        if len(values) > 1:
+            raise MultiValuedParamNotSupported(
+                f"{name}: {len(values)} values; one cutout is made at once, /async makes several"
+            )
+
+
+def _whole(dataset: Dataset, options: CutoutOptions) -> WholeTile:
+    if not dataset.tile:
+        message = "a release is too much at once; give a shape by POS, CIRCLE or POLYGON"
+        raise OptionsError((Fault(message, column="ID"),))
+    return WholeTile(dataset.release.name, dataset.tile, dataset.band or _one_band(options))
+
+
+def _one_band(options: CutoutOptions) -> str:
+    if len(options.colors_fits) == 1:
+        return options.colors_fits[0]
+    found = ", ".join(options.colors_fits)
+    message = "one file is made at once; choose one band by ID, BAND or COLORS_FITS"
+    raise OptionsError((Fault(message, column="COLORS_FITS", found=found),))
+
+
+def _of_one_file(request: CutoutRequest, options: CutoutOptions | None = None) -> CutoutOptions:
+    """Give options that make the one file: a picture where that is the format, else FITS.
+
+    Of pictures STIFF's if asked for, else Lupton's, the first triplet; else the band in grey.
+    """
+    options = options or request.options
+    wanted = request.response_format
+    if wanted in {"xml", "json"}:
+        message = "allowed of a cutout are fits, png and jpeg"
+        raise OptionsError((Fault(message, column="RESPONSEFORMAT", found=wanted),))
+    is_colour = options.make_rgb_stiff or options.make_rgb_lupton
+    if not wanted and is_colour and not options.make_fits:
+        wanted = "png"
+    if wanted not in {"png", "jpeg"}:
+        return replace(
+            options,
+            make_fits=True,
+            colors_fits=(_one_band(options),),
+            make_rgb_stiff=False,
+            make_rgb_lupton=False,
+        )
+    has_stiff = options.make_rgb_stiff
+    return replace(
+        options,
+        make_fits=not is_colour,
+        colors_fits=options.colors_fits if is_colour else (_one_band(options),),
+        rgb_stiff_colors=options.rgb_stiff_colors[:1],
+        make_rgb_lupton=options.make_rgb_lupton and not has_stiff,
+        rgb_lupton_colors=options.rgb_lupton_colors[:1],
+        response_format=wanted,
+    )

@@ -1,0 +1,1 @@
+"""Band images to colour pictures."""

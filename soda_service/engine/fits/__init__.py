@@ -1,0 +1,1 @@
+"""FITS headers, decoding, sums, and the cut itself."""

@@ -1,0 +1,1 @@
+"""Filling a cutout from overlapping tiles."""

@@ -1,0 +1,1 @@
+"""Sky and pixels: projections, directions, footprints, placement."""

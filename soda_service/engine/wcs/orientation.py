@@ -1,0 +1,132 @@
+"""How to turn and flip an image so that north is up and east is left, as nearly as that goes."""
+
+import itertools
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soda_service.engine.fits.image import PixelBox
+from soda_service.engine.wcs.grid import Grid
+
+__all__ = ["Orientation", "orientation"]
+
+_Pixels = TypeVar("_Pixels", bound=np.generic)
+
+
+@dataclass(frozen=True, slots=True)
+class Orientation:
+    """A turn by a multiple of 90 degrees, with or without mirroring: x and y swapped, then flips.
+
+    It leads from FITS order (row 0 at the bottom) to picture order (row 0 at the top).
+    """
+
+    transpose: bool
+    """Swap x and y first."""
+
+    flip_x: bool
+    """Then reverse the columns."""
+
+    flip_y: bool
+    """And reverse the rows."""
+
+    def applied(self, rgb: NDArray[_Pixels]) -> NDArray[_Pixels]:
+        """Turn an image into a picture.
+
+        Parameters
+        ----------
+        rgb : ndarray, shape (ny, nx) or (ny, nx, n)
+            Row 0 is the bottom one, as in FITS.
+
+        Returns
+        -------
+        picture : ndarray
+            A view, row 0 at the top; width and height change places where `transpose` is set.
+        """
+        picture = rgb.swapaxes(0, 1) if self.transpose else rgb
+        return picture[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
+
+    def undone(self, picture: NDArray[_Pixels]) -> NDArray[_Pixels]:
+        """Turn a picture back into an image: what is written to it lands in the picture.
+
+        Parameters
+        ----------
+        picture : ndarray, shape (ny, nx) or (ny, nx, n)
+            Row 0 is the top one.
+
+        Returns
+        -------
+        image : ndarray
+            A view, row 0 the bottom one, as in FITS; `applied` to it gives the picture.
+        """
+        rows = picture[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
+        return rows.swapaxes(0, 1) if self.transpose else rows
+
+    def turned_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """Give the height and width of the picture of an image of `shape` (ny, nx)."""
+        ny, nx = shape
+        return (nx, ny) if self.transpose else (ny, nx)
+
+    def steps(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Give (dx, dy) of the image for a step to the right, and for one down, in the picture."""
+        right, down = (-1 if self.flip_x else 1), (-1 if self.flip_y else 1)
+        return ((0, right), (down, 0)) if self.transpose else ((right, 0), (0, down))
+
+
+UPRIGHT = Orientation(transpose=False, flip_x=False, flip_y=True)
+"""For images whose north is up and whose east is left already: only the order of rows changes."""
+
+
+def orientation(grid: Grid, box: PixelBox) -> Orientation:
+    """Choose how an image is shown: north as near up and east as near left as can be.
+
+    Parameters
+    ----------
+    grid
+        As `grid.sky_grid` gives it.
+    box
+        What is shown; the sky's directions are those at its centre.
+
+    Returns
+    -------
+    Orientation
+        `UPRIGHT` where the centre is outside the projection; of two equally good ones (at 45
+        degrees) the one that does not swap the axes.
+    """
+    sky_step = _sky_step(grid, ((box.x0 + box.x1 - 1) / 2, (box.y0 + box.y1 - 1) / 2))
+    if not np.all(np.isfinite(sky_step)):
+        return UPRIGHT
+    candidates = [
+        Orientation(transpose=transpose, flip_x=flip_x, flip_y=flip_y)
+        for transpose, flip_y, flip_x in itertools.product(
+            (False, True), (True, False), (False, True)
+        )
+    ]
+    return max(candidates, key=lambda candidate: _merit(candidate, sky_step))
+
+
+def _sky_step(grid: Grid, centre: tuple[float, float]) -> NDArray[np.float64]:
+    """Give d(east, north)/d(x, y) at a pixel, shape (2, 2), in units of its largest element."""
+    x, y = centre
+    ra, dec = (
+        np.radians(angle)
+        for angle in grid.pixel_to_sky([x, x - 0.5, x + 0.5, x, x], [y, y, y, y - 0.5, y + 0.5])
+    )
+    unit = np.array([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+    east = np.array([-np.sin(ra[0]), np.cos(ra[0]), 0.0])
+    north = np.cross(unit[:, 0], east)
+    step: NDArray[np.float64] = np.array([east, north]) @ (unit[:, [2, 4]] - unit[:, [1, 3]])
+    # Rounded, so that a frame turned by exactly 45 degrees does not depend on the last bit; NaN
+    # where an absurd WCS has the same sky all around.
+    with np.errstate(invalid="ignore"):
+        rounded: NDArray[np.float64] = np.around(step / np.abs(step).max(), 9)
+    return rounded
+
+
+def _merit(candidate: Orientation, sky_step: NDArray[np.float64]) -> float:
+    """How far a step to the right leads west, and a step down leads south."""
+    right, down = candidate.steps()
+    west = -(sky_step @ right)[0]
+    south = -(sky_step @ down)[1]
+    return float(west + south)

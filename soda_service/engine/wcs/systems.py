@@ -1,0 +1,128 @@
+"""Celestial reference systems of FITS headers, turned into ICRS and back by astropy.
+
+FITS WCS paper II, sections 2 and 3.1.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soda_service.engine.wcs.directions import Matrix, Vector, angles_deg, turned, unit_vectors
+from soda_service.errors import TileUnreadable
+
+if TYPE_CHECKING:
+    from astropy.wcs import WCS
+
+__all__ = ["System", "system_of"]
+
+_Floats = NDArray[np.float64]
+
+
+class System(Protocol):
+    """A reference system; all angles in degrees, in arrays of one axis."""
+
+    def from_icrs(self, ra: _Floats, dec: _Floats) -> tuple[_Floats, _Floats]:
+        """Give longitude and latitude of positions."""
+        ...
+
+    def to_icrs(self, longitude: _Floats, latitude: _Floats) -> tuple[_Floats, _Floats]:
+        """Give the positions of longitude and latitude."""
+        ...
+
+
+class _Icrs:
+    def from_icrs(self, ra: _Floats, dec: _Floats) -> tuple[_Floats, _Floats]:
+        return ra, dec
+
+    def to_icrs(self, longitude: _Floats, latitude: _Floats) -> tuple[_Floats, _Floats]:
+        return longitude, latitude
+
+
+@dataclass(frozen=True, slots=True)
+class _Turned:
+    """A system that is ICRS but for its axes: 20 times as fast as astropy's conversion."""
+
+    to_system: Matrix
+    to_equatorial: Matrix
+
+    def from_icrs(self, ra: _Floats, dec: _Floats) -> tuple[_Floats, _Floats]:
+        return angles_deg(turned(self.to_system, unit_vectors(ra, dec)))
+
+    def to_icrs(self, longitude: _Floats, latitude: _Floats) -> tuple[_Floats, _Floats]:
+        return angles_deg(turned(self.to_equatorial, unit_vectors(longitude, latitude)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Converted:
+    """A system that astropy has to convert: FK4 with its terms of elliptic aberration."""
+
+    frame: Any
+    """An astropy frame (Any: astropy is untyped)."""
+
+    def from_icrs(self, ra: _Floats, dec: _Floats) -> tuple[_Floats, _Floats]:
+        from astropy.coordinates import SkyCoord
+
+        there = SkyCoord(ra, dec, unit="deg", frame="icrs").transform_to(self.frame)
+        return there.spherical.lon.deg, there.spherical.lat.deg
+
+    def to_icrs(self, longitude: _Floats, latitude: _Floats) -> tuple[_Floats, _Floats]:
+        from astropy.coordinates import SkyCoord
+
+        here = SkyCoord(longitude, latitude, unit="deg", frame=self.frame).icrs
+        return here.ra.deg, here.dec.deg
+
+
+def system_of(wcs: "WCS") -> System:
+    """Give the reference system of a celestial WCS.
+
+    Raises
+    ------
+    TileUnreadable
+        For systems that are not fixed to the sky (apparent places, planets) or unknown.
+    """
+    name = str(wcs.wcs.ctype[wcs.wcs.lng][:4])
+    radesys = wcs.wcs.radesys or ("ICRS" if math.isnan(wcs.wcs.equinox) else "")
+    if name == "RA--" and radesys == "ICRS":
+        return _Icrs()
+    frame = _frame(wcs, name)
+    if "fk4" in frame.name:
+        return _Converted(frame)
+    return _Turned(*_rotations(frame))
+
+
+def _frame(wcs: "WCS", name: str) -> Any:  # Any: astropy is untyped
+    """Give the astropy frame of a WCS whose longitude is called so."""
+    from astropy.coordinates import BarycentricMeanEcliptic, Supergalactic
+    from astropy.wcs.utils import wcs_to_celestial_frame
+
+    if name == "ELON":
+        equinox = 2000.0 if math.isnan(wcs.wcs.equinox) else wcs.wcs.equinox
+        return BarycentricMeanEcliptic(equinox=f"J{equinox}")
+    if name == "SLON":
+        return Supergalactic()
+    try:
+        if name in {"RA--", "GLON"}:
+            return wcs_to_celestial_frame(wcs)
+    except ValueError:
+        name = wcs.wcs.radesys
+    raise TileUnreadable(
+        f"reference system {name} of the WCS is not supported; supported are ICRS, FK5, FK4, "
+        "galactic, supergalactic and ecliptic"
+    )
+
+
+def _rotations(frame: Any) -> tuple[Matrix, Matrix]:
+    """Give what turns ICRS vectors into those of a frame, and back (Any: astropy is untyped)."""
+    from astropy.coordinates import SkyCoord
+
+    axes = SkyCoord([0, 90, 0], [0, 0, 90], unit="deg", frame="icrs")
+    there = axes.transform_to(frame).cartesian.xyz.value
+    return _rows(there), _rows(there.T)
+
+
+def _rows(matrix: NDArray[np.float64]) -> Matrix:
+    rows: list[Vector] = [(float(a), float(b), float(c)) for a, b, c in matrix]
+    return rows[0], rows[1], rows[2]

@@ -1,0 +1,1 @@
+"""Publishing directories of images and importing operators' tables."""

@@ -1,0 +1,179 @@
+"""Limits and default options that fit a published release: its bands, pixels, sky and noise."""
+
+import logging
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+from typing import TypeVar
+
+import numpy as np
+from astropy.io.fits import Header
+from numpy.typing import NDArray
+
+from soda_service.engine.fits.image import PixelBox
+from soda_service.errors import SourceUnavailable, TileUnreadable, UnknownTile
+from soda_service.ingest.scanning import Footprint
+from soda_service.pixels.paths import locate
+from soda_service.pixels.reader import TileReader
+from soda_service.sky.filters import colour_triplet
+from soda_service.sky.index import Tile
+from soda_service.sky.release import Release
+
+__all__ = ["default_options", "largest_size_arcmin"]
+
+_Key = TypeVar("_Key")
+
+_log = logging.getLogger(__name__)
+
+_WIDE_PX = 4096
+"""The largest cutout of a release of fine pixels: 70 MB a plane."""
+
+_NARROW_PX = 512
+"""What can be asked for at least where pixels are coarse."""
+
+_SECTION_PX = 512
+_TILES_MEASURED = 5
+_BLACK = 1.0
+"""Noise below the sky that is shown as black, so that the sky is dark grey."""
+
+_STRETCH = 20.0
+"""Linear stretch over noise: looked at on DES, Legacy, PS1, SDSS and 2MASS images; the DES's own
+50 is this for noise of 2.5."""
+
+_ASINH = 10.0
+_USUAL_SIZES = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0)
+_USUAL_PX = 100
+
+
+def largest_size_arcmin(footprints: Iterable[Footprint], scale_arcsec: float) -> float:
+    """Choose the largest cutout: 12' or a whole tile, up to 60' and 4096 pixels.
+
+    Where pixels are so coarse that this is not much, 512 pixels, but no more than a tile.
+    """
+    tile = max(max(footprint.size_arcmin) for footprint in footprints)
+    fine = min(max(12.0, min(tile, 60.0)), _WIDE_PX * scale_arcsec / 60)
+    coarse = min(_NARROW_PX * scale_arcsec / 60, tile)
+    return math.ceil(max(fine, coarse) * 10) / 10
+
+
+def default_options(release: Release, tiles: Sequence[Tile]) -> dict[str, str]:
+    """Choose options that make a default job work, and its pictures show something.
+
+    Parameters
+    ----------
+    release
+        With bands from blue to red, pixel scale and size limits.
+    tiles
+        Their columns `path_{band}` tell the bands of each; a few are measured.
+
+    Returns
+    -------
+    dict
+        Options by name, as text: the band that most tiles have, of several the middle one; size
+        where one arcmin is too few pixels; where a tile has three bands the triplet that most
+        have, and the levels of Lupton pictures.
+    """
+    bands = release.band_names
+    held = [tuple(band for band in bands if tile.columns.get(f"path_{band}")) for tile in tiles]
+    frequent = _most_frequent(Counter(band for of_tile in held for band in of_tile))
+    options = {"COLORS_FITS": sorted(frequent, key=bands.index)[len(frequent) // 2]}
+    scale = release.pixel_scale_arcsec or 1.0
+    enough = (size for size in _USUAL_SIZES if size * 60 / scale >= _USUAL_PX)
+    size = min(next(enough, _USUAL_SIZES[-1]), release.size_max_arcmin)
+    if size != 1.0:
+        options |= {"XSIZE": f"{size:g}", "YSIZE": f"{size:g}"}
+    triplet = _triplet(bands, held)
+    if triplet is None:
+        return options
+    coloured = [
+        tile for tile, of_tile in zip(tiles, held, strict=True) if set(triplet) <= set(of_tile)
+    ]
+    separator = "" if all(len(band) == 1 for band in bands) else ","
+    options |= dict.fromkeys(("RGB_STIFF_COLORS", "RGB_LUPTON_COLORS"), separator.join(triplet))
+    levels = [_level(section) for section in _sections(release, coloured, triplet)]
+    levels = [(sky, noise) for sky, noise in levels if noise > 0]
+    if levels:
+        sky, noise = np.median(levels, axis=0)
+        options["RGB_MINIMUM"] = _rounded(sky - _BLACK * noise)
+        options["RGB_STRETCH"] = _rounded(_STRETCH * noise)
+        options["RGB_ASINH"] = f"{_ASINH:g}"
+    return options
+
+
+def _triplet(bands: Sequence[str], held: Iterable[tuple[str, ...]]) -> tuple[str, str, str] | None:
+    """Choose the colours of the bands that most tiles have together, as red, green, blue.
+
+    Parameters
+    ----------
+    bands
+        All, from blue to red.
+    held
+        Those of each tile, in the same order.
+    """
+    counts: Counter[tuple[str, ...]] = Counter()
+    for of_tile, number in Counter(held).items():  # tiles have few different sets of bands
+        for found in combinations(of_tile, 3):
+            counts[found] += number
+    frequent = _most_frequent(counts)
+    united = set().union(*frequent)
+    # Of several the usual colours of all their bands, where a tile has just these; else the first.
+    choices = (colour_triplet(c) for c in (sorted(united, key=bands.index), *frequent))
+    known = {frozenset(found) for found in frequent}
+    return next((choice for choice in choices if choice and frozenset(choice) in known), None)
+
+
+def _most_frequent(counts: Counter[_Key]) -> list[_Key]:
+    """Give what is there most often, all of it where several are."""
+    most = max(counts.values(), default=0)
+    return [key for key, number in counts.items() if number == most]
+
+
+def _rounded(value: float) -> str:
+    return f"{float(f'{value:.3g}'):g}"
+
+
+def _sections(
+    release: Release, tiles: Sequence[Tile], bands: Iterable[str]
+) -> Iterator[NDArray[np.float64]]:
+    """Read the middles of some tiles, spread over the list, in some bands."""
+    step = max(1, len(tiles) // _TILES_MEASURED)
+    bands = tuple(bands)
+    reader = TileReader()
+    for tile in tiles[::step][:_TILES_MEASURED]:
+        for band in bands:
+            try:
+                handle = reader.open(locate(release, tile, band))
+                y, x = (max(0, (n - _SECTION_PX) // 2) for n in handle.shape)
+                box = PixelBox(y, y + _SECTION_PX, x, x + _SECTION_PX).clipped(handle.shape)
+                yield _decoded(handle.read(0, box), handle.planes[0].header)
+            except UnknownTile:
+                continue
+            except (TileUnreadable, SourceUnavailable) as error:
+                _log.warning("not measured for the defaults of %s: %s", release.name, error)
+    reader.close()
+
+
+def _decoded(raw: NDArray[np.generic], header: Header) -> NDArray[np.float64]:
+    """Turn raw pixels into values; those that are none, and exact zeros (no data), left out."""
+    data = raw.astype(np.float64).ravel()
+    if raw.dtype.kind in "iu" and "BLANK" in header:
+        data = data[data != header["BLANK"]]
+    scale, zero = float(header.get("BSCALE", 1.0)), float(header.get("BZERO", 0.0))
+    data = data * scale + zero
+    good: NDArray[np.float64] = data[np.isfinite(data) & (data != 0)]
+    return good
+
+
+def _level(data: NDArray[np.float64]) -> tuple[float, float]:
+    """Measure sky and noise: median, and the spread of what is below it, where no source is."""
+    if not data.size:
+        return 0.0, 0.0
+    sky = float(np.median(data))
+    for _ in range(5):
+        noise = 1.4826 * float(np.median(np.abs(data - sky)))
+        near = data[np.abs(data - sky) < 3 * noise]
+        if near.size == data.size or not near.size:
+            break
+        data, sky = near, float(np.median(near))
+    return sky, 1.4826 * float(np.median(sky - data[data <= sky]))

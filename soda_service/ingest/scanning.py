@@ -1,0 +1,194 @@
+"""What a FITS file holds for a release: its images, their sky areas and their filters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soda_service.engine.wcs.grid import Grid, sky_grid
+from soda_service.engine.wcs.vectors import positions, unit_vectors
+from soda_service.errors import TileUnreadable
+from soda_service.pixels.fitsfile import FitsFile, ImageHDU, open_fits
+from soda_service.pixels.reader import plane_roles
+from soda_service.sky.filters import band_of_header, wavelength_of_header
+from soda_service.sky.release import Plane
+from soda_service.sky.table import Corners
+
+__all__ = ["Footprint", "Layer", "scan_file"]
+
+_SAME_GRID_PX = 0.01
+_STRAIGHT = 0.005
+"""How far, in its lengths, an edge may bend off a great circle and still make an outline."""
+
+_WIDEST_DEG = 60.0
+_CAP_SAMPLES = 65
+_CAP_MARGIN = 1.05
+"""Sampling the image misses what lies between the samples."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Footprint:
+    """Size of an image, and where it lies on the sky."""
+
+    shape: tuple[int, int]
+    """(ny, nx), pixels."""
+
+    scale_arcsec: tuple[float, float]
+    """Of a pixel, along x and y."""
+
+    ra_deg: float
+    """Centre, ICRS."""
+
+    dec_deg: float
+    corners: Corners | None
+    """None where the image is not bounded by four great circles, or is too wide."""
+
+    radius_deg: float | None
+    """Of a circle about the centre that holds an image without corners."""
+
+    samples: NDArray[np.float64]
+    """Unit vectors, shape (3, 3, 3): corners, middles of the edges and centre; NaN off the sky."""
+
+    @property
+    def size_arcmin(self) -> tuple[float, float]:
+        """Width and height."""
+        (ny, nx), (x, y) = self.shape, self.scale_arcsec
+        return nx * x / 60, ny * y / 60
+
+    def is_same_grid(self, other: "Footprint") -> bool:
+        """Tell whether two images have the same pixels on the sky, to a hundredth of one."""
+        tolerance = np.radians(_SAME_GRID_PX * min(self.scale_arcsec) / 3600)
+        return self.shape == other.shape and np.allclose(
+            self.samples, other.samples, rtol=0, atol=tolerance, equal_nan=True
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Image HDUs of a file that share grid and filter."""
+
+    planes: tuple[Plane, ...]
+    """The science plane first; by HDU number."""
+
+    footprint: Footprint
+    band: str | None
+    """As the headers tell; None if they do not."""
+
+    wavelength_m: tuple[float, float] | None
+
+
+def scan_file(path: Path) -> tuple[Layer, ...]:
+    """Find the images of a file that have a celestial WCS.
+
+    Parameters
+    ----------
+    path
+        FITS, packed or not.
+
+    Returns
+    -------
+    tuple of Layer
+        In the order of their first HDUs; at least one.
+
+    Raises
+    ------
+    TileUnreadable
+        If the file is damaged, or no image in it has a celestial WCS.
+    SourceUnavailable
+        If the disk is away.
+    """
+    file = open_fits(str(path))
+    try:
+        images: list[tuple[ImageHDU, Footprint]] = []
+        problem = "no image"
+        for hdu in file.images:
+            try:
+                grid = sky_grid(hdu.header)
+                images.append((hdu, _footprint(grid, (hdu.shape[-2], hdu.shape[-1]))))
+            except TileUnreadable as error:
+                problem = str(error)
+        if not images:
+            raise TileUnreadable(f"{path.name}: {problem}")
+        return tuple(_layer(file, *group) for group in _grouped(images))
+    finally:
+        file.close()
+
+
+def _grouped(
+    images: Sequence[tuple[ImageHDU, Footprint]],
+) -> list[tuple[list[ImageHDU], Footprint]]:
+    """Put images together that share their grid, and their filter where they name any.
+
+    A weight map that names no filter belongs to the image before it.
+    """
+    several = len({band for hdu, _ in images if (band := band_of_header(hdu.header))}) > 1
+    groups: list[tuple[list[ImageHDU], Footprint]] = []
+    for hdu, footprint in images:
+        band = band_of_header(hdu.header) if several else None
+        for members, grid in reversed(groups):
+            is_same_band = band is None or band == band_of_header(members[0].header)
+            if is_same_band and footprint.is_same_grid(grid):
+                members.append(hdu)
+                break
+        else:
+            groups.append(([hdu], footprint))
+    return groups
+
+
+def _layer(file: FitsFile, hdus: Sequence[ImageHDU], footprint: Footprint) -> Layer:
+    headers = [*(hdu.header for hdu in hdus), file.primary]
+    roles = zip(plane_roles(hdus), hdus, strict=True)
+    planes = [Plane(role, hdu.number) for role, hdu in roles]
+    planes.sort(key=lambda plane: plane.role != "SCI")
+    return Layer(tuple(planes), footprint, band_of_header(*headers), wavelength_of_header(*headers))
+
+
+def _footprint(grid: Grid, shape: tuple[int, int]) -> Footprint:
+    """Measure the sky of an image; TileUnreadable where its centre shows no sky at all."""
+    samples = _sampled(grid, shape, 3)
+    outline = samples[[0, 0, 2, 2], [0, 2, 2, 0]]
+    centre = samples[1, 1]
+    corners = radius = None
+    if _is_outline(samples):
+        corners = tuple((float(ra), float(dec)) for ra, dec in np.stack(positions(outline), -1))
+    else:
+        many = _sampled(grid, shape, _CAP_SAMPLES).reshape(-1, 3)
+        many = many[np.isfinite(many).all(axis=1)]
+        if not len(many):
+            raise TileUnreadable("no pixel of the image lies on the sky")
+        if not np.isfinite(centre).all():
+            centre = many[len(many) // 2]
+        farthest = float(np.degrees(np.arccos(np.clip(many @ centre, -1, 1))).max())
+        radius = min(180.0, farthest * _CAP_MARGIN + 1e-6)
+    ra, dec = positions(centre)
+    return Footprint(shape, grid.scales_arcsec, float(ra), float(dec), corners, radius, samples)
+
+
+def _sampled(grid: Grid, shape: tuple[int, int], count: int) -> NDArray[np.float64]:
+    """Give unit vectors of `count` times `count` places from edge to edge of an image."""
+    ny, nx = shape
+    y, x = np.meshgrid(
+        np.linspace(-0.5, ny - 0.5, count), np.linspace(-0.5, nx - 0.5, count), indexing="ij"
+    )
+    return unit_vectors(*grid.pixel_to_sky(x, y))
+
+
+def _is_outline(samples: NDArray[np.float64]) -> bool:
+    """Tell whether four great circles through the corners bound the image."""
+    if not np.isfinite(samples).all():
+        return False
+    corners = samples[[0, 0, 2, 2], [0, 2, 2, 0]]
+    middles = samples[[0, 1, 2, 1], [1, 2, 1, 0]]
+    if (corners @ samples[1, 1]).min() < np.cos(np.radians(_WIDEST_DEG)):
+        return False
+    following = np.roll(corners, -1, axis=0)
+    straight = corners + following
+    straight /= np.linalg.norm(straight, axis=-1, keepdims=True)
+    length = np.linalg.norm(following - corners, axis=-1)
+    # The middle pixel need not be half-way along, only on the great circle.
+    poles = np.cross(corners, following)
+    bend = np.abs(np.einsum("ek,ek->e", poles, middles)) / np.linalg.norm(poles, axis=-1)
+    along = np.linalg.norm(middles - straight, axis=-1)
+    return bool(np.all(bend < _STRAIGHT * length) and np.all(along < length / 2))

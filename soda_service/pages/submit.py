@@ -1,0 +1,171 @@
+"""`/`: the form for new cutouts, filled in by its address, by a job, or as it was sent."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+
+from flask import Blueprint, Request, Response, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+
+from soda_service.cutouts.estimate import Estimate
+from soda_service.errors import Fault, OptionsError
+from soda_service.pages.security import csrf_protected_unread
+from soda_service.pages.submit_form import (
+    FormState,
+    fill,
+    form_parameters,
+    read_texts,
+    release_facts,
+)
+from soda_service.request.table import EDGES, FILTER_NAMES, PARAMETERS
+from soda_service.request.upload import with_uploads
+from soda_service.sky.releases import Releases
+from soda_service.web.served import ServedReleases
+from uws.errors import UWSError
+from uws.http.formdata import form_fields
+from uws.http.newjob import create_new, read_new, take_new
+from uws.http.responses import see_other
+from uws.models import Job, Parameter, new_job_id
+from uws.service import JobService
+
+__all__ = ["AskSettings", "create_ask"]
+
+_FORMATS = ("fits", "png", "jpeg")
+"""Of RESPONSEFORMAT: those that files have."""
+
+_MORE = ("DB", "RUNID")
+"""Parameters of the job that few need."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskSettings:
+    """What the page is told of the service around it."""
+
+    owner: Callable[[Request], str]
+    """Gives the owner of a request."""
+
+    job_url: Callable[[str], str]
+    """Gives a job's address in the API, by its id."""
+
+    job_page: Callable[[str], str]
+    """Gives the address of the page that shows a job, by its id."""
+
+    look: Callable[[Sequence[Parameter]], Estimate]
+    """Tells what a request would make."""
+
+    failed_rows: Callable[[Job], str] | None = None
+    """Gives the table of those rows of a job that failed; None where that is not known."""
+
+    sends_mail: bool = False
+    """Whether to ask for an address to write to."""
+
+
+def create_ask(
+    releases: Releases, served: ServedReleases, service: JobService, settings: AskSettings
+) -> Blueprint:
+    """Make the routes."""
+    blueprint = Blueprint("ask", __name__)
+    form = _Form(releases, served, service, settings)
+    blueprint.get("/", endpoint="ask")(form.ask)
+    blueprint.post("/", endpoint="send")(csrf_protected_unread(form.send))
+    return blueprint
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    releases: Releases
+    served: ServedReleases
+    service: JobService
+    settings: AskSettings
+
+    def ask(self) -> ResponseReturnValue:
+        """`GET /`: every parameter of the query stands in its field, or those of the job `from`."""
+        job_id = request.args.get("from", "")
+        if job_id:
+            job = self.service.get(self.settings.owner(request), job_id)
+            return self._show(self._of_job(job, only_failed=request.args.get("rows") == "failed"))
+        query = request.args.items(multi=True)
+        return self._show(self._filled([Parameter(name.upper(), text) for name, text in query]))
+
+    def send(self) -> ResponseReturnValue:
+        """`POST /`: make the job, or give the form back with what is wrong."""
+        owner, job_id = self.settings.owner(request), new_job_id()
+        try:
+            fields = take_new(self.service, form_fields(request), job_id)
+        except UWSError as error:
+            return self._refused(self._filled([]), error)
+        state = self._filled(fields)
+        parameters = form_parameters(fields, state.release)
+        if any(each.name == "LOOK" for each in fields):
+            return self._looked(state, parameters, job_id)
+        url = self.settings.job_url(job_id)
+        try:
+            asked = replace(read_new(self.service, parameters, job_id), phase="RUN")
+            create_new(self.service, owner, asked, job_type="cutout", job_id=job_id, url=url)
+        except UWSError as error:
+            return self._refused(state, error)
+        return see_other(self.settings.job_page(job_id))
+
+    def _looked(
+        self, state: FormState, parameters: Sequence[Parameter], job_id: str
+    ) -> ResponseReturnValue:
+        try:
+            found = self.settings.look(parameters)
+        except UWSError as error:
+            return self._refused(state, error)
+        finally:
+            self.service.runtime.files.delete(job_id)
+        return self._show(replace(state, faults=found.faults), found=found)
+
+    def _refused(self, state: FormState, error: UWSError) -> Response:
+        answer = self._show(replace(state, faults=_faults_of(error)), status=error.status)
+        if error.retry_after_s is not None:
+            answer.headers["Retry-After"] = str(error.retry_after_s)
+        return answer
+
+    def _of_job(self, job: Job, *, only_failed: bool) -> FormState:
+        """Fill in what a job was asked for."""
+        parameters = [each for each in with_uploads(job.parameters) if each.name != "JOBNAME"]
+        if job.run_id:  # as it is called now
+            parameters.append(Parameter("JOBNAME", job.run_id))
+        notes: tuple[str, ...] = ()
+        if only_failed and self.settings.failed_rows is None:
+            notes = ("Which rows failed cannot be told here: these are all rows of the job.",)
+        elif only_failed and self.settings.failed_rows is not None:
+            parameters = [each for each in parameters if each.name != "POSITIONS"]
+            parameters.append(Parameter("POSITIONS", self.settings.failed_rows(job)))
+        return self._filled(parameters, notes)
+
+    def _filled(self, fields: Sequence[Parameter], notes: tuple[str, ...] = ()) -> FormState:
+        texts, unread = read_texts(fields, self.service.runtime.files)
+        default = self.served.default_name()
+        return fill(texts, self.served.all(), default, notes=notes + unread)
+
+    def _show(
+        self, state: FormState, *, found: Estimate | None = None, status: int = 200
+    ) -> Response:
+        shown = self.served.all()
+        page = render_template(
+            "ask.html",
+            here="/",
+            state=state,
+            releases=shown,
+            facts=[release_facts(each, self.releases) for each in shown],
+            specs=PARAMETERS,
+            edges=EDGES,
+            formats=_FORMATS,
+            more=_MORE,
+            filters=FILTER_NAMES,
+            sends_mail=self.settings.sends_mail,
+            found=found,
+        )
+        return make_response(page, status)
+
+
+def _faults_of(error: UWSError) -> tuple[Fault, ...]:
+    """Give what is wrong, row by row where that is known."""
+    cause = error.__cause__
+    if not isinstance(cause, OptionsError):
+        return (Fault(str(error.args[0]) if error.args else HTTPStatus(error.status).phrase),)
+    unlisted = cause.total - len(cause.faults)
+    return cause.faults + ((Fault(f"and {unlisted} more faults"),) if unlisted else ())

@@ -1,0 +1,1 @@
+"""Reading the pixels of tiles: sources of bytes, FITS structure, decoding by rows."""

@@ -1,0 +1,153 @@
+"""The header row of a positions table: which column is what."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from soda_service.errors import Fault, OptionsError
+from soda_service.request.csvtext import BadLine, split_cells
+from soda_service.request.hints import suggest
+from soda_service.request.parsing import FLOAT, shorten
+from soda_service.request.table import OPTION_NAMES, PARAMETERS, POSITION_NAMES, Scope
+
+__all__ = ["COLUMNS_MAX", "TABLE", "Header", "parse_header"]
+
+TABLE = "POSITIONS"
+"""What faults of the table as a whole name as their column."""
+
+COLUMNS_MAX = 1000
+"""More are no table of positions; looking for a mistyped name takes up to 0.1 ms."""
+
+_ROW_NAMES = frozenset(POSITION_NAMES + OPTION_NAMES)
+_SEPARATORS = {"commas": ",", "semicolons": ";", "tabs": "\t", "vertical bars": "|", "blanks": None}
+_EXAMPLE = "a header such as RA,DEC or COADD_OBJECT_ID is needed, then a line for each position"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Columns of a table by what they hold; places are 0-based."""
+
+    columns: tuple[str, ...]
+    """Options in canonical upper case, the user's own as written; one without name is empty."""
+
+    ra: int | None
+    dec: int | None
+    object_id: int | None
+    options: tuple[tuple[int, str], ...]
+    """Place and name of each option."""
+
+    extra: tuple[tuple[int, str], ...]
+    """Place and name of each column of the user's own."""
+
+    warnings: tuple[str, ...] = ()
+
+
+def parse_header(line: str | BadLine | None) -> Header:
+    """Read the header row.
+
+    Parameters
+    ----------
+    line
+        First record of the table that is not blank; None if there is none.
+
+    Raises
+    ------
+    OptionsError
+        If there is no header, a column comes twice, no column gives positions, or the table is
+        no CSV, separated by commas and line endings.
+    """
+    if line is None:
+        raise _refusal(f"the table is empty; {_EXAMPLE}")
+    if isinstance(line, BadLine):
+        raise _refusal(f"header: {line.message}")
+    if line.lstrip().startswith("<"):
+        raise _refusal("this is XML (a VOTable?); POSITIONS takes CSV", found=shorten(line))
+    _check_lines(line)
+    _check_separators(line)
+    try:
+        # A name of several lines would tear the log's lines, and no format of results has one.
+        names = [" ".join(cell.split("\n")).strip() for cell in split_cells(line)]
+    except ValueError as error:
+        raise _refusal(f"header: {error}") from error
+    if len(names) > COLUMNS_MAX:
+        raise _refusal(f"the header has {len(names)} columns; at most {COLUMNS_MAX} are allowed")
+    columns = tuple(name.upper() if name.upper() in _ROW_NAMES else name for name in names)
+    _check_repeats(columns)
+    _check_position(line, columns)
+    places = {name: place for place, name in enumerate(columns)}
+    return Header(
+        columns=columns,
+        ra=places.get("RA"),
+        dec=places.get("DEC"),
+        object_id=places.get("COADD_OBJECT_ID"),
+        options=tuple((at, name) for at, name in enumerate(columns) if name in OPTION_NAMES),
+        extra=tuple((at, name) for at, name in enumerate(columns) if _is_own(name)),
+        warnings=_warnings(columns),
+    )
+
+
+def _refusal(message: str, *, column: str = TABLE, found: str | None = None) -> OptionsError:
+    return OptionsError((Fault(message, column=column, found=found),))
+
+
+def _is_own(name: str) -> bool:
+    return bool(name) and name not in _ROW_NAMES
+
+
+def _check_separators(line: str) -> None:
+    """Refuse a header that makes sense only where something else than commas separates it."""
+    for word, separator in _SEPARATORS.items():
+        names = {name.strip(' \t"').upper() for name in line.split(separator)}
+        if not _ROW_NAMES.isdisjoint(names):
+            if separator == ",":
+                return
+            message = f"the columns are separated by {word}; commas are needed"
+            raise _refusal(message, found=shorten(line))
+
+
+def _check_lines(line: str) -> None:
+    """Refuse a table whose rows stand on the header's line, separated by blanks."""
+    for cell in line.split(","):
+        first, *rest = cell.split() or [""]
+        if first.upper() in _ROW_NAMES and rest and FLOAT.fullmatch(rest[0]):
+            message = (
+                f"a value follows the column name {first} on one line ({shorten(cell.strip())!r}); "
+                "the header and each row need a line of their own"
+            )
+            raise _refusal(message, found=shorten(line))
+
+
+def _check_repeats(columns: tuple[str, ...]) -> None:
+    counts = Counter(name for name in columns if name)
+    if repeated := [name for name, count in counts.items() if count > 1]:
+        faults = (
+            Fault("the table has this column twice", column=shorten(name)) for name in repeated
+        )
+        raise OptionsError(tuple(faults))
+
+
+def _check_position(line: str, columns: tuple[str, ...]) -> None:
+    """Refuse a table without a column of positions."""
+    if "COADD_OBJECT_ID" in columns or {"RA", "DEC"} <= set(columns):
+        return
+    found = shorten(line)
+    for name, other in (("RA", "DEC"), ("DEC", "RA")):
+        if name in columns:
+            raise _refusal(f"there is no column {other} beside it", column=name)
+    if any(FLOAT.fullmatch(name) for name in columns):
+        raise _refusal(f"no header row, the first line is {found!r}; {_EXAMPLE}", found=found)
+    raise _refusal(f"no column gives positions, the header is {found!r}; {_EXAMPLE}", found=found)
+
+
+def _warnings(columns: tuple[str, ...]) -> tuple[str, ...]:
+    warnings = []
+    for place, name in enumerate(columns, start=1):
+        spec = PARAMETERS.get(name.upper())
+        if not name:
+            warnings.append(f"column {place} has no name and is left out")
+        elif spec is not None and spec.scope is Scope.JOB:
+            warnings.append(
+                f"column {name} is kept as it is: {spec.name} is given for the whole job"
+            )
+        elif _is_own(name) and (meant := suggest(name, OPTION_NAMES)):
+            warnings.append(f"column {name} is kept as it is; did you mean {meant}?")
+    return tuple(warnings)

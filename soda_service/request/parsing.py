@@ -1,0 +1,384 @@
+"""Text of one parameter or cell -> value, strictly; bands and triplets back to text.
+
+Every function here takes text without its surrounding blanks and raises `InvalidText` with a
+message that says what was found; `parse_value` adds what is allowed.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from soda_service.errors import Fault, OptionsError
+from soda_service.request.table import (
+    ID_MAX,
+    PARAMETERS,
+    POSITION_NAMES,
+    Kind,
+    ParameterSpec,
+    bounds,
+    describe_allowed,
+)
+from soda_service.request.values import Triplet
+from soda_service.sky.release import Release
+
+__all__ = [
+    "FLOAT",
+    "Centre",
+    "InvalidText",
+    "fault_of",
+    "format_bands",
+    "format_triplets",
+    "is_mail_address",
+    "is_web_address",
+    "parse_bands",
+    "parse_boolean",
+    "parse_centre",
+    "parse_float",
+    "parse_integer",
+    "parse_triplets",
+    "parse_value",
+    "shorten",
+    "wrap_ra",
+]
+
+FLOAT = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t]*")
+"""A decimal number. `float` alone also takes nan, inf, 1_0 and the digits of other scripts."""
+
+_INTEGER = re.compile(r"([+-]?[0-9]{1,40})(\.0*)?")
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+# No user name, no fragment, nothing that two readers could take for different hosts (RFC 3986).
+_URL = re.compile(
+    r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+    r"(?:/(?:[A-Za-z0-9/._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)?"
+    r"(?:\?(?:[A-Za-z0-9/._~!$&'()*+,;=:@?-]|%[0-9A-Fa-f]{2})*)?",
+    re.IGNORECASE,
+)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NUMBER_LENGTH_MAX = 100
+_LENGTH_MAX = 4096
+_FLOAT_EXACT_MAX = 2**53
+_BOOLEANS = {
+    **dict.fromkeys(("true", "t", "yes", "1", "1.0"), True),
+    **dict.fromkeys(("false", "f", "no", "0", "0.0"), False),
+}
+
+
+class InvalidText(ValueError):
+    """A text that does not stand for a value of its kind; the message says why."""
+
+
+class Centre(NamedTuple):
+    """Where a cutout is asked for: `ra_deg` and `dec_deg`, or `object_id`."""
+
+    ra_deg: float | None
+    """ICRS, 0 <= RA < 360."""
+
+    dec_deg: float | None
+    object_id: int | None
+
+
+def shorten(text: str) -> str:
+    """Give a text in at most 40 characters, to be quoted in messages."""
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def fault_of(name: str, text: str, error: InvalidText) -> Fault:
+    """Tell of a text that could not be read."""
+    return Fault(str(error), column=name, found=shorten(text))
+
+
+def parse_float(text: str) -> float:
+    """Read a finite decimal number: `1`, `-0.5`, `.5`, `1e-3`.
+
+    Raises
+    ------
+    InvalidText
+        For everything else, among it nan, inf, `1_0` and numbers too large for a double.
+    """
+    if len(text) > _NUMBER_LENGTH_MAX or not FLOAT.fullmatch(text):
+        raise InvalidText(f"{shorten(text)!r} is not a number")
+    value = float(text)
+    if not math.isfinite(value):
+        raise InvalidText(f"{shorten(text)!r} is too large a number")
+    return value
+
+
+def parse_integer(text: str) -> int:
+    """Read an integer of up to 63 bits.
+
+    `12.0` is taken for 12, since a table with empty cells often comes back from other programs
+    with such numbers; not beyond 2**53, where they may have lost their last digits on the way.
+
+    Raises
+    ------
+    InvalidText
+        If it is no integer or too large.
+    """
+    match = _INTEGER.fullmatch(text)
+    if not match:
+        raise InvalidText(f"{shorten(text)!r} is not an integer")
+    value = int(match[1])
+    if abs(value) > ID_MAX:
+        raise InvalidText(f"{shorten(text)!r} is out of range")
+    if match[2] is not None and abs(value) > _FLOAT_EXACT_MAX:
+        raise InvalidText(f"{shorten(text)!r} may have lost digits as a decimal number")
+    return value
+
+
+def parse_boolean(text: str) -> bool:
+    """Read true or false; any case, also t, f, yes, no, 1, 0, 1.0, 0.0.
+
+    Raises
+    ------
+    InvalidText
+        For any other word.
+    """
+    try:
+        return _BOOLEANS[text.lower()]
+    except KeyError:
+        raise InvalidText(f"{shorten(text)!r} is neither true nor false") from None
+
+
+def parse_bands(text: str, release: Release) -> tuple[str, ...]:
+    """Read bands: `gri` where all names are single letters, `W1,W2` everywhere.
+
+    Returns
+    -------
+    tuple of str
+        In the release's spelling, in the order of the text.
+
+    Raises
+    ------
+    InvalidText
+        If a band is unknown, ambiguous or repeated, or there is none.
+    """
+    return _read_bands(text, release.band_names)
+
+
+def parse_triplets(text: str, release: Release) -> tuple[Triplet, ...]:
+    """Read triplets separated by semicolons: `gry;riy`, `W3,W2,W1`.
+
+    Returns
+    -------
+    tuple of Triplet
+        Bands in the release's spelling, as red, green, blue.
+
+    Raises
+    ------
+    InvalidText
+        If a triplet has not three different bands of the release, or comes twice.
+    """
+    return _read_triplets(text, release.band_names)
+
+
+def format_bands(bands: Sequence[str], release: Release) -> str:
+    """Write bands as `parse_bands` reads them: in lower case, unless case tells bands apart."""
+    names = release.band_names
+    text = ("" if _has_single_letters(names) else ",").join(bands)
+    is_case_needed = len({name.lower() for name in names}) < len(names)
+    return text if is_case_needed else text.lower()
+
+
+def format_triplets(triplets: Sequence[Triplet], release: Release) -> str:
+    """Write triplets as `parse_triplets` reads them."""
+    return ";".join(format_bands(triplet, release) for triplet in triplets)
+
+
+def parse_value(spec: ParameterSpec, text: str, *, release: Release) -> Any:
+    """Read the text of one parameter, its limits included.
+
+    Parameters
+    ----------
+    spec
+        The parameter; not one of `Kind.TABLE`, which is read as a stream (`positions`).
+    text
+        As sent; blanks around it count for nothing.
+    release
+        Whose bands and limits hold.
+
+    Returns
+    -------
+    Any
+        float, int, bool, str, tuple of bands or tuple of triplets, as the kind says.
+
+    Raises
+    ------
+    InvalidText
+        Saying what was found and what is allowed.
+    """
+    text = text.strip()
+    try:
+        return _parse(spec, text, release)
+    except InvalidText as error:
+        allowed = describe_allowed(spec, release)
+        raise InvalidText(f"{error}; allowed: {allowed}") from None
+
+
+def parse_centre(texts: Mapping[str, str], release: Release) -> Centre:
+    """Read a centre from the texts of RA, DEC and COADD_OBJECT_ID.
+
+    Parameters
+    ----------
+    texts
+        By name in upper case; blank texts and other names are passed over.
+    release
+        Whose limits hold.
+
+    Raises
+    ------
+    OptionsError
+        If both RA, DEC and the id are given, or neither, or one of RA and DEC, or a text is
+        no such number.
+    """
+    given = {name: texts[name] for name in POSITION_NAMES if texts.get(name, "").strip()}
+    faults = _centre_faults(set(given))
+    values: dict[str, Any] = {}  # a float or an integer, by the parameter
+    for name, text in given.items():
+        try:
+            values[name] = parse_value(PARAMETERS[name], text, release=release)
+        except InvalidText as error:
+            faults.append(fault_of(name, text, error))
+    if faults:
+        raise OptionsError(tuple(faults))
+    if "RA" in values:
+        return Centre(wrap_ra(values["RA"]), values["DEC"] + 0.0, None)
+    return Centre(None, None, values["COADD_OBJECT_ID"])
+
+
+def wrap_ra(ra_deg: float) -> float:
+    """Bring a right ascension into 0 <= RA < 360, degrees; -0 becomes 0."""
+    wrapped = ra_deg % 360.0 + 0.0
+    # A tiny negative number comes out of the division as 360 itself.
+    return 0.0 if wrapped == 360.0 else wrapped
+
+
+def _centre_faults(given: set[str]) -> list[Fault]:
+    """Tell what is wrong with which of RA, DEC and COADD_OBJECT_ID are given."""
+    if not given:
+        return [Fault("no position; RA and DEC, or COADD_OBJECT_ID, must be given")]
+    if "COADD_OBJECT_ID" in given:
+        others = " and ".join(sorted(given - {"COADD_OBJECT_ID"}, reverse=True))
+        message = f"given together with {others}; a position is either RA and DEC or an id"
+        return [Fault(message, column="COADD_OBJECT_ID")] if others else []
+    if missing := {"RA", "DEC"} - given:
+        (name,) = given
+        return [Fault(f"given without {missing.pop()}; both are needed", column=name)]
+    return []
+
+
+def _parse(spec: ParameterSpec, text: str, release: Release) -> Any:
+    """Read a text by its kind; the value's type follows from `spec.kind`."""
+    if len(text) > _LENGTH_MAX:
+        raise InvalidText(f"{shorten(text)!r} has {len(text)} characters")
+    value: Any
+    match spec.kind:
+        case Kind.FLOAT:
+            value = parse_float(text)
+            _check_range(value, text, spec, release)
+        case Kind.INTEGER:
+            value = parse_integer(text)
+            _check_range(value, text, spec, release)
+        case Kind.BOOLEAN:
+            value = parse_boolean(text)
+        case Kind.BANDS:
+            value = parse_bands(text, release)
+        case Kind.TRIPLETS:
+            value = parse_triplets(text, release)
+        case Kind.WORD:
+            value = _parse_word(text, spec)
+        case Kind.TEXT | Kind.EMAIL | Kind.URL:
+            value = _parse_text(text, spec)
+        case Kind.TABLE | Kind.SHAPE | Kind.INTERVAL:
+            raise InvalidText("a table is not read as one value")
+    return value
+
+
+def _check_range(value: float, text: str, spec: ParameterSpec, release: Release) -> None:
+    low, high = bounds(spec, release)
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise InvalidText(f"{shorten(text)!r} is out of range")
+
+
+def _parse_word(text: str, spec: ParameterSpec) -> str:
+    word = text.lower()
+    word = spec.aliases.get(word, word)
+    if word not in spec.choices:
+        raise InvalidText(f"{shorten(text)!r} is unknown")
+    return word
+
+
+def _parse_text(text: str, spec: ParameterSpec) -> str:
+    if spec.maximum is not None and len(text) > spec.maximum:
+        raise InvalidText(f"{shorten(text)!r} has {len(text)} characters")
+    if control := _CONTROL.search(text):
+        raise InvalidText(f"{shorten(text)!r} has the control character U+{ord(control[0]):04X}")
+    if spec.kind is Kind.EMAIL and not is_mail_address(text):
+        raise InvalidText(f"{shorten(text)!r} is no address")
+    if spec.kind is Kind.URL and not is_web_address(text):
+        raise InvalidText(f"{shorten(text)!r} is no address")
+    return text
+
+
+def is_mail_address(text: str) -> bool:
+    """Tell whether a text is a mail address that any mail server takes (RFC 5321, 4.1.2)."""
+    return bool(_EMAIL.fullmatch(text))
+
+
+def is_web_address(text: str) -> bool:
+    """Tell whether a text is an http or https address of one host, without user or fragment."""
+    try:
+        return bool(_URL.fullmatch(text)) and urlsplit(text).port != 0
+    except ValueError:  # a port beyond 65535, brackets about what is no IPv6 address
+        return False
+
+
+def _has_single_letters(names: tuple[str, ...]) -> bool:
+    return all(len(name) == 1 for name in names)
+
+
+# The rows of a table repeat a few texts; remembering them makes such rows faster by a fifth.
+@lru_cache(maxsize=1024)
+def _read_bands(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    plain = "," not in text and _has_single_letters(known)
+    names = list(text) if plain else [name.strip() for name in text.split(",")]
+    bands: list[str] = []
+    for name in names:
+        band = _find_band(name, text, known)
+        if band in bands:
+            raise InvalidText(f"{shorten(text)!r} has the band {band} twice")
+        bands.append(band)
+    if not bands:
+        raise InvalidText("no band is named")
+    return tuple(bands)
+
+
+@lru_cache(maxsize=1024)
+def _read_triplets(text: str, known: tuple[str, ...]) -> tuple[Triplet, ...]:
+    triplets: dict[Triplet, None] = {}
+    for part in (part.strip() for part in text.split(";")):
+        if not part:
+            raise InvalidText(f"{shorten(text)!r} has an empty triplet")
+        bands = _read_bands(part, known)
+        if len(bands) != 3:
+            raise InvalidText(f"{shorten(part)!r} has {len(bands)} bands instead of three")
+        triplet = (bands[0], bands[1], bands[2])
+        if triplet in triplets:
+            raise InvalidText(f"{shorten(text)!r} has the triplet {shorten(part)} twice")
+        triplets[triplet] = None
+    return tuple(triplets)
+
+
+def _find_band(name: str, text: str, known: tuple[str, ...]) -> str:
+    """Find a band by its name, exactly or, where one band only fits, without regard to case."""
+    if name in known:
+        return name
+    alike = [band for band in known if band.lower() == name.lower()]
+    if len(alike) == 1:
+        return alike[0]
+    where = "" if name == text else f" in {shorten(text)!r}"
+    if alike:
+        raise InvalidText(f"{shorten(name)!r}{where} may be {' or '.join(alike)}: case matters")
+    raise InvalidText(f"{shorten(name)!r}{where} is not a band")

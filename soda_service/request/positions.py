@@ -1,0 +1,300 @@
+"""The positions table: CSV with a header row -> `PositionRow`s or faults, as a stream.
+
+Memory does not grow with the table.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from operator import itemgetter
+from typing import BinaryIO, TypeVar
+
+from soda_service.errors import Fault, OptionsError
+from soda_service.request.csvtext import BadLine, read_records, split_cells
+from soda_service.request.header import TABLE, Header, parse_header
+from soda_service.request.options import apply_options, check_makes_something, default_options
+from soda_service.request.parsing import FLOAT, Centre, parse_centre, shorten
+from soda_service.request.table import PARAMETERS, Kind
+from soda_service.request.values import CutoutOptions, PositionRow
+from soda_service.sky.release import Release
+
+__all__ = ["PositionsTable", "TableCheck", "check_positions", "open_positions"]
+
+_Cells = tuple[str, ...]
+_Options = CutoutOptions | tuple[Fault, ...]
+_Key = TypeVar("_Key")
+
+_OPTIONS_KEPT = 4096
+"""Different combinations of option cells remembered at a time; most tables have a handful."""
+
+_CELLS_LENGTH_MAX = 500
+"""Characters of such a combination; longer ones are not remembered, so that memory is bounded."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PositionsTable:
+    """A positions table that is being read; its rows can be gone through once."""
+
+    columns: tuple[str, ...]
+    """All columns in order: options in canonical upper case, others as written."""
+
+    extra_columns: tuple[str, ...]
+    """The user's own columns, as written."""
+
+    warnings: tuple[str, ...]
+    """About columns that look like mistyped options."""
+
+    _rows: Iterator[PositionRow | Fault]
+
+    def __iter__(self) -> Iterator[PositionRow | Fault]:
+        """Read row after row; a row that is wrong gives one or more faults in its place."""
+        return self._rows
+
+
+@dataclass(frozen=True, slots=True)
+class TableCheck:
+    """What was found in a positions table."""
+
+    rows: int
+    """Rows read, wrong ones included."""
+
+    faults: tuple[Fault, ...]
+    """The first ones."""
+
+    total_faults: int
+    warnings: tuple[str, ...]
+    is_complete: bool
+    """False if the table has more rows than were to be checked."""
+
+    columns: tuple[str, ...]
+    """As `PositionsTable.columns`."""
+
+    def raise_faults(self) -> None:
+        """Raise `OptionsError` with the faults, if there are any."""
+        if self.total_faults:
+            raise OptionsError(self.faults, self.total_faults)
+
+
+def open_positions(
+    stream: BinaryIO, release: Release, job_options: Mapping[str, str]
+) -> PositionsTable:
+    """Begin to read a positions table.
+
+    Parameters
+    ----------
+    stream
+        The table's bytes; to be closed by the caller, after the rows have been read.
+    release
+        Whose bands, limits and defaults hold.
+    job_options
+        Texts by option name, for cells that are empty (`request.job_options`).
+
+    Returns
+    -------
+    PositionsTable
+        Rows come in input order, numbered from 1: by record, since a cell in quotes may go over
+        several lines; blank lines count for nothing.
+
+    Raises
+    ------
+    OptionsError
+        If the header or the job's options are wrong.
+    """
+    base = apply_options(default_options(release), job_options, release=release)
+    records = read_records(stream)
+    header = parse_header(next(records, None))
+    if not header.options and (faults := check_makes_something(base, release)):
+        raise OptionsError(faults)
+    return PositionsTable(
+        columns=header.columns,
+        extra_columns=tuple(name for _, name in header.extra),
+        warnings=header.warnings,
+        _rows=_read_rows(records, _RowReader(header, base, release)),
+    )
+
+
+def check_positions(
+    stream: BinaryIO,
+    release: Release,
+    job_options: Mapping[str, str],
+    *,
+    rows_max: int,
+    faults_max: int = 100,
+) -> TableCheck:
+    """Read a positions table only to see whether it is right.
+
+    Parameters
+    ----------
+    stream, release, job_options
+        As for `open_positions`.
+    rows_max
+        Rows to read; of a longer table the rest is left unread and unchecked.
+    faults_max
+        Faults to keep; the others are counted.
+
+    Raises
+    ------
+    OptionsError
+        If the header or the job's options are wrong. Faults of rows are returned.
+    """
+    table = open_positions(stream, release, job_options)
+    rows, total_faults, is_complete = 0, 0, True
+    faults: list[Fault] = []
+    for entry in table:
+        number = entry.number if isinstance(entry, PositionRow) else entry.row or 0
+        if number > rows_max:
+            is_complete = False
+            break
+        rows = number
+        if isinstance(entry, Fault):
+            total_faults += 1
+            if total_faults <= faults_max:
+                faults.append(entry)
+    return TableCheck(
+        rows=rows,
+        faults=tuple(faults),
+        total_faults=total_faults,
+        warnings=table.warnings,
+        is_complete=is_complete,
+        columns=table.columns,
+    )
+
+
+def _read_rows(
+    records: Iterator[str | BadLine], reader: "_RowReader"
+) -> Iterator[PositionRow | Fault]:
+    number = 0
+    for number, record in enumerate(records, start=1):
+        if isinstance(record, BadLine):
+            yield Fault(record.message, row=number)
+            continue
+        entry = reader.read(number, record)
+        if isinstance(entry, PositionRow):
+            yield entry
+        else:
+            yield from (replace(fault, row=number) for fault in entry)
+    if not number:
+        yield Fault(
+            "the table has a header but no rows; a line for each position is needed", column=TABLE
+        )
+
+
+class _RowReader:
+    """Reads records of one table."""
+
+    def __init__(self, header: Header, base: CutoutOptions, release: Release) -> None:
+        self._width = width = len(header.columns)
+        # A column that is not there is read as the empty cell that is put behind each row.
+        self._ra = width if header.ra is None else header.ra
+        self._dec = width if header.dec is None else header.dec
+        self._object_id = width if header.object_id is None else header.object_id
+        self._extra_names = tuple(name for _, name in header.extra)
+        self._pick_extra = _picker(tuple(place for place, _ in header.extra))
+        self._options = _OptionsReader(header, base, release)
+        self._release = release
+
+    def read(self, number: int, record: str) -> PositionRow | tuple[Fault, ...]:
+        """Read one row; faults are still without their row's number."""
+        try:
+            cells = split_cells(record)
+        except ValueError as error:
+            return (Fault(str(error), found=shorten(record)),)
+        if len(cells) != self._width:
+            if any(cell.strip() for cell in cells[self._width :]):
+                return (self._too_many(cells),)
+            cells = cells[: self._width] + [""] * (self._width - len(cells))
+        cells.append("")
+        centre = self._centre(cells)
+        options = self._options.read(cells)
+        if isinstance(centre, Centre) and isinstance(options, CutoutOptions):
+            extra = dict(zip(self._extra_names, self._pick_extra(cells), strict=True))
+            return PositionRow(number, *centre, options, extra)
+        faults = () if isinstance(centre, Centre) else centre
+        return faults if isinstance(options, CutoutOptions) else faults + options
+
+    def _too_many(self, cells: list[str]) -> Fault:
+        surplus = ",".join(cells[self._width :])
+        return Fault(
+            f"{len(cells)} cells, but the header has {self._width} columns; a value with a comma "
+            "must stand in quotes",
+            found=shorten(surplus),
+        )
+
+    def _centre(self, cells: list[str]) -> Centre | tuple[Fault, ...]:
+        ra, dec, object_id = cells[self._ra], cells[self._dec], cells[self._object_id]
+        # Nearly all rows take this way; the other one explains, and is several times slower.
+        if not object_id and FLOAT.fullmatch(ra) and FLOAT.fullmatch(dec):
+            ra_deg, dec_deg = float(ra), float(dec)
+            if 0 <= ra_deg < 360 and -90 <= dec_deg <= 90:
+                return Centre(ra_deg + 0.0, dec_deg + 0.0, None)
+        try:
+            texts = {"RA": ra, "DEC": dec, "COADD_OBJECT_ID": object_id}
+            return parse_centre(texts, self._release)
+        except OptionsError as error:
+            return error.faults
+
+
+class _OptionsReader:
+    """Reads the option cells of rows; remembers what the same cells meant before.
+
+    Words (bands, flags) repeat in nearly every table, while numbers (sizes) may differ in each
+    row. So words are remembered apart, which saves a fifth of the time where numbers never repeat.
+    """
+
+    def __init__(self, header: Header, base: CutoutOptions, release: Release) -> None:
+        numbers = tuple(column for column in header.options if _is_number(column[1]))
+        words = tuple(column for column in header.options if not _is_number(column[1]))
+        self._number_names = tuple(name for _, name in numbers)
+        self._pick_numbers = _picker(tuple(place for place, _ in numbers))
+        self._word_names = tuple(name for _, name in words)
+        self._pick_words = _picker(tuple(place for place, _ in words))
+        self._base = base
+        self._release = release
+        self._by_words: dict[_Cells, _Options] = {}
+        self._by_all: dict[tuple[_Cells, _Cells], _Options] = {}
+
+    def read(self, cells: list[str]) -> _Options:
+        """Give the options of a row, or its faults without the row's number."""
+        words, numbers = self._pick_words(cells), self._pick_numbers(cells)
+        if (options := self._by_all.get((words, numbers))) is not None:
+            return options
+        if (base := self._by_words.get(words)) is None:
+            base = self._apply(self._word_names, words, self._base)
+            if isinstance(base, CutoutOptions):
+                base = check_makes_something(base, self._release) or base
+            _remember(self._by_words, words, base, length=sum(map(len, words)))
+        options = self._add_numbers(numbers, base)
+        length = sum(map(len, words + numbers))
+        _remember(self._by_all, (words, numbers), options, length=length)
+        return options
+
+    def _add_numbers(self, cells: _Cells, base: _Options) -> _Options:
+        if isinstance(base, CutoutOptions):
+            return self._apply(self._number_names, cells, base)
+        options = self._apply(self._number_names, cells, self._base)
+        return base if isinstance(options, CutoutOptions) else options + base
+
+    def _apply(self, names: _Cells, cells: _Cells, base: CutoutOptions) -> _Options:
+        texts = {name: text for name, text in zip(names, cells, strict=True) if text}
+        try:
+            return apply_options(base, texts, release=self._release)
+        except OptionsError as error:
+            return error.faults
+
+
+def _is_number(name: str) -> bool:
+    return PARAMETERS[name].kind in {Kind.FLOAT, Kind.INTEGER}
+
+
+def _remember(known: dict[_Key, _Options], key: _Key, options: _Options, *, length: int) -> None:
+    """Keep options for the rows to come, in bounded memory."""
+    if length <= _CELLS_LENGTH_MAX:
+        if len(known) >= _OPTIONS_KEPT:
+            known.clear()
+        known[key] = options
+
+
+def _picker(places: tuple[int, ...]) -> Callable[[list[str]], tuple[str, ...]]:
+    """Give a function that takes the cells at some places out of a row."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda cells: tuple(cells[place] for place in places)

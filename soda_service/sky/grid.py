@@ -1,0 +1,139 @@
+"""Which of many shapes on the sky may hold a position: cells of declination zones, in numpy.
+
+A shape stands in every cell that its bounding box of RA and Dec touches; a position looks at the
+shapes of its own cell only. Shapes of different sizes stand in grids of different coarseness, so
+that one image of the whole sky among 100,000 stamps costs one more look-up, and memory stays
+within a few cells a shape whatever their sizes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Bounds", "SkyGrid"]
+
+_FINEST = 24  # 180 deg / 2**24 is 0.04 arcsec
+_ZONE_BITS = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bounds:
+    """Boxes of RA and Dec, deg, arrays of shape (n,)."""
+
+    ra_min: NDArray[np.float64]
+    ra_width: NDArray[np.float64]
+    """0 to 360; the box goes on across RA 0."""
+
+    dec_min: NDArray[np.float64]
+    dec_max: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Level:
+    """The shapes of about one size: their cells, sorted, each with its shapes."""
+
+    step_deg: float
+    cells: NDArray[np.int64]
+    first: NDArray[np.int64]
+    """Where a cell's shapes begin in `shapes`."""
+
+    count: NDArray[np.int64]
+    shapes: NDArray[np.int32]
+
+
+class SkyGrid:
+    """Candidates for positions among boxes on the sky.
+
+    Parameters
+    ----------
+    bounds
+        One box for each shape; positions outside of it will not be offered the shape.
+    """
+
+    def __init__(self, bounds: Bounds) -> None:
+        nearest = np.where(
+            (bounds.dec_min <= 0) & (bounds.dec_max >= 0),
+            0.0,
+            np.minimum(np.abs(bounds.dec_min), np.abs(bounds.dec_max)),
+        )
+        breadth = bounds.ra_width * np.cos(np.radians(nearest))
+        extent = np.maximum(bounds.dec_max - bounds.dec_min, breadth)
+        # A step between half the extent and all of it: at most 4 x 4 cells for a shape, and two
+        # to four shapes in a cell of a survey whose tiles just touch.
+        exponent = np.floor(np.log2(360 / np.maximum(extent, 1e-9)))
+        sizes = np.clip(exponent, 0, _FINEST).astype(np.int64)
+        self._levels = tuple(
+            _level(bounds, np.flatnonzero(sizes == size), 180.0 / 2.0**size)
+            for size in np.unique(sizes).tolist()
+        )
+
+    def candidates(
+        self, ra_deg: NDArray[np.float64], dec_deg: NDArray[np.float64]
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.int32]]]:
+        """Pair positions with the shapes of their cells.
+
+        Parameters
+        ----------
+        ra_deg, dec_deg : ndarray, shape (n,)
+            RA within 0 to 360, Dec within -90 to 90.
+
+        Yields
+        ------
+        positions, shapes : ndarray, equal shapes
+            Indices; within one pair of arrays no position comes twice.
+        """
+        for level in self._levels:
+            zone = _zones(dec_deg, level.step_deg)
+            wanted = zone << _ZONE_BITS | _columns(ra_deg, _cells_around(zone, level.step_deg))
+            place = np.minimum(np.searchsorted(level.cells, wanted), len(level.cells) - 1)
+            positions = np.flatnonzero(level.cells[place] == wanted)
+            place = place[positions]
+            nth = 0
+            while len(positions):
+                yield positions, level.shapes[level.first[place] + nth]
+                nth += 1
+                more = level.count[place] > nth
+                positions, place = positions[more], place[more]
+
+
+def _zones(dec_deg: NDArray[np.float64], step_deg: float) -> NDArray[np.int64]:
+    last = round(180.0 / step_deg) - 1
+    return np.clip(np.floor((dec_deg + 90.0) / step_deg), 0, last).astype(np.int64)
+
+
+def _cells_around(zone: NDArray[np.int64], step_deg: float) -> NDArray[np.int64]:
+    """Give the number of cells around each zone, so that they are about a step wide."""
+    middle = np.radians((zone + 0.5) * step_deg - 90.0)
+    cells: NDArray[np.float64] = 360.0 * np.cos(middle) / step_deg
+    return np.maximum(1, cells).astype(np.int64)
+
+
+def _columns(ra_deg: NDArray[np.float64], around: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the cell of each RA; just below 360 the division may round up to the next turn."""
+    return np.minimum((ra_deg * (around / 360.0)).astype(np.int64), around - 1)
+
+
+def _repeat(counts: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Give for counts (2, 3) the owners 0 0 1 1 1 and the numbers 0 1 0 1 2."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+
+
+def _level(bounds: Bounds, members: NDArray[np.intp], step_deg: float) -> _Level:
+    lowest = _zones(bounds.dec_min[members], step_deg)
+    highest = _zones(bounds.dec_max[members], step_deg)
+    owner, nth = _repeat(highest - lowest + 1)
+    zone = lowest[owner] + nth
+    shape = members[owner]
+    around = _cells_around(zone, step_deg)
+    start = bounds.ra_min[shape] % 360.0
+    west = _columns(start, around)
+    east = ((start + bounds.ra_width[shape]) * (around / 360.0)).astype(np.int64)
+    owner, nth = _repeat(np.minimum(east - west + 1, around))
+    cell = zone[owner] << _ZONE_BITS | (west[owner] + nth) % around[owner]
+    order = np.argsort(cell, kind="stable")
+    cells, first, count = np.unique(cell[order], return_index=True, return_counts=True)
+    shapes = shape[owner][order].astype(np.int32)
+    return _Level(step_deg, cells, first.astype(np.int64), count.astype(np.int64), shapes)

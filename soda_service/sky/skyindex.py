@@ -1,0 +1,241 @@
+"""Which tiles' images share sky with a shape, among 10,000 at once and exactly.
+
+The circles around tiles are the first sieve. What passes it is looked at with its corners and
+edges, which are great circles: two regions share sky where their outlines cross, or where one has
+a point of the other's outline inside.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soda_service.engine.wcs.position import Circle, Polygon, Position, Range
+from soda_service.engine.wcs.vectors import positions, unit_vectors
+from soda_service.sky.index import TileIndex
+from soda_service.sky.outlines import Caps, Outlines
+
+__all__ = ["tiles_meeting"]
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Numbers = NDArray[np.intp]
+
+_TOUCH = 1e-9
+"""Radians, 0.2 mas: regions no farther than this from each other touch, and so share sky."""
+
+_NO_LENGTH = 1e-12
+"""Radians: an edge shorter than this is a point."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Boundary:
+    """The outline of a polygon or a range."""
+
+    points: Floats
+    """Unit vectors, shape (k, 3): at least one on each closed line of it."""
+
+    arcs: Floats
+    """Pieces of great circles, shape (m, 2, 3): unit vectors of both ends, less than 180 deg."""
+
+    parallels: tuple[tuple[Range, float], ...] = ()
+    """Pieces of small circles: the range that they bound, and their declination, deg."""
+
+
+def tiles_meeting(index: TileIndex, position: Position) -> Bools:
+    """Tell which tiles' images share sky with a shape; touching is enough.
+
+    Parameters
+    ----------
+    position
+        ICRS.
+
+    Returns
+    -------
+    ndarray, shape (len(index),), bool
+        A tile whose image is not known is never among them.
+    """
+    met = np.zeros(len(index), dtype=np.bool_)
+    for shapes in index.images:
+        near = _near(shapes.centre, shapes.radius, position)
+        if isinstance(position, Circle):
+            is_met = _meets_circle(shapes, near, position)
+        elif isinstance(shapes, Outlines):
+            is_met = _outlines_meet(shapes, near, position)
+        else:
+            is_met = _caps_meet(shapes, near, position)
+        met[shapes.tiles[near[is_met]]] = True
+    return met
+
+
+def _near(centre: Floats, radius: Floats, position: Position) -> Numbers:
+    """Give the circles that share sky with one around a shape, or with a wide range."""
+    if isinstance(position, Range):
+        return np.flatnonzero(_near_range(centre, radius, position))
+    middle = unit_vectors(*map(np.array, position.centre))
+    if isinstance(position, Circle):
+        reach = float(np.radians(position.radius_deg))
+    else:
+        ra, dec = np.array(position.vertices_deg).T
+        reach = float(_angles(unit_vectors(ra, dec), middle).max())
+    return np.flatnonzero(_angles(centre, middle) <= radius + reach + _TOUCH)
+
+
+def _near_range(centre: Floats, radius: Floats, asked: Range) -> Bools:
+    """Compare the circles' own ranges of RA and Dec with another one."""
+    ra, dec = positions(centre)
+    radius = np.degrees(radius + _TOUCH)
+    has_dec = (dec + radius >= asked.dec_min_deg) & (dec - radius <= asked.dec_max_deg)
+    over_pole = np.abs(dec) + radius >= 90.0
+    flat = np.where(over_pole, 1.0, np.cos(np.radians(dec)))
+    ratio = np.sin(np.radians(np.minimum(radius, 90.0))) / flat
+    half = np.where(over_pole, 180.0, np.degrees(np.arcsin(np.minimum(ratio, 1.0))))
+    from_middle = np.abs((ra - asked.ra_min_deg - asked.width_deg / 2 + 180) % 360 - 180)
+    return np.asarray(has_dec & (from_middle <= asked.width_deg / 2 + half + 1e-9))
+
+
+def _meets_circle(shapes: Outlines | Caps, near: Numbers, asked: Circle) -> Bools:
+    """Compare the distance of a circle's centre from each image with its radius."""
+    middle = unit_vectors(np.array(asked.ra_deg), np.array(asked.dec_deg))
+    reach = np.radians(asked.radius_deg) + _TOUCH
+    distance = _angles(shapes.centre[near], middle)
+    if isinstance(shapes, Caps):
+        return np.asarray(distance <= shapes.radius[near] + reach)
+    # What lies in the circle with all its surroundings needs no closer look.
+    met: Bools = np.array(distance + shapes.radius[near] <= reach)
+    open_ = np.flatnonzero(~met)
+    corners, inwards = shapes.corners[near[open_]], shapes.inwards[near[open_]]
+    following = np.roll(corners, -1, axis=1)
+    to_edge = _arc_distances(middle, corners, following).min(axis=1)
+    met[open_] = _holds(inwards, middle) | (to_edge <= reach)
+    return met
+
+
+def _outlines_meet(shapes: Outlines, near: Numbers, asked: Polygon | Range) -> Bools:
+    """Look for corners within the shape, then for its outline within, or across, the images."""
+    corners = shapes.corners[near]
+    met: Bools = np.any(asked.contains(*positions(corners)), axis=1)
+    boundary = _boundary_of(asked)
+
+    def look(is_met: Bools, among: Numbers) -> None:
+        met[among] |= is_met
+
+    for point in boundary.points:
+        among = np.flatnonzero(~met)
+        look(_holds(shapes.inwards[near[among]], point), among)
+    for start, end in boundary.arcs:
+        among = np.flatnonzero(~met)
+        middle = start + end
+        middle /= np.linalg.norm(middle)
+        distance = _angles(shapes.centre[near[among]], middle)
+        reach = float(_angles(start, middle)) + _TOUCH
+        among = among[distance <= shapes.radius[near[among]] + reach]
+        look(_arc_meets(corners[among], shapes.inwards[near[among]], start, end), among)
+    for bounded, dec_deg in boundary.parallels:
+        among = np.flatnonzero(~met)
+        look(_parallel_crosses(corners[among], bounded, dec_deg), among)
+    return met
+
+
+def _caps_meet(shapes: Caps, near: Numbers, asked: Polygon | Range) -> Bools:
+    """Compare the distance of a shape from each circle's centre with the circle's radius."""
+    centre, reach = shapes.centre[near], shapes.radius[near] + _TOUCH
+    ra, dec = positions(centre)
+    met = asked.contains(ra, dec)
+    boundary = _boundary_of(asked)
+    for point in boundary.points:
+        met |= _angles(centre, point) <= reach
+    for start, end in boundary.arcs:
+        met |= _arc_distances(centre, start, end) <= reach
+    for bounded, dec_deg in boundary.parallels:
+        # What is nearest on a parallel has the same RA, or is one of its ends.
+        met |= _has_ra(bounded, ra) & (np.radians(np.abs(dec - dec_deg)) <= reach)
+    return met
+
+
+def _boundary_of(asked: Polygon | Range) -> _Boundary:
+    if isinstance(asked, Polygon):
+        ra, dec = np.array(asked.vertices_deg).T
+        vertices = unit_vectors(ra, dec)
+        arcs = np.stack([vertices, np.roll(vertices, -1, axis=0)], axis=1)
+        return _Boundary(vertices[:1], arcs)
+    low, high = asked.dec_min_deg, asked.dec_max_deg
+    sides = np.array([asked.ra_min_deg, asked.ra_min_deg + asked.width_deg])
+    # In two pieces, since a meridian from pole to pole is no arc of less than 180 degrees.
+    decs = np.array([low, (low + high) / 2, high])
+    lines = unit_vectors(*np.meshgrid(sides, decs, indexing="ij"))
+    arcs = np.stack([lines[:, :-1], lines[:, 1:]], axis=2).reshape(-1, 2, 3)
+    if asked.width_deg >= 360:
+        arcs = arcs[:0]
+    return _Boundary(lines[:, [0, 2]].reshape(-1, 3), arcs, ((asked, low), (asked, high)))
+
+
+def _holds(inwards: Floats, point: Floats) -> Bools:
+    """Tell which outlines, by what points inside from their edges, (n, 4, 3), hold a point."""
+    return np.asarray(((inwards @ point) >= -_TOUCH).all(axis=-1))
+
+
+def _arc_meets(corners: Floats, inwards: Floats, start: Floats, end: Floats) -> Bools:
+    """Tell which outlines an arc crosses or touches.
+
+    Two arcs cross where the four triangles of their ends run the same way round.
+    """
+    normal = np.cross(start, end)
+    beside = corners @ normal
+    left, right = inwards @ start, inwards @ end
+    turns = np.stack([-beside, np.roll(beside, -1, axis=1), left, -right])
+    crosses = (turns > 0).all(axis=0) | (turns < 0).all(axis=0)
+    touches = _arc_distances(corners, start, end) <= _TOUCH
+    return np.asarray((crosses | touches).any(axis=1) | _holds(inwards, start))
+
+
+def _parallel_crosses(corners: Floats, asked: Range, dec_deg: float) -> Bools:
+    """Tell which outlines have an edge that meets the piece of a parallel between two meridians.
+
+    On the great circle of an edge, z is `height cos(angle - top)`, the angle from the corner on.
+    """
+    if abs(dec_deg) == 90:  # a point, which is looked at by itself
+        return np.zeros(len(corners), dtype=np.bool_)
+    following = np.roll(corners, -1, axis=1)
+    normal = np.cross(corners, following)
+    length = np.linalg.norm(normal, axis=-1, keepdims=True)
+    ahead = np.cross(normal / np.maximum(length, _NO_LENGTH), corners)
+    height = np.hypot(corners[..., 2], ahead[..., 2])
+    top = np.arctan2(ahead[..., 2], corners[..., 2])
+    ratio = np.sin(np.radians(dec_deg)) / np.maximum(height, _NO_LENGTH)
+    reaches = (np.abs(ratio) <= 1) & (length[..., 0] > _NO_LENGTH)
+    aside = np.arccos(np.clip(ratio, -1, 1))
+    whole = _angles(corners, following)
+    met = np.zeros(len(corners), dtype=np.bool_)
+    for angle in (top - aside, top + aside):
+        along = (angle + _TOUCH) % (2 * np.pi) - _TOUCH
+        where = np.cos(along)[..., None] * corners + np.sin(along)[..., None] * ahead
+        ra, _ = positions(where)
+        met |= (reaches & (along <= whole + _TOUCH) & _has_ra(asked, ra)).any(axis=1)
+    return met
+
+
+def _has_ra(asked: Range, ra_deg: Floats) -> Bools:
+    """Tell which RA lie between the meridians of a range."""
+    slack = np.degrees(_TOUCH)
+    return np.asarray((ra_deg - asked.ra_min_deg + slack) % 360 <= asked.width_deg + 2 * slack)
+
+
+def _angles(one: Floats, other: Floats) -> Floats:
+    """Give the angles between unit vectors, shapes (..., 3) that broadcast, radians."""
+    chord = np.linalg.norm(one - other, axis=-1)
+    angles: Floats = 2 * np.arcsin(np.minimum(chord / 2, 1.0))
+    return angles
+
+
+def _arc_distances(points: Floats, starts: Floats, ends: Floats) -> Floats:
+    """Give the distances of points from great-circle arcs, shapes (..., 3), radians."""
+    normal = np.cross(starts, ends)
+    length = np.linalg.norm(normal, axis=-1)
+    normal = normal / np.maximum(length, _NO_LENGTH)[..., None]
+    after_start = (np.cross(normal, starts) * points).sum(axis=-1) >= 0
+    before_end = (np.cross(normal, ends) * points).sum(axis=-1) <= 0
+    across = np.abs(np.arcsin(np.clip((normal * points).sum(axis=-1), -1, 1)))
+    to_ends = np.minimum(_angles(points, starts), _angles(points, ends))
+    beside = after_start & before_end & (length > _NO_LENGTH)
+    return np.where(beside, across, to_ends)

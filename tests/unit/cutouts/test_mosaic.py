@@ -1,0 +1,437 @@
+"""Boxes filled from the tiles around their own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from soda_service.cutouts import mosaic as mosaics
+from soda_service.engine.wcs.footprint import pixel_to_sky, sky_grid
+from soda_service.errors import SourceUnavailable, TileUnreadable, UnknownTile
+from soda_service.pixels.reader import TileHandle
+from tests.unit.analytic import PEAK, AnalyticSky
+from tests.unit.cutouts.mosaics import (
+    SHAPE,
+    Filled,
+    Survey,
+    TileSpec,
+    box_sky,
+    common_header,
+    des_planes,
+    four_tiles,
+    own_header,
+    owner,
+    survey,
+)
+
+RA, DEC = 30.0, -60.0
+
+CORNERS = [(-90, -110), (-10, -110), (-90, -10), (-10, -10)]
+"""First pixels of tiles A to D, which overlap by 20 pixels around the pixel (0, 0)."""
+
+NEAR = [(-80, -90), (-20, -90), (-80, -30), (-20, -30)]
+"""The same with so wide overlaps that turned tiles leave no gaps."""
+
+ERROR = 0.008 * PEAK
+"""Of resampling; see the engine's tests."""
+
+
+def flat(value: float, dtype: str = "f4") -> NDArray[np.generic]:
+    return np.full(SHAPE, value, dtype)
+
+
+def pair(tmp_path: Path, a: TileSpec | None = None, b: TileSpec | None = None) -> Survey:
+    """Write tile A, and B to its right, which overlaps it by 20 pixels on the same grid."""
+    first, second = common_header(-50, -60), common_header(30, -60)
+    tiles = [
+        a or TileSpec("A", first, des_planes(flat(1), 1)),
+        b or TileSpec("B", second, des_planes(flat(2), 2)),
+    ]
+    return survey(tmp_path, tiles)
+
+
+def at_pixel(x: float, y: float) -> tuple[float, float]:
+    """Give the sky of a pixel's lower left corner on the common grid: the middle of even boxes."""
+    ra, dec = pixel_to_sky(sky_grid(common_header(0, 0)), x - 0.5, y - 0.5)
+    return float(ra), float(dec)
+
+
+# What cannot be filled
+
+
+def test_nothing_around_leaves_the_box_as_it_is(tmp_path: Path) -> None:
+    one = survey(tmp_path, [TileSpec("A", common_header(-50, -60), des_planes(flat(1)))])
+    found = one.fill(*at_pixel(50, 0))
+    assert (found.mosaic.contributions, found.mosaic.cards) == ((), ())
+    assert (found.mosaic.note, found.mosaic.problems) == ("", ())
+    assert found.mosaic.coverage == 0.5
+    assert np.array_equal(found.mosaic.bare, found.planes[0] == -99)
+    assert found.mosaic.bare.mean() == 0.5
+
+
+def test_a_box_without_holes_asks_no_neighbour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = pair(tmp_path)
+    monkeypatch.setattr(mosaics, "relate", None)
+    found = two.fill(*at_pixel(15, 0))  # in the part that both have
+    assert (found.mosaic.coverage, found.mosaic.contributions) == (1.0, ())
+    assert np.unique(found.planes[0]).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("planes", "reason"),
+    [
+        ({"SCI": flat(2)}, "it lacks the plane MSK"),
+        ({"SCI": flat(2), "MSK": flat(0, "i4")}, "it lacks the plane WGT"),
+        (
+            {"SCI": np.ones((3, *SHAPE), "f4"), "MSK": flat(0, "i4"), "WGT": flat(1)},
+            "its plane SCI has other axes",
+        ),
+    ],
+    ids=["science alone", "no weight", "a cube"],
+)
+def test_a_neighbour_that_lacks_a_plane_gives_nothing(
+    tmp_path: Path, planes: dict[str, NDArray[np.generic]], reason: str
+) -> None:
+    two = pair(tmp_path, b=TileSpec("B", common_header(30, -60), planes))
+    found = two.fill(*at_pixel(50, 0))
+    assert [str(each) for each in found.mosaic.problems] == [f"not filled from tile B: {reason}"]
+    assert found.mosaic.coverage == 0.5
+
+
+def test_a_missing_file_is_told_and_the_next_tile_is_asked(tmp_path: Path) -> None:
+    tiles = [
+        TileSpec(name, common_header(x, -60), des_planes(flat(value)))
+        for name, x, value in (("A", -50, 1), ("B", 30, 2), ("C", 40, 3))
+    ]
+    three = survey(tmp_path, tiles)
+    (tmp_path / "B_g.fits").unlink()
+    found = three.fill(*at_pixel(45, 0))
+    (problem,) = found.mosaic.problems
+    assert isinstance(problem, TileUnreadable)
+    assert str(problem).startswith("not filled from tile B: ")
+    assert str(tmp_path) not in str(problem)
+    assert found.names == ["C"]
+    assert (found.mosaic.coverage, found.mosaic.note) == (1.0, "filled from tile C (copied)")
+
+
+def test_a_damaged_neighbour_keeps_what_it_gave_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = pair(tmp_path)
+    monkeypatch.setattr(mosaics, "_BLOCK_PX", 20)
+    read, calls = TileHandle.read, []
+
+    def breaking(handle: TileHandle, number: int, box: object) -> object:
+        calls.append(number)
+        if len(calls) > 3 + 6 + 3:  # A's planes, its six blocks' weights, B's first block
+            raise TileUnreadable("row 5 is damaged")
+        return read(handle, number, box)
+
+    monkeypatch.setattr(TileHandle, "read", breaking)
+    found = two.fill(*at_pixel(50, 0))
+    assert [str(each) for each in found.mosaic.problems] == [
+        "not filled from tile B: row 5 is damaged"
+    ]
+    (given,) = found.mosaic.contributions
+    assert given.pixels == np.count_nonzero(found.planes[0] == 2)
+    assert 0 < given.pixels < 1200
+
+
+def test_a_neighbour_that_was_not_observed_in_the_band_is_no_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = pair(tmp_path)
+    _refuse(two, monkeypatch, UnknownTile("tile B has no band g"))
+    found = two.fill(*at_pixel(50, 0))
+    assert (found.names, found.mosaic.problems, found.mosaic.coverage) == ([], (), 0.5)
+
+
+def _refuse(two: Survey, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Have tile B opened with an error."""
+    open_tile = two.placer.open
+
+    def refusing(tile: str, band: str) -> TileHandle:
+        if tile == "B":
+            raise error
+        return open_tile(tile, band)
+
+    monkeypatch.setattr(two.placer, "open", refusing)
+
+
+def test_a_neighbour_that_is_away_is_waited_for_until_the_last_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = pair(tmp_path)
+    _refuse(two, monkeypatch, SourceUnavailable("the disk is away"))
+    with pytest.raises(SourceUnavailable, match="the disk is away"):
+        two.fill(*at_pixel(50, 0))
+    found = two.fill(*at_pixel(50, 0), is_last=True)
+    assert [(type(each), str(each)) for each in found.mosaic.problems] == [
+        (SourceUnavailable, "not filled from tile B: the disk is away")
+    ]
+    assert found.mosaic.coverage == 0.5
+
+
+# Corners of four tiles
+
+
+@pytest.fixture(scope="module")
+def sky() -> AnalyticSky:
+    return AnalyticSky(RA, DEC, radius_arcsec=25)
+
+
+def test_across_the_corner_of_four_tiles_on_one_grid_all_is_copied(
+    tmp_path: Path, sky: AnalyticSky
+) -> None:
+    headers = [common_header(*first) for first in CORNERS]
+    whole = survey(tmp_path, tiles := four_tiles(sky, headers))
+    found = whole.fill(*at_pixel(5, 12), size=(80, 70), tile="A")
+    assert (found.mosaic.coverage, found.mosaic.problems) == (1.0, ())
+    assert not found.mosaic.bare.any()
+    assert found.names == ["D", "C", "B"]
+    assert {(each.manner, each.factor) for each in found.mosaic.contributions} == {("copied", 1.0)}
+    mask = found.planes[1]
+    for number, tile in enumerate(tiles):
+        box = found.place.box  # pixels of A
+        left, bottom = CORNERS[number][0] - CORNERS[0][0], CORNERS[number][1] - CORNERS[0][1]
+        y, x = np.nonzero(mask == 1 << number)
+        assert len(y) > 0
+        pixels = tile.planes["SCI"][y + box.y0 - bottom, x + box.x0 - left]
+        assert np.array_equal(found.planes[0][y, x], pixels)
+    assert np.unique(mask).tolist() == [1, 2, 4, 8]
+    assert np.unique(found.planes[2]).tolist() == [0.25]
+
+
+def test_across_the_corner_of_four_tiles_on_their_own_grids_the_sky_is_whole(
+    tmp_path: Path, sky: AnalyticSky
+) -> None:
+    headers = own_headers(CORNERS)
+    whole = survey(tmp_path, four_tiles(sky, headers))
+    found = whole.fill(*at_pixel(0, 0), size=(80, 70), tile="B")
+    _is_whole(found, sky, manner="resampled")
+    assert sorted(found.names) == ["A", "C", "D"]
+    assert np.array_equal(found.planes[1] == 2, owner(found, headers[1]))
+
+
+def own_headers(firsts: list[tuple[int, int]], **centre: float) -> list[fits.Header]:
+    """Lay tiles that all touch the sky elsewhere, turned a little, between each other's pixels."""
+    return [
+        own_header(x + 0.37 * n, y - 0.21 * n, angle_deg=0.4 * n, **centre)
+        for n, (x, y) in enumerate(firsts)
+    ]
+
+
+def _is_whole(found: Filled, sky: AnalyticSky, *, manner: str) -> None:
+    assert (found.mosaic.coverage, found.mosaic.problems) == (1.0, ())
+    assert {each.manner for each in found.mosaic.contributions} == {manner}
+    off = np.abs(found.planes[0] - box_sky(found, sky))
+    assert off.max() < ERROR
+    assert found.planes[2] == pytest.approx(0.25, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("ra", "dec"), [(0.0, 20.0), (359.9999, -45.0), (123.0, 89.9), (200.0, -89.9), (0.0, 90.0)]
+)
+def test_across_ra_0_and_near_and_on_a_pole_the_sky_is_whole(
+    tmp_path: Path, ra: float, dec: float
+) -> None:
+    sky = AnalyticSky(ra, dec, radius_arcsec=25)
+    headers = own_headers(NEAR, ra_deg=ra, dec_deg=dec)
+    whole = survey(tmp_path, four_tiles(sky, headers))
+    found = whole.fill(ra, dec, size=(80, 70), tile="C")
+    _is_whole(found, sky, manner="resampled")
+
+
+# Whose pixel it is
+
+
+def test_valid_pixels_stay_and_overlaps_are_not_summed(tmp_path: Path) -> None:
+    two = pair(tmp_path)
+    found = two.fill(*at_pixel(50, 0))  # columns 20 to 79; A has those up to 49
+    for plane, values in ((0, [1, 2]), (1, [1, 2]), (2, [0.25, 0.25])):
+        assert np.unique(found.planes[plane][:, :30]).tolist() == [values[0]]
+        assert np.unique(found.planes[plane][:, 30:]).tolist() == [values[1]]
+
+
+def test_a_hole_in_the_middle_is_filled(tmp_path: Path) -> None:
+    planes = des_planes(flat(1), 1)
+    planes["WGT"][50:60, 80:90] = 0
+    planes["SCI"][55, 75] = np.nan  # of positive weight: the main tile's own
+    two = pair(tmp_path, a=TileSpec("A", common_header(-50, -60), planes))
+    found = two.fill(*at_pixel(29, -5), size=(40, 30))
+    assert found.place.is_whole
+    assert (found.mosaic.coverage, found.names) == (1.0, ["B"])
+    assert np.argwhere(found.planes[0] == 2).min(axis=0).tolist() == [10, 21]
+    assert np.count_nonzero(found.planes[0] == 2) == 100
+    assert np.count_nonzero(np.isnan(found.planes[0])) == 1
+    assert not found.mosaic.bare.any()
+
+
+def test_the_tile_with_most_of_the_box_is_asked_first(tmp_path: Path) -> None:
+    tiles = [
+        TileSpec(name, common_header(x, -60), des_planes(flat(value)))
+        for name, x, value in (("A", -50, 1), ("B", 60, 2), ("C", 40, 3), ("D", 40, 4))
+    ]
+    found = survey(tmp_path, tiles).fill(*at_pixel(50, 0))
+    assert found.names == ["C"]
+    assert np.unique(found.planes[0]).tolist() == [1, 3]
+    assert found.mosaic.cards == (
+        ("MOSAIC1", "C", "tile that holes were filled from"),
+        ("MOSHOW1", "copied", "how its pixels were brought here"),
+        ("MOSPIX1", 1200, "[pix] holes that it filled"),
+        ("MOSFAC1", 1.0, "its values were multiplied by this"),
+    )
+
+
+def test_invalid_pixels_of_a_neighbour_fill_nothing(tmp_path: Path) -> None:
+    planes = des_planes(flat(2), 2)
+    planes["WGT"][40:80, 40:50] = 0
+    two = pair(tmp_path, b=TileSpec("B", common_header(30, -60), planes))
+    found = two.fill(*at_pixel(50, 0))
+    assert found.mosaic.coverage == pytest.approx(1 - 10 / 60)
+    assert np.count_nonzero(found.mosaic.bare) == 400
+    assert np.unique(found.planes[0][found.mosaic.bare]).tolist() == [-99]
+
+
+# One zero point, one unit
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "factor"),
+    [
+        ({"MAGZERO": 30.0}, {"MAGZERO": 27.5}, 10.0),
+        ({"MAGZERO": 30.0}, {"MAGZERO": 30.0}, 1.0),
+        ({"MAGZERO": 30.0}, {}, 1.0),
+        ({}, {"MAGZERO": 27.5}, 1.0),
+        ({"MAGZERO": 30.0}, {"MAGZERO": "unknown"}, 1.0),
+    ],
+    ids=["differ", "equal", "theirs unknown", "ours unknown", "no number"],
+)
+def test_values_are_brought_to_one_zero_point(
+    tmp_path: Path, own: dict[str, object], theirs: dict[str, object], factor: float
+) -> None:
+    two = pair(
+        tmp_path,
+        a=TileSpec("A", common_header(-50, -60), des_planes(flat(1)), own),
+        b=TileSpec("B", common_header(30, -60), des_planes(flat(2)), theirs),
+    )
+    found = two.fill(*at_pixel(50, 0))
+    assert found.mosaic.contributions[0].factor == pytest.approx(factor, rel=1e-12)
+    assert np.unique(found.planes[0][:, 30:]) == pytest.approx([2 * factor])
+    assert np.unique(found.planes[2][:, 30:]) == pytest.approx([0.25 / factor**2])
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("", 0.25), ("MJy/sr", 1.0)], ids=["flux", "brightness"]
+)
+def test_pixels_of_another_size_keep_the_flux_or_the_brightness(
+    tmp_path: Path, unit: str, factor: float
+) -> None:
+    larger = common_header(30, -60)
+    larger["CD1_1"] *= 2
+    larger["CD2_2"] *= 2
+    larger["CRPIX1"], larger["CRPIX2"] = -14.0, 60.0
+    two = pair(tmp_path, b=TileSpec("B", larger, des_planes(flat(8)), {"BUNIT": unit}))
+    found = two.fill(*at_pixel(50, 0))
+    (given,) = found.mosaic.contributions
+    assert (given.manner, given.factor) == ("resampled", pytest.approx(factor, rel=1e-6))
+    assert found.planes[0][:, 32:] == pytest.approx(8 * factor, rel=1e-6)
+
+
+# Other kinds of tiles
+
+
+def test_integers_are_filled_through_what_they_mean(tmp_path: Path) -> None:
+    own = {"BSCALE": 0.5, "BZERO": 100.0, "BLANK": -7}
+    raw = flat(40, "i2")  # 120
+    raw[60, 70] = -7
+    two = survey(
+        tmp_path,
+        [
+            _raw_tile("A", -50, raw, own),
+            _raw_tile("B", 30, flat(130, "i4"), {}),
+        ],
+    )
+    found = two.fill(*at_pixel(50, 0))
+    assert found.mosaic.coverage == pytest.approx(1 - 1 / 2400)  # columns 20, and B from 30 on
+    expected = np.full((40, 60), 40)
+    expected[:, 30:] = 60
+    expected[20, 0] = -7
+    assert np.array_equal(found.planes[0], expected)
+    assert found.planes[0].dtype.kind == "i"
+
+
+def _raw_tile(name: str, x: int, raw: NDArray[np.generic], cards: dict[str, object]) -> TileSpec:
+    """Give a tile of raw integers, without mask or weight."""
+    return TileSpec(name, common_header(x, -60), {"SCI": raw}, cards)
+
+
+@pytest.mark.parametrize("only", [None, [0]], ids=["with its mask", "for a picture"])
+def test_without_weights_the_mask_tells_where_there_are_no_data(
+    tmp_path: Path, only: list[int] | None
+) -> None:
+    def planes(value: float, hole: int) -> dict[str, NDArray[np.generic]]:
+        mask = flat(1, "i4")
+        mask[60, hole] = 32
+        return {"SCI": flat(value), "MSK": mask}
+
+    tiles = [
+        TileSpec("A", common_header(-50, -60), planes(1, 85)),
+        TileSpec("B", common_header(30, -60), planes(2, 30)),
+    ]
+    found = survey(tmp_path, tiles, mask_no_data_bit=32).fill(*at_pixel(50, 0), only=only)
+    expected = np.where(np.arange(60) < 30, 1.0, 2.0) * np.ones((40, 1))
+    expected[20, 15] = 2  # the hole of A, column 35
+    expected[20, 40] = -99  # the hole of B, column 60
+    assert np.array_equal(found.planes[0], expected)
+    assert found.mosaic.coverage == pytest.approx(1 - 1 / 2400)
+
+
+def test_a_neighbour_with_a_weight_fills_a_tile_without(tmp_path: Path) -> None:
+    theirs = {"SCI": flat(2), "WGT": flat(0)}
+    theirs["WGT"][:, 60:] = 1
+    tiles = [
+        TileSpec("A", common_header(-50, -60), {"SCI": flat(1)}),
+        TileSpec("B", common_header(30, -60), theirs),
+    ]
+    found = survey(tmp_path, tiles).fill(*at_pixel(70, 0))
+    assert found.mosaic.coverage == pytest.approx(1 / 3)
+    assert np.unique(found.planes[0][:, :10]).tolist() == [1]
+    assert np.unique(found.planes[0][:, 50:]).tolist() == [2]
+
+
+def test_cubes_are_filled_layer_by_layer(tmp_path: Path) -> None:
+    def cube(value: float) -> dict[str, NDArray[np.generic]]:
+        return {"SCI": np.stack([flat(value), flat(10 * value)])}
+
+    tiles = [
+        TileSpec("A", common_header(-50, -60), cube(1)),
+        TileSpec("B", common_header(30, -60), cube(2)),
+    ]
+    found = survey(tmp_path, tiles).fill(*at_pixel(50, 0))
+    assert found.mosaic.coverage == 1.0
+    assert np.unique(found.planes[0][0, :, 30:]).tolist() == [2]
+    assert np.unique(found.planes[0][1, :, 30:]).tolist() == [20]
+
+
+# The same every time
+
+
+def test_blocks_leave_no_seams(
+    tmp_path: Path, sky: AnalyticSky, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = survey(tmp_path, four_tiles(sky, own_headers(CORNERS)))
+    at_once = whole.fill(*at_pixel(0, 0), size=(80, 70))
+    again = whole.fill(*at_pixel(0, 0), size=(80, 70))
+    for number, plane in at_once.planes.items():
+        assert plane.tobytes() == again.planes[number].tobytes()
+    monkeypatch.setattr(mosaics, "_BLOCK_PX", 17)
+    in_blocks = whole.fill(*at_pixel(0, 0), size=(80, 70))
+    assert in_blocks.mosaic.cards == at_once.mosaic.cards
+    assert in_blocks.planes[0] == pytest.approx(at_once.planes[0], abs=2e-6 * PEAK)
+    for number in (1, 2):
+        assert np.array_equal(in_blocks.planes[number], at_once.planes[number])

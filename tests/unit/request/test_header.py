@@ -1,0 +1,106 @@
+import pytest
+
+from soda_service.errors import Fault, OptionsError
+from soda_service.request.csvtext import BadLine
+from soda_service.request.header import Header, parse_header
+
+NEEDED = "a header such as RA,DEC or COADD_OBJECT_ID is needed, then a line for each position"
+FOLLOWS = "a value follows the column name"
+IDS = "COADD_OBJECT_ID 61407409 61407435"
+OWN = "the header and each row need a line of their own"
+SEEDS_HEADER = (
+    "RA,DEC,COADD_OBJECT_ID,XSIZE,YSIZE,COLORS_FITS,RGB_STIFF_COLORS,RGB_LUPTON_COLORS,"
+    "RGB_MINIMUM,RGB_STRETCH,RGB_ASINH,MAKE_FITS,MAKE_RGB_STIFF,MAKE_RGB_LUPTON"
+)
+
+
+def refusal_of(line: str | BadLine | None) -> tuple[Fault, ...]:
+    with pytest.raises(OptionsError) as caught:
+        parse_header(line)
+    return caught.value.faults
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (None, f"the table is empty; {NEEDED}"),
+        (BadLine("no text"), "header: no text"),
+        ("46.2,-34.2", f"no header row, the first line is '46.2,-34.2'; {NEEDED}"),
+        ("name,z", f"no column gives positions, the header is 'name,z'; {NEEDED}"),
+        ("XSIZE,YSIZE", f"no column gives positions, the header is 'XSIZE,YSIZE'; {NEEDED}"),
+        ('<?xml version="1.0"?>', "this is XML (a VOTable?); POSITIONS takes CSV"),
+        (' <VOTABLE version="1.4">', "this is XML (a VOTable?); POSITIONS takes CSV"),
+        ("RA;DEC", "the columns are separated by semicolons; commas are needed"),
+        ('"RA";"DEC"', "the columns are separated by semicolons; commas are needed"),
+        ("ra\tdec\tz", "the columns are separated by tabs; commas are needed"),
+        ("RA|DEC", "the columns are separated by vertical bars; commas are needed"),
+        (" RA  DEC", "the columns are separated by blanks; commas are needed"),
+        ("RA,DEC 46.2,-34.2", f"{FOLLOWS} DEC on one line ('DEC 46.2'); {OWN}"),
+        (
+            f"{SEEDS_HEADER} 46.275669,-34.256000,,0.90",
+            f"{FOLLOWS} MAKE_RGB_LUPTON on one line ('MAKE_RGB_LUPTON 46.275669'); {OWN}",
+        ),
+        (
+            IDS,
+            f"{FOLLOWS} COADD_OBJECT_ID on one line ('{IDS}'); {OWN}",
+        ),
+        (",".join(["RA"] * 1001), "the header has 1001 columns; at most 1000 are allowed"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_refused_headers(line: str | BadLine | None, message: str) -> None:
+    (fault,) = refusal_of(line)
+    assert (fault.column, fault.row, fault.message) == ("POSITIONS", None, message)
+
+
+def test_an_unclosed_quote_is_refused() -> None:
+    (fault,) = refusal_of('RA,"DEC')
+    assert fault.message.startswith("header: cell 2 begins with a quote but does not end with one")
+
+
+@pytest.mark.parametrize(
+    ("line", "faults"),
+    [
+        ("RA,z", [Fault("there is no column DEC beside it", column="RA")]),
+        ("DEC", [Fault("there is no column RA beside it", column="DEC")]),
+        ("RA,DEC,ra", [Fault("the table has this column twice", column="RA")]),
+        (
+            "RA,DEC,z,XSIZE,z,xsize",
+            [
+                Fault("the table has this column twice", column="z"),
+                Fault("the table has this column twice", column="XSIZE"),
+            ],
+        ),
+    ],
+    ids=["no DEC", "no RA", "twice", "two twice"],
+)
+def test_refused_columns(line: str, faults: list[Fault]) -> None:
+    assert refusal_of(line) == tuple(faults)
+
+
+def test_columns_are_found_in_any_order_and_case() -> None:
+    assert parse_header(' Name , dec,"Ra",z,Z,xsize') == Header(
+        columns=("Name", "DEC", "RA", "z", "Z", "XSIZE"),
+        ra=2,
+        dec=1,
+        object_id=None,
+        options=((5, "XSIZE"),),
+        extra=((0, "Name"), (3, "z"), (4, "Z")),
+    )
+
+
+def test_all_columns_of_the_old_service_are_options() -> None:
+    header = parse_header(SEEDS_HEADER)
+    assert header.columns == tuple(SEEDS_HEADER.split(","))
+    assert (header.ra, header.dec, header.object_id) == (0, 1, 2)
+    assert (len(header.options), header.extra, header.warnings) == (11, (), ())
+
+
+def test_doubtful_columns_are_warned_of() -> None:
+    header = parse_header("COADD_OBJECT_ID,FITS_COLORS,redshift,,Release")
+    assert header.extra == ((1, "FITS_COLORS"), (2, "redshift"), (4, "Release"))
+    assert header.warnings == (
+        "column FITS_COLORS is kept as it is; did you mean COLORS_FITS?",
+        "column 4 has no name and is left out",
+        "column Release is kept as it is: RELEASE is given for the whole job",
+    )

@@ -1,0 +1,1 @@
+"""UWS over HTTP: the Flask blueprint, requests in, documents out."""

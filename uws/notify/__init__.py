@@ -1,0 +1,1 @@
+"""Messages about jobs, and links that open or extend them."""

@@ -1,0 +1,189 @@
+"""Messages about jobs, delivered: each found, claimed, handed to its carrier, tried again.
+
+They are delivered beside the sweep and not by it, so that no job waits for a mail server. Any
+number of processes may deliver, on any hosts. A message is told once; where its deliverer is
+killed after the carrier took it and before the store knew, it is told once more when the lease
+has passed, under the same `Message.id`.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from uws.errors import NotFoundError, TransientError
+from uws.incidents import log_bug
+from uws.models import Job
+from uws.notify.outbox import PHASES, CarrierAway, Message, Occasion, Terms, Undeliverable
+from uws.runtime import Runtime
+
+__all__ = ["Carrier", "MessageReport", "deliver", "run_messenger"]
+
+_log = logging.getLogger(__name__)
+
+_LEASE_S = 600.0
+"""Longer than any carrier takes: all of them have time-outs."""
+
+
+class Carrier(Protocol):
+    """Takes the messages of one kind to where they are to go."""
+
+    @property
+    def terms(self) -> Terms:
+        """Which messages."""
+        ...
+
+    def wants(self, job: Job) -> bool:
+        """Tell whether there is something to tell of this job; cheap."""
+        ...
+
+    def carry(self, job: Job, message: Message) -> None:
+        """Take a message to where it is to go; returns once it was taken over there.
+
+        Raises
+        ------
+        Undeliverable
+            When it will never be taken.
+        TransientError
+            When it may be taken later; `CarrierAway` when no other one would be taken now.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReport:
+    """What a round of deliveries did; all counts."""
+
+    sent: int = 0
+    dropped: int = 0
+    """Messages with nothing to tell any more: the job was kept, archived or changed."""
+
+    put_off: int = 0
+    """Messages to be tried again."""
+
+    given_up: int = 0
+
+
+def run_messenger(
+    runtime: Runtime, carriers: Sequence[Carrier], *, every_s: float, stop: threading.Event
+) -> None:
+    """Deliver again and again until `stop` is set. A store that is away is waited for."""
+    while not stop.is_set():
+        try:
+            deliver(runtime, carriers, stop=stop)
+        except TransientError as error:
+            _log.warning("messages put off: %s", error)
+        stop.wait(every_s)
+
+
+def deliver(
+    runtime: Runtime,
+    carriers: Sequence[Carrier],
+    now: datetime | None = None,
+    *,
+    for_s: float = 60.0,
+    stop: threading.Event | None = None,
+) -> MessageReport:
+    """Deliver all messages that are due.
+
+    Parameters
+    ----------
+    runtime
+        Store and files.
+    carriers
+        One for each kind of message; in turn.
+    now
+        The present time, aware; by default that of the clock.
+    for_s
+        No further message is begun after so long, seconds.
+    stop
+        No further message is begun once this is set.
+
+    Raises
+    ------
+    TransientError
+        When the job store is away.
+    """
+    counts: Counter[str] = Counter()
+    until_s = time.monotonic() + for_s
+    for carrier in carriers:
+        runtime.store.post(carrier.terms, now or datetime.now(UTC))
+        while time.monotonic() < until_s and not (stop and stop.is_set()):
+            instant = now or datetime.now(UTC)
+            message = runtime.store.claim_message(carrier.terms.kind, now=instant, lease_s=_LEASE_S)
+            if message is None:
+                break
+            ended = _deliver_one(runtime, carrier, message, instant)
+            counts["put_off" if ended == "away" else ended] += 1
+            if ended == "away":
+                break
+    return MessageReport(**counts)
+
+
+def _deliver_one(runtime: Runtime, carrier: Carrier, message: Message, now: datetime) -> str:
+    """Deliver a message; gives the field of the report, or `away` where its carrier is."""
+    try:
+        job = runtime.store.get(message.job_id)
+    except NotFoundError:
+        return "dropped"  # deleted since, and the message with it
+    extra = {"job_id": job.id, "owner": job.owner}
+    if not _is_true(job, message, carrier.terms, now) or not carrier.wants(job):
+        runtime.store.settle_message(message, "dropped")
+        return "dropped"
+    if message.tries > 1 and now > _last_try(carrier.terms, message):
+        return _give_up(runtime, message, "no time is left", extra)  # its deliverers were killed
+    try:
+        carrier.carry(job, message)
+    except Undeliverable as error:
+        return _give_up(runtime, message, str(error), extra)
+    except TransientError as error:
+        reason, is_away = str(error), isinstance(error, CarrierAway)
+    except Exception:  # noqa: BLE001 - a bug in one message is not to hold up all others
+        reason, is_away = f"reference {log_bug('message failed', extra)}", False
+    else:
+        runtime.store.settle_message(message, "sent")
+        _log.info("message sent: %s", message.id, extra=extra)
+        return "sent"
+    return _put_off(runtime, carrier.terms, message, reason, now, extra) or (
+        "away" if is_away else "put_off"
+    )
+
+
+def _is_true(job: Job, message: Message, terms: Terms, now: datetime) -> bool:
+    """Tell whether what a message tells is still so."""
+    if job.phase not in PHASES[terms.occasion]:
+        return False
+    return terms.occasion is Occasion.ENDED or now < message.about == job.destruction
+
+
+def _last_try(terms: Terms, message: Message) -> datetime:
+    return message.created_time + timedelta(seconds=terms.retry_for_s)
+
+
+def _put_off(
+    runtime: Runtime,
+    terms: Terms,
+    message: Message,
+    reason: str,
+    now: datetime,
+    extra: dict[str, str],
+) -> str:
+    """Have a message tried again; gives what else became of it, where it is not."""
+    again = now + terms.pause_after(message.tries)
+    if again > _last_try(terms, message):
+        return _give_up(runtime, message, reason, extra)
+    runtime.store.put_off_message(message, again)
+    text = "message put off to %s after try %d: %s: %s"
+    _log.warning(text, f"{again:%H:%M:%S}", message.tries, message.id, reason, extra=extra)
+    return ""
+
+
+def _give_up(runtime: Runtime, message: Message, reason: str, extra: dict[str, str]) -> str:
+    runtime.store.settle_message(message, "given up")
+    text = "message given up after try %d: %s: %s"
+    _log.warning(text, message.tries, message.id, reason, extra=extra)
+    return "given_up"

@@ -1,0 +1,1 @@
+"""The work of jobs: steps, leases, the queue, the sweep."""

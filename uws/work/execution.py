@@ -1,0 +1,315 @@
+"""Where a job's steps are done: in the calling thread, or by RQ workers on any host.
+
+The one door to RQ, with `rqworker`, the process at its other end. A task is named `{job}-plan`,
+`{job}-chunk-0007` or `{job}-finish` and holds ids only, as JSON; RQ's results are switched off
+and its failures are text, so nothing is ever pickled.
+"""
+
+import logging
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue, Worker
+from rq.command import PUBSUB_CHANNEL_TEMPLATE, send_stop_job_command
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.job import Job as Task
+from rq.serializers import JSONSerializer
+from typing_extensions import override
+
+from uws.errors import TransientError
+from uws.files import JobFiles
+from uws.jobtype import JobType
+from uws.runtime import Executor, JobLimits, Runtime
+from uws.store import JobStore
+from uws.work.steps import finish_job, plan_job, run_chunk
+
+__all__ = [
+    "TASK_FUNCTIONS",
+    "InlineExecutor",
+    "RQExecutor",
+    "away_is_transient",
+    "set_runtime",
+    "task_chunk",
+    "task_finish",
+    "task_plan",
+    "the_runtime",
+]
+
+_log = logging.getLogger(__name__)
+
+_Step = Callable[[], bool]
+
+_PLAN, _CHUNK, _FINISH = (f"uws.work.execution.task_{step}" for step in ("plan", "chunk", "finish"))
+
+TASK_FUNCTIONS = frozenset({_PLAN, _CHUNK, _FINISH})
+"""The functions below that are called by name; a worker calls no others."""
+
+_FAILURE_TTL_S = 600
+"""How long RQ keeps a task that failed, for operators; the job store knows all that matters."""
+
+_NO_TIMEOUT = -1
+"""The sweep ends a job that is overdue. RQ would raise an exception in the midst of its work, as
+if by a bug of the job type."""
+
+_TIMEOUT_S = 2.0
+"""For a connection to the queue, and for each answer: a request waits for it."""
+
+_CONNECTIONS = 32
+"""To the queue, for each process; the threads of a web process share them and wait their turn."""
+
+
+class InlineExecutor(Executor):
+    """Does every step in the thread that sends it: for synchronous requests and tests.
+
+    What a step sends is done after it, not inside it, so that the stack does not grow with the
+    job. A step that failed for the moment is tried again at once.
+
+    Parameters
+    ----------
+    store, files, job_types, limits
+        Parts of the runtime, which is made here because it holds this executor.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        files: JobFiles,
+        *,
+        job_types: Mapping[str, JobType],
+        limits: JobLimits | None = None,
+    ) -> None:
+        # Nothing else could be done in the meantime, so there is no pause between tries.
+        limits = replace(limits or JobLimits(), retry_pause_s=0, retry_for_s=0)
+        self.runtime = Runtime(store, files, job_types, self, limits)
+        self._of_thread = threading.local()
+
+    @override
+    def send_plan(self, job_id: str) -> None:
+        self._do(lambda: plan_job(self.runtime, job_id))
+
+    @override
+    def send_chunks(self, job_id: str, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            self._do_chunk(job_id, number)
+
+    def _do_chunk(self, job_id: str, number: int) -> None:
+        self._do(lambda: run_chunk(self.runtime, job_id, number))
+
+    @override
+    def send_finish(self, job_id: str) -> None:
+        self._do(lambda: finish_job(self.runtime, job_id))
+
+    @override
+    def cancel(self, job_id: str) -> None:
+        """Do nothing: the store refuses what is still to come of an ended job."""
+
+    def _do(self, step: _Step) -> None:
+        waiting: deque[_Step] | None = getattr(self._of_thread, "waiting", None)
+        if waiting is not None:
+            waiting.append(step)
+            return
+        waiting = self._of_thread.waiting = deque([step])
+        try:
+            while waiting:
+                step = waiting.popleft()
+                if not step():
+                    waiting.append(step)
+        finally:
+            del self._of_thread.waiting
+
+
+@dataclass(frozen=True, slots=True)
+class _TaskCall:
+    """A task to be sent: its id, the function by its import path, the arguments."""
+
+    id: str
+    function: str
+    arguments: tuple[str | int, ...]
+    is_urgent: bool = False
+    """Whether it goes before all that waits."""
+
+
+class RQExecutor(Executor):
+    """Sends steps to RQ workers by a queue in Redis.
+
+    Parameters
+    ----------
+    redis_url
+        `redis://`, `rediss://` or `unix://`; nothing is connected before it is needed.
+    queue_name
+        The queue that the workers listen on.
+    """
+
+    def __init__(self, redis_url: str, queue_name: str) -> None:
+        pool = redis.BlockingConnectionPool.from_url(
+            redis_url,
+            max_connections=_CONNECTIONS,
+            timeout=_TIMEOUT_S,
+            socket_connect_timeout=_TIMEOUT_S,
+            socket_timeout=_TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._redis = redis.Redis.from_pool(pool)
+        self._queue = Queue(queue_name, connection=self._redis, serializer=JSONSerializer)
+
+    @override
+    def send_plan(self, job_id: str) -> None:
+        self._send(_TaskCall(f"{job_id}-plan", _PLAN, (job_id,)))
+
+    @override
+    def send_chunks(self, job_id: str, numbers: Sequence[int]) -> None:
+        self._send(
+            *(
+                _TaskCall(f"{job_id}-chunk-{number:04d}", _CHUNK, (job_id, number))
+                for number in numbers
+            )
+        )
+
+    @override
+    def send_finish(self, job_id: str) -> None:
+        # A job whose rows are all cut must not stand behind the chunks of others.
+        self._send(_TaskCall(f"{job_id}-finish", _FINISH, (job_id,), is_urgent=True))
+
+    def _send(self, *calls: _TaskCall) -> None:
+        """Put tasks into the queue, except those that wait there already."""
+        with away_is_transient(), self._redis.pipeline(transaction=False) as pipeline:
+            for call in calls:
+                pipeline.lpos(self._queue.key, call.id)
+                pipeline.exists(Task.key_for(call.id))
+            found = pipeline.execute()
+            for call, place, is_whole in zip(calls, found[::2], found[1::2], strict=True):
+                if place is not None and is_whole:
+                    continue
+                if place is not None:
+                    # An id alone: the task ended after it was sent again, and took all with it.
+                    self._redis.lrem(self._queue.key, 0, call.id)
+                self._queue.enqueue_call(
+                    call.function,
+                    args=call.arguments,
+                    job_id=call.id,
+                    description=call.id,
+                    timeout=_NO_TIMEOUT,
+                    result_ttl=0,
+                    failure_ttl=_FAILURE_TTL_S,
+                    at_front=call.is_urgent,
+                    pipeline=pipeline,
+                )
+            pipeline.execute()
+
+    @override
+    def cancel(self, job_id: str) -> None:
+        """Take the job's tasks from the queue and stop those that run.
+
+        Only a window of a job's chunks is in the queue at a time, so one look over the queue
+        costs less than asking for each chunk.
+        """
+        with away_is_transient():
+            queued = [task for task in self._queue.get_job_ids() if _is_of_job(task, job_id)]
+            with self._redis.pipeline() as pipeline:
+                for task in queued:
+                    pipeline.lrem(self._queue.key, 0, task)
+                    pipeline.delete(Task.key_for(task))
+                pipeline.execute()
+            for task in self._queue.started_job_registry.get_job_ids(cleanup=False):
+                if _is_of_job(task, job_id):
+                    with suppress(NoSuchJobError, InvalidJobOperation):
+                        self._stop(task)
+            for task in self._queue.failed_job_registry.get_job_ids(cleanup=False):
+                if _is_of_job(task, job_id):
+                    self._queue.failed_job_registry.remove(task, delete_job=True)
+
+    def _stop(self, task_id: str) -> None:
+        """Have a task's worker kill it; of a worker that is dead, remove what RQ knows of it."""
+        task = Task.fetch(task_id, connection=self._redis, serializer=JSONSerializer)
+        channel = PUBSUB_CHANNEL_TEMPLATE % task.worker_name
+        [(_, listeners)] = self._redis.pubsub_numsub(channel)
+        if listeners:
+            send_stop_job_command(self._redis, task_id, serializer=JSONSerializer)
+        else:
+            task.delete(remove_from_queue=False)
+
+    @override
+    def epoch(self) -> str:
+        """Give the run of the server, and a mark that is put there and goes with its data.
+
+        Of a server that keeps its data on disk the run tells of a start that may have brought
+        back an older state, mark and all.
+        """
+        mark_key = f"{self._queue.name}:epoch"
+        with away_is_transient(), self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.info("server")
+            pipeline.set(mark_key, secrets.token_hex(8), nx=True)
+            pipeline.get(mark_key)
+            server, _, mark = pipeline.execute()
+        return f"{server['run_id']}/{mark.decode()}"
+
+    def status(self) -> dict[str, int]:
+        """Count the workers alive, the tasks that wait and those that run."""
+        with away_is_transient():
+            keys = Worker.all_keys(queue=self._queue)
+            return {
+                "workers": self._redis.exists(*keys) if keys else 0,
+                "waiting": self._queue.count,
+                # What a killed worker had is there until RQ tidies up, but past its time.
+                "running": self._redis.zcount(
+                    self._queue.started_job_registry.key, time.time(), "+inf"
+                ),
+            }
+
+
+def _is_of_job(task_id: str, job_id: str) -> bool:
+    return task_id.startswith((f"{job_id}-chunk-", f"{job_id}-plan", f"{job_id}-finish"))
+
+
+@contextmanager
+def away_is_transient() -> Iterator[None]:
+    """Turn the errors of a queue that cannot be reached into `TransientError`."""
+    try:
+        yield
+    except redis.RedisError as error:
+        raise TransientError(f"the work queue cannot be reached: {error}") from error
+
+
+# The one global of the package: RQ calls tasks by name, in processes forked after it was set.
+_runtime: list[Runtime] = []
+
+
+def set_runtime(runtime: Runtime) -> None:
+    """Say over which runtime the tasks of this process, and of its forks, work."""
+    _runtime[:] = [runtime]
+
+
+def the_runtime() -> Runtime:
+    """Give the runtime that was set."""
+    return _runtime[0]
+
+
+def task_plan(job_id: str) -> None:
+    """Plan a job, as an RQ task."""
+    _do_task(plan_job, job_id)
+
+
+def task_chunk(job_id: str, number: int) -> None:
+    """Work on a chunk, as an RQ task."""
+    _do_task(run_chunk, job_id, number)
+
+
+def task_finish(job_id: str) -> None:
+    """Finish a job, as an RQ task."""
+    _do_task(finish_job, job_id)
+
+
+def _do_task(step: Callable[..., bool], job_id: str, *arguments: int) -> None:
+    """Do a step; what it leaves undone is found by the sweep."""
+    try:
+        step(the_runtime(), job_id, *arguments)
+    except TransientError as error:
+        _log.warning("task left to the sweep: %s", error, extra={"job_id": job_id})

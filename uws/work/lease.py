@@ -1,0 +1,180 @@
+"""The context a step runs in: what it may know of its job, and a lease kept while it works.
+
+A thread of its own renews the lease, so that a job type that is silent for long keeps its work as
+long as its process lives and the store can be reached. The same thread looks every second whether
+the job is still to be worked on, since the queue's word to stop may be lost.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from typing_extensions import override
+
+from uws.errors import JobStopped, NotFoundError, TransientError
+from uws.files import JobFiles
+from uws.jobtype import JobContext
+from uws.models import AT_WORK, Job
+from uws.runtime import JobLimits, Runtime
+
+__all__ = ["Holding", "LeaseContext", "keep_lease", "until_answered"]
+
+_log = logging.getLogger(__name__)
+
+_LOOK_S = 1.0
+"""How often the job's phase is looked at: an abort shall stop its work within two seconds, and
+reading one row by its key costs the store 0.1 ms."""
+
+_ASK_AGAIN_S = 0.5
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What is held by whom: a chunk by its number, or else a step by its name."""
+
+    holder: str
+    number: int | None = None
+    step: str | None = None
+    attempts: int = 1
+    """How often the chunk was claimed since an item of it was finished."""
+
+
+@dataclass(slots=True)
+class LeaseContext(JobContext):
+    """What a step holds, and whether it still does."""
+
+    runtime: Runtime
+    its_job: Job
+    holding: Holding
+    lease_end_s: float
+    """Until when the lease is good, on the monotonic clock."""
+
+    has_progressed: bool = False
+    """Whether an item was finished, so that the tries of this chunk are counted anew."""
+
+    items_found: int = 0
+    """While planning."""
+
+    is_lost: threading.Event = field(default_factory=threading.Event)
+    is_over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    @override
+    def job(self) -> Job:
+        return self.its_job
+
+    @property
+    @override
+    def files(self) -> JobFiles:
+        return self.runtime.files
+
+    @override
+    def heartbeat(self) -> None:
+        if self.is_lost.is_set() or time.monotonic() >= self.lease_end_s:
+            raise JobStopped(f"job {self.its_job.id}: the work was ended or given to another")
+
+    @override
+    def found(self, items: int) -> None:
+        self.items_found = items
+
+    @override
+    def progress(self) -> None:
+        holding = self.holding
+        if holding.number is None or self.has_progressed:
+            return
+        self.has_progressed = holding.attempts == 1 or self.runtime.store.forget_attempts(
+            self.its_job.id, holding.number, holder=holding.holder
+        )
+
+    def keep(self) -> None:
+        """Look at the job and renew the lease three times in its length, until it is over or lost.
+
+        While the store is away the lease runs out; it is good again if it can be renewed before
+        another worker took the work.
+        """
+        pause_s = self.runtime.limits.lease_s / 3
+        due_s, told = time.monotonic() + pause_s, 0
+        while not self.is_over.wait(min(_LOOK_S, max(0.0, due_s - time.monotonic()))):
+            is_due = time.monotonic() >= due_s
+            try:
+                kept = self._renew() if is_due else self._is_wanted()
+                if self.items_found > told:
+                    told = self.items_found
+                    self.runtime.store.set_found(self.its_job.id, told)
+            except TransientError as error:
+                kept = True
+                if is_due:
+                    _log.warning("lease not renewed: %s", error, extra={"job_id": self.its_job.id})
+            except Exception:  # noqa: BLE001 - a lease that nobody keeps must not seem kept
+                _log.exception("lease given up", extra={"job_id": self.its_job.id})
+                kept = False
+            if not kept:
+                self.is_lost.set()
+                return
+            if is_due:
+                due_s = time.monotonic() + pause_s
+
+    def _renew(self) -> bool:
+        begun_s, lease_s = time.monotonic(), self.runtime.limits.lease_s
+        kept = self.runtime.store.renew(
+            self.its_job.id,
+            holder=self.holding.holder,
+            lease_s=lease_s,
+            number=self.holding.number,
+            step=self.holding.step,
+        )
+        if kept:
+            self.lease_end_s = begun_s + lease_s
+        return kept
+
+    def _is_wanted(self) -> bool:
+        try:
+            return self.runtime.store.phase(self.its_job.id) in AT_WORK
+        except NotFoundError:
+            return False
+
+
+@contextmanager
+def keep_lease(runtime: Runtime, job: Job, holding: Holding) -> Iterator[LeaseContext]:
+    """Give a step its context, and keep its lease until the block ends.
+
+    `heartbeat` of the context costs nothing; it raises `JobStopped` a second after the job was
+    aborted or deleted, a third of the lease after the lease was lost, and at the lease's end if
+    the store was not to be reached since.
+    """
+    lease_end_s = time.monotonic() + runtime.limits.lease_s
+    context = LeaseContext(runtime, job, holding, lease_end_s)
+    keeper = threading.Thread(target=context.keep, name=f"lease-{job.id}", daemon=True)
+    keeper.start()
+    try:
+        yield context
+    finally:
+        context.is_over.set()
+        keeper.join()
+
+
+def until_answered(limits: JobLimits, ask: Callable[[], _Answer]) -> _Answer:
+    """Ask the store, again and again while it is away, for as long as work waits for what is away.
+
+    For those who hold a chunk or step: a process that ends while nobody can be told of it looks
+    like one that was killed by its work, and what it did is lost.
+
+    Raises
+    ------
+    TransientError
+        When the store is away for longer than `JobLimits.retry_for_s`.
+    """
+    end_s = time.monotonic() + limits.retry_for_s
+    while True:
+        try:
+            return ask()
+        except TransientError:
+            if time.monotonic() >= end_s:
+                raise
+        time.sleep(_ASK_AGAIN_S)

@@ -1,0 +1,160 @@
+"""When jobs will end: the quote of UWS 1.1 (2.1.6), from measured rates.
+
+A job that has worked for a while is foretold from its own pace. Before that it is foretold from
+the pace of the jobs that were completed last, and from what else is to be worked: the jobs that
+are at work share the workers evenly, a chunk of each in turn, so that until a job's own items are
+done each other job has had as many of its items done, or all that were left. A quote is a
+courtesy: nothing else may fail for it.
+"""
+
+import logging
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from typing import Self
+
+from uws.errors import TransientError
+from uws.models import Job, Load
+from uws.runtime import Runtime
+
+__all__ = ["Backlog", "foretell_end", "foretell_pace", "quote_job", "quote_jobs", "requote"]
+
+_log = logging.getLogger(__name__)
+
+_PACE_AFTER = timedelta(seconds=5)
+"""A job's own pace is not known earlier; a quote that would change by less stays as it is."""
+
+_AFTER_CHUNK = 0.05
+_BETWEEN_CHUNKS = 0.25
+"""By how much of the time that is left a quote must change to be told. What is done is known when
+a chunk ends. Looked at between two ends, a job seems to be slower and slower until the next: with
+the same bound for both, quotes of a job of 16 chunks went to and fro by half of what was left."""
+
+
+_LONGEST_S = 10 * 365 * 86400.0
+"""No quote is further away: the calendar has an end, and what is worked so slowly stands still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is left to do for all jobs at work, in items."""
+
+    lefts: Sequence[int]
+    """Of each job, in rising order."""
+
+    sums: Sequence[int]
+    """Of none of these, of the first, of the first two, ..."""
+
+    @classmethod
+    def of(cls, loads: Sequence[Load]) -> Self:
+        """Sort what is to be done."""
+        lefts = sorted(load.left for load in loads)
+        return cls(lefts, [0, *accumulate(lefts)])
+
+    def items_until(self, left: int) -> int:
+        """Count the items that are worked until one of the jobs, which has `left`, is done."""
+        smaller = bisect_right(self.lefts, left)  # itself among them
+        return self.sums[smaller] + left * (len(self.lefts) - smaller)
+
+
+def quote_jobs(runtime: Runtime, now: datetime) -> None:
+    """Foretell the end of every job that is planned and at work, and store what has changed."""
+    with _as_courtesy():
+        loads = runtime.store.loads()
+        _quote(runtime, loads, loads, now)
+
+
+def quote_job(runtime: Runtime, job_id: str) -> None:
+    """Foretell the end of one job, which was just planned."""
+    with _as_courtesy():
+        loads = runtime.store.loads()
+        _quote(runtime, [load for load in loads if load.job_id == job_id], loads, datetime.now(UTC))
+
+
+def requote(runtime: Runtime, job: Job) -> None:
+    """Foretell the end of a job by its own pace alone, when work on one of its chunks begins.
+
+    The chunk before has just been reported then: `job` is to be as it was read since.
+    """
+    now = datetime.now(UTC)
+    progress = job.progress
+    load = Load(job.id, progress.left, progress.worked, job.start_time, job.quote)
+    quote = foretell_pace(load, now)
+    if quote is not None and _is_news(quote, job.quote, now, bound=_AFTER_CHUNK):
+        with _as_courtesy():
+            runtime.store.set_quote(job.id, quote)
+
+
+@contextmanager
+def _as_courtesy() -> Iterator[None]:
+    try:
+        yield
+    except TransientError as error:
+        _log.debug("no quote is told: %s", error)
+
+
+def foretell_pace(load: Load, now: datetime) -> datetime | None:
+    """Foretell when a job ends that goes on as it went so far; None while that is not known."""
+    if load.start_time is None or load.worked <= 0:
+        return None
+    elapsed = now - load.start_time
+    if elapsed < _PACE_AFTER:
+        return None
+    return _after(now, elapsed.total_seconds() * (load.left / load.worked))
+
+
+def _after(begin: datetime, seconds: float) -> datetime:
+    return begin + timedelta(seconds=min(seconds, _LONGEST_S))
+
+
+def foretell_end(
+    load: Load, backlog: Backlog, *, rate_per_s: float | None, now: datetime
+) -> datetime | None:
+    """Foretell when a job ends, by its own pace or else by that of the server.
+
+    Parameters
+    ----------
+    load
+        What is to be done for the job.
+    backlog
+        That of all jobs at work, this one included.
+    rate_per_s
+        Items that the server works per second; None where that is not known.
+    now
+        The present time.
+
+    Returns
+    -------
+    datetime or None
+        None where nothing is known, or the job has outlasted what was foretold.
+    """
+    quote = foretell_pace(load, now)
+    if quote is not None or not rate_per_s:
+        return quote
+    begin = load.start_time or now
+    quote = _after(begin, backlog.items_until(load.left) / rate_per_s)
+    return quote if quote > now or load.start_time is None else None
+
+
+def _quote(
+    runtime: Runtime, loads: Sequence[Load], all_loads: Sequence[Load], now: datetime
+) -> None:
+    """Foretell the ends of some jobs beside all that are at work."""
+    if not loads:
+        return
+    rate_per_s, backlog = runtime.store.recent_rate_per_s(), Backlog.of(all_loads)
+    for load in loads:
+        quote = foretell_end(load, backlog, rate_per_s=rate_per_s, now=now)
+        if _is_news(quote, load.quote, now, bound=_BETWEEN_CHUNKS):
+            runtime.store.set_quote(load.job_id, quote)
+
+
+def _is_news(quote: datetime | None, old: datetime | None, now: datetime, *, bound: float) -> bool:
+    """Tell whether a quote differs from the old one by more than what is uncertain anyway."""
+    if quote is None or old is None:
+        # An older word stands while there is no better one, but not when its time is over.
+        return quote is not None or (old is not None and old <= now)
+    return abs(quote - old) > max(_PACE_AFTER, (quote - now) * bound)

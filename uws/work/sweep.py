@@ -1,0 +1,274 @@
+"""The sweep: what was lost is sent again, what is past its time is ended or destroyed.
+
+Any number of sweeps may run at once, on any hosts: the store lets one of them send each lost
+piece of work.
+"""
+
+import logging
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from uws.errors import TransientError
+from uws.files import JobFiles, parameter_folder
+from uws.runtime import Runtime
+from uws.work.quoting import quote_jobs
+from uws.work.termination import abort_job, destroy_job, expire_job
+
+__all__ = ["SweepReport", "run_sweeper", "sweep"]
+
+_log = logging.getLogger(__name__)
+
+_OWN_FOLDER = re.compile(r"(\.[a-z]+-)?[0-9a-f]{32}")
+"""Folders that belong to a job, or to one request; what else lies beside them is not ours."""
+
+_ORPHAN_AGE = timedelta(days=1)
+"""Younger folders may be those of an upload that goes on; its job is stored when it is whole."""
+
+_THOROUGH_EVERY_S = 3600.0
+
+_REMOVAL_S = 5.0
+"""For so long at most a sweep removes files, 400 cutouts or more a second; the next one goes on.
+Lost work is not to wait for the millions of files of a job that was destroyed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepReport:
+    """What a sweep did; all counts."""
+
+    destroyed: int = 0
+    """Jobs past their destruction time, or past the time that they are kept in the archive."""
+
+    archived: int = 0
+    """Jobs past their destruction time whose documents are kept."""
+
+    aborted: int = 0
+    """Jobs past their execution duration."""
+
+    planned: int = 0
+    """Jobs sent to be planned again."""
+
+    chunks: int = 0
+    """Chunks sent again, or at last."""
+
+    finished: int = 0
+    """Jobs sent to be finished again."""
+
+    cleared: int = 0
+    """Deleted jobs whose files were removed once more."""
+
+    orphans: int = 0
+    """Uploads removed that were broken off before their job was stored."""
+
+    faults: int = 0
+    """Jobs for which it cannot be done now."""
+
+
+def sweep(
+    runtime: Runtime,
+    now: datetime | None = None,
+    *,
+    is_thorough: bool = True,
+    is_queue_new: bool = False,
+) -> SweepReport:
+    """Look once for lost work and for jobs past their time, put it right, and foretell ends anew.
+
+    Parameters
+    ----------
+    runtime
+        Store, files, executor and limits.
+    now
+        The present time, aware; by default that of the clock.
+    is_thorough
+        Whether to look through the folders of all jobs for those that belong to none.
+    is_queue_new
+        Whether the queue was started anew, or emptied, or away: then what was sent to it is
+        sent again at once, and not only after a lease. What is in it all the same is not put
+        there twice.
+
+    Raises
+    ------
+    TransientError
+        When the job store is away, or the folders cannot be listed. Where only the queue or a
+        job's files are away, the job counts as a fault and the sweep goes on.
+    """
+    now = now or datetime.now(UTC)
+    counts: Counter[str] = Counter()
+    patience_s = 0 if is_queue_new else runtime.limits.lease_s
+    for kind, job_ids, act in _duties(runtime, now, patience_s, is_thorough=is_thorough):
+        for job_id in job_ids:
+            try:
+                counts[kind] += act(job_id)
+            except (TransientError, OSError) as error:
+                _log.warning("sweep: not %s: %s", kind, error, extra={"job_id": job_id})
+                counts["faults"] += 1
+    quote_jobs(runtime, now)
+    counts["faults"] += _remove_aside(runtime)
+    report = SweepReport(**counts)
+    if counts.total():
+        _log.info("swept: %s", report)
+    return report
+
+
+def run_sweeper(runtime: Runtime, *, every_s: float, stop: threading.Event) -> None:
+    """Sweep again and again until `stop` is set, thoroughly at first and then once an hour.
+
+    A store that is away is waited for.
+    """
+    thorough_at_s = 0.0
+    swept_epoch = ""
+    is_away = False
+    while not stop.is_set():
+        is_thorough = time.monotonic() >= thorough_at_s
+        epoch = _epoch(runtime, is_known_away=is_away)
+        is_away = not epoch
+        try:
+            sweep(runtime, is_thorough=is_thorough, is_queue_new=epoch not in {"", swept_epoch})
+        except TransientError as error:
+            _log.warning("sweep put off: %s", error)
+        else:
+            # While it was away nothing could be sent: when it is back, it counts as new.
+            swept_epoch = epoch
+            if is_thorough:
+                thorough_at_s = time.monotonic() + _THOROUGH_EVERY_S
+        stop.wait(every_s)
+
+
+def _epoch(runtime: Runtime, *, is_known_away: bool) -> str:
+    """Give the queue's epoch, empty while the queue is away, which is told once."""
+    try:
+        return runtime.executor.epoch()
+    except TransientError as error:
+        if not is_known_away:
+            _log.warning("what is lost is sent when the queue is back: %s", error)
+        return ""
+
+
+_Duty = tuple[str, Iterable[str], Callable[[str], int]]
+
+
+def _duties(
+    runtime: Runtime, now: datetime, patience_s: float, *, is_thorough: bool
+) -> Iterator[_Duty]:
+    """Give what is to be done: the field of the report, the jobs, and the deed, which counts."""
+    store, limits = runtime.store, runtime.limits
+    expiring = "archived" if limits.archive else "destroyed"
+    yield expiring, store.expired(now), lambda job_id: expire_job(runtime, job_id, now=now)
+    outlived = store.outlived(now - timedelta(days=limits.archive_days))
+    yield "destroyed", outlived, lambda job_id: destroy_job(runtime, job_id)
+    yield "aborted", store.overdue(now), lambda job_id: _abort_overdue(runtime, job_id)
+    unplanned = store.unplanned(now, patience_s)
+    yield "planned", unplanned, lambda job_id: _resend_plan(runtime, job_id, now, patience_s)
+    lost: dict[str, list[int]] = {}
+    for job_id, number in store.lost_chunks(now, patience_s):
+        lost.setdefault(job_id, []).append(number)
+    yield (
+        "chunks",
+        lost,
+        lambda job_id: _resend_chunks(
+            runtime, job_id, lost[job_id], now=now, patience_s=patience_s
+        ),
+    )
+    yield "chunks", store.starved(limits.window), lambda job_id: _send_next(runtime, job_id)
+    unfinished = store.unfinished(now, patience_s)
+    yield "finished", unfinished, lambda job_id: _resend_finish(runtime, job_id, now, patience_s)
+    # Two leases after its deletion no worker writes for a job any more.
+    old = store.remains(now - timedelta(seconds=2 * limits.lease_s))
+    yield "cleared", old, lambda job_id: _clear(runtime, job_id)
+    if is_thorough:
+        yield "orphans", _orphans(runtime, now), lambda name: _remove(runtime, name)
+
+
+def _abort_overdue(runtime: Runtime, job_id: str) -> int:
+    """End a job as by a manual abort (UWS 1.1, 2.1.4), and tell its client why."""
+    return abort_job(runtime, job_id, note="aborted: the execution duration was exceeded")
+
+
+def _resend_plan(runtime: Runtime, job_id: str, now: datetime, patience_s: float) -> int:
+    if not runtime.store.resend_step(job_id, "plan", now=now, older_than_s=patience_s):
+        return 0
+    runtime.executor.send_plan(job_id)
+    return 1
+
+
+def _resend_chunks(
+    runtime: Runtime, job_id: str, numbers: list[int], *, now: datetime, patience_s: float
+) -> int:
+    mine = [
+        number
+        for number in numbers
+        if runtime.store.resend_chunk(job_id, number, now=now, lease_s=patience_s)
+    ]
+    if mine:
+        runtime.executor.send_chunks(job_id, mine)
+    return len(mine)
+
+
+def _send_next(runtime: Runtime, job_id: str) -> int:
+    numbers = runtime.store.next_chunks(job_id, runtime.limits.window)
+    if numbers:
+        runtime.executor.send_chunks(job_id, numbers)
+    return len(numbers)
+
+
+def _resend_finish(runtime: Runtime, job_id: str, now: datetime, patience_s: float) -> int:
+    if not runtime.store.resend_step(job_id, "finish", now=now, older_than_s=patience_s):
+        return 0
+    runtime.executor.send_finish(job_id)
+    return 1
+
+
+def _orphans(runtime: Runtime, now: datetime) -> Sequence[str]:
+    """Name the folders of uploads whose job was never stored, and will not be any more.
+
+    A folder with anything else in it stays: should the store be an older one, put back after a
+    loss, the results of newer jobs must not go too.
+    """
+    files = runtime.files
+    try:
+        names = [n for n in files.folders(now - _ORPHAN_AGE) if _OWN_FOLDER.fullmatch(n)]
+        return [name for name in runtime.store.unknown(names) if _is_upload(files, name)]
+    except OSError as error:
+        raise TransientError(f"the folders of the jobs cannot be listed: {error}") from error
+
+
+def _is_upload(files: JobFiles, name: str) -> bool:
+    return all(key.startswith(f"{parameter_folder(name)}/") for key in files.keys(name))
+
+
+def _remove(runtime: Runtime, name: str) -> int:
+    runtime.files.delete(name)
+    _log.info("removed a folder that belongs to no job: %s", name)
+    return 1
+
+
+def _clear(runtime: Runtime, job_id: str) -> int:
+    """Put away what was written or sent for a job while it was deleted, or its worker killed."""
+    runtime.files.set_aside(job_id)
+    runtime.executor.cancel(job_id)
+    runtime.store.forget(job_id)
+    return 1
+
+
+def _remove_aside(runtime: Runtime) -> int:
+    """Remove the files of destroyed and archived jobs, for some seconds; counts the faults."""
+    until_s = time.monotonic() + _REMOVAL_S
+    faults = 0
+    try:
+        for folder in runtime.files.aside():
+            try:
+                if runtime.files.remove(folder, until_s=until_s):
+                    _log.info("removed what was set aside: %s", folder)
+            except (TransientError, OSError) as error:
+                _log.warning("sweep: not removed: %s: %s", folder, error)
+                faults += 1
+            if time.monotonic() >= until_s:
+                break
+    except (TransientError, OSError) as error:
+        _log.warning("sweep: what was set aside cannot be listed: %s", error)
+        faults += 1
+    return faults
