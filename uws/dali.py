@@ -20,8 +20,8 @@ __all__ = [
 ]
 
 
-ILLEGAL_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that no XML 1.0 document can hold, not even escaped."""
+ILLEGAL_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Characters that no XML 1.0 document can hold, not even escaped (its production 2, Char)."""
 
 
 _INTEGER_MAX = 2**31 - 1

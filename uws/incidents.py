@@ -44,8 +44,9 @@ class BugLog:
         return bug
 
 
-def log_bug(message: str, extra: Mapping[str, object]) -> str:
-    """Log the exception being handled under a new reference, which is returned."""
+def log_bug(message: str, extra: Mapping[str, object], error: BaseException | None = None) -> str:
+    """Log an exception, else the one being handled, under a new reference, which is returned."""
     reference = secrets.token_hex(6)
-    _log.exception("%s, reference %s", message, reference, extra=dict(extra))
+    text = "%s, reference %s"
+    _log.error(text, message, reference, exc_info=error or True, extra=dict(extra))
     return reference

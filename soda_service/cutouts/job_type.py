@@ -1,8 +1,6 @@
 """The cutout job: the bridge between the UWS server's job type and the cutout domain."""
 
 import io
-import logging
-import secrets
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -50,13 +48,13 @@ from uws.errors import (
     UWSError,
 )
 from uws.files import JobFiles
+from uws.incidents import log_bug
 from uws.jobtype import JobContext, Plan
 from uws.jobtype import Outcome as JobOutcome
 from uws.models import Chunk, ChunkReport, ErrorKind, ErrorSummary, Job, Parameter, Phase, Result
 
 __all__ = ["CutoutJob", "open_table", "table_warnings", "told_by_uws", "uws_error"]
 
-_log = logging.getLogger(__name__)
 
 _ZIP = "archive.zip"
 """The archive in another form; not among the results, which have it once."""
@@ -84,8 +82,7 @@ def uws_error(error: CutoutError) -> UWSError:
     """Say a domain error in the UWS server's words."""
     if isinstance(error, ConfigError):
         # Its text names files of the server; users get a reference to the log instead.
-        reference = secrets.token_hex(6)
-        _log.error("configuration is at fault, reference %s: %s", reference, error)
+        reference = log_bug(f"configuration is at fault: {error}", {}, error)
         return FatalError(f"the service's configuration is at fault, reference {reference}")
     return next(theirs for ours, theirs in _KINDS if isinstance(error, ours))(str(error))
 

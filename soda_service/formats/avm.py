@@ -9,12 +9,12 @@ at most 80 characters, NAXISn among them.
 """
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from html import escape
 
 from soda_service.engine.fits.header import CARD_CHARS, card_lines
 from soda_service.engine.wcs.placement import Placement, TangentWcs
+from uws.dali import ILLEGAL_IN_XML
 
 __all__ = ["PNG_WCS", "PNG_XMP", "wcs_text", "xmp_packet"]
 
@@ -31,8 +31,6 @@ _SKEW_PX = 1e-4
 
 _TRUSTED_PX = 1.0
 """A fitted WCS farther off than this is called a position only."""
-
-_NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _HEAD = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
@@ -181,4 +179,4 @@ def _localised(name: str, text: str) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(_NOT_XML.sub(" ", text), quote=False)
+    return escape(ILLEGAL_IN_XML.sub(" ", text.replace("\r", " ")), quote=False)

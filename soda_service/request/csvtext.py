@@ -16,6 +16,8 @@ from enum import Enum, auto
 from itertools import repeat
 from typing import BinaryIO
 
+from uws.dali import ILLEGAL_IN_XML
+
 __all__ = [
     "LINE_MAX_BYTES",
     "RECORD_LINES_MAX",
@@ -36,8 +38,6 @@ _BLOCK_BYTES = 2**18
 _BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
-# What is neither text nor could be written into an XML document (XML 1.0, 2.2).
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _LITERAL_ENDING = re.compile(r"(?:\\r)?\\n")
 _QUOTED = re.compile(r'[ \t]*"([^"]*(?:""[^"]*)*)"[ \t]*(?=,|\Z)')
 _OPENED = re.compile(r'[ \t]*"')
@@ -238,7 +238,7 @@ def _lines(stream: BinaryIO) -> Iterator[str | BadLine]:
             text = body.decode()
         except UnicodeDecodeError:
             text = "\0"
-        if _CONTROL.search(text):
+        if ILLEGAL_IN_XML.search(text):
             yield from _lines_one_by_one(offset + len(piece) - len(body), body)
             continue
         lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
@@ -288,7 +288,7 @@ def _lines_one_by_one(offset: int, piece: bytes) -> Iterator[str | BadLine]:
 
 
 def _explain_control(text: str, what: str) -> str:
-    control = _CONTROL.search(text)
+    control = ILLEGAL_IN_XML.search(text)
     if control is None:
         return ""
     where = f"character {control.start() + 1} of the {what}"

@@ -1,12 +1,12 @@
 """Names of columns in summary and manifest: ours, and those of the user's own that go beside."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from types import MappingProxyType
 
 from soda_service.request.table import OPTION_NAMES, POSITION_NAMES
+from uws.dali import ILLEGAL_IN_XML
 
 __all__ = ["MANIFEST", "SUMMARY_KEYS", "Column", "output_names", "xml_text"]
 
@@ -73,13 +73,10 @@ _RESERVED = frozenset(
     )
 )
 
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What cannot stand in XML 1.0 (its production 2, Char)."""
-
 
 def xml_text(text: str) -> str:
     """Put a blank for each character that XML cannot hold."""
-    return _NOT_XML.sub(" ", text)
+    return ILLEGAL_IN_XML.sub(" ", text)
 
 
 def output_names(columns: Sequence[str]) -> Mapping[str, str]:

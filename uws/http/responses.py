@@ -1,7 +1,6 @@
 """Flask responses of the UWS tree: atoms, documents, redirects, files, errors."""
 
 import logging
-import uuid
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from http import HTTPStatus
@@ -16,6 +15,7 @@ from werkzeug.wsgi import wrap_file
 from uws.errors import NotFoundError, UWSError, storage_error
 from uws.files import JobFiles
 from uws.http.conditional import answer_conditionally
+from uws.incidents import log_bug
 from uws.models import Job, Phase, Result
 from uws.runtime import Runtime
 
@@ -194,15 +194,7 @@ def protocol_error(error: HTTPException) -> Response:
 
 def internal_error(error: Exception) -> Response:
     """Answer a bug: the client gets a reference, the log the traceback under it."""
-    reference = uuid.uuid4().hex[:12]
-    _log.error(
-        "internal error, reference %s: %s %s",
-        reference,
-        request.method,
-        request.path,
-        exc_info=error,
-        extra={"reference": reference},
-    )
+    reference = log_bug(f"internal error: {request.method} {request.path}", {}, error)
     return _text_error(
         f"Error: internal error, reference {reference}", HTTPStatus.INTERNAL_SERVER_ERROR
     )
