@@ -4,14 +4,14 @@ from flask import Flask
 
 from soda_service.app import create_app
 from soda_service.config.load import load_config
-from soda_service.logs import set_up_logging
+from soda_service.startup import start_process
 
 __all__ = ["app"]
 
 
 def _make_app() -> Flask:
     config = load_config()
-    set_up_logging(config.log)
+    start_process(config.log)
     return create_app(config)
 
 

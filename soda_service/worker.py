@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from soda_service.config.model import Config
 from soda_service.errors import ConfigError
-from soda_service.logs import set_up_logging
+from soda_service.startup import start_process
 
 if TYPE_CHECKING:
     from uws.work.sweep import SweepReport
@@ -73,7 +73,7 @@ def run(config: Config, *, burst: bool = False, name: str | None = None) -> None
     name
         Of the worker, unique among all of the queue; made from host and process if None.
     """
-    set_up_logging(config.log)
+    start_process(config.log)
     preload()
     from soda_service.assembly import build_parts
     from soda_service.engine.compiled import engine_path
@@ -113,7 +113,7 @@ def sweep_once(config: Config) -> "SweepReport":
 
 def run_sweep(config: Config) -> None:
     """Sweep again and again, and deliver messages beside it, until SIGINT or SIGTERM."""
-    set_up_logging(config.log)
+    start_process(config.log)
     from soda_service.assembly import build_runtime
     from soda_service.notify import build_carriers
     from uws.notify.delivery import run_messenger

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
+from soda_service.startup import choose_loops
+
 if TYPE_CHECKING:
     from tests.postgres import PostgresServer
+
+# Before tests are collected, some of which are for the compiled loops alone.
+choose_loops()
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"

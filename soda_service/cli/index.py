@@ -98,10 +98,10 @@ def index_tiles(  # noqa: PLR0913 - one parameter for each option of the command
 
 def begin_process(config: Config) -> None:
     """Set up what a process needs that reads tiles."""
-    from soda_service.logs import set_up_logging
     from soda_service.pixels.objectstore import configure
+    from soda_service.startup import start_process
 
-    set_up_logging(config.log)
+    start_process(config.log)
     configure(config.remote)
 
 

@@ -14,7 +14,7 @@ from typing_extensions import override
 from soda_service.config.load import load_config
 from soda_service.config.model import Config
 from soda_service.errors import CutoutError
-from soda_service.logs import set_up_logging
+from soda_service.startup import start_process
 
 __all__ = [
     "CommandGroup",
@@ -57,7 +57,7 @@ class Shared:
             for section, values in sections.items()
         }
         config = load_config(self.config, self.data, overrides=given)
-        set_up_logging(config.log)
+        start_process(config.log)
         return config
 
 

@@ -5,27 +5,34 @@ works without them, only slower.
 """
 
 import importlib
-import os
 from types import ModuleType
 
-__all__ = ["engine_path", "native"]
-
-_SWITCH = "SODA_PURE_PYTHON"
+__all__ = ["engine_path", "leave_out", "native"]
 
 
-def _load() -> tuple[ModuleType | None, str]:
-    if os.environ.get(_SWITCH, "0") not in {"", "0"}:
-        return None, f"{_SWITCH} is set"
+def _built() -> tuple[ModuleType | None, str]:
     try:
         return importlib.import_module("soda_service.engine._native"), ""
     except ImportError as error:
         return None, str(error)
 
 
-native, _reason = _load()
-"""The module of compiled loops; None where it was not built or `SODA_PURE_PYTHON=1` is set."""
+native, _reason = _built()
+"""The module of compiled loops; None where it was not built or is left out."""
+
+
+def leave_out(reason: str) -> None:
+    """Work without the compiled loops from now on: for what starts a process, before it reads.
+
+    Parameters
+    ----------
+    reason
+        Shown by `engine_path`.
+    """
+    global native, _reason
+    native, _reason = None, reason
 
 
 def engine_path() -> str:
-    """Tell which loops are used: `compiled`, or `pure Python` and why."""
+    """Return which loops are used: `compiled`, or `pure Python` and why."""
     return "compiled" if native else f"pure Python ({_reason})"

@@ -27,6 +27,7 @@ from soda_service.engine.colour.lupton import lupton
 from soda_service.engine.colour.stiff import StiffSettings, stiff
 from soda_service.formats.raster import to_png
 from soda_service.pixels.reader import TileReader
+from soda_service.startup import choose_loops
 from tests.bench.cutting import Ours
 from tests.bench.figures import Figure
 from tests.bench.tiles import make_tiles, random_positions
@@ -104,6 +105,7 @@ def _run(variables: dict[str, str]) -> list[Found]:
 
 def drawn() -> str:
     """Draw all sizes in this process; give what was found, size by size, as JSON."""
+    choose_loops()
     with TemporaryDirectory() as name:
         return json.dumps([_interleaved(size, count, Path(name)) for size, count in _SIZES])
 
