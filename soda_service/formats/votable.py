@@ -19,6 +19,9 @@ __all__ = [
     "Param",
     "Table",
     "error_votable",
+    "votable_head",
+    "votable_rows",
+    "votable_tail",
     "write_votable",
 ]
 
@@ -139,6 +142,15 @@ def write_votable(
     bytes
         Pieces of the document, each of many rows.
     """
+    yield votable_head(table)
+    rows = iter(rows)
+    while block := votable_rows(islice(rows, _ROWS_AT_ONCE)):
+        yield block
+    yield votable_tail(descriptors, is_cut=is_cut)
+
+
+def votable_head(table: Table) -> bytes:
+    """Return what stands before the rows of a results table."""
     infos = (Info("QUERY_STATUS", "OK"), *table.infos)
     head = [
         _HEAD,
@@ -150,10 +162,16 @@ def write_votable(
         *map(_field, table.fields),
         "<DATA><TABLEDATA>\n",
     ]
-    yield "".join(head).encode()
-    lines = map(_row, rows)
-    while block := "".join(islice(lines, _ROWS_AT_ONCE)):
-        yield block.encode()
+    return "".join(head).encode()
+
+
+def votable_rows(rows: Iterable[Sequence[str]]) -> bytes:
+    """Return rows, texts as `write_votable` takes them, as elements of TABLEDATA."""
+    return "".join(map(_row, rows)).encode()
+
+
+def votable_tail(descriptors: Sequence[Descriptor] = (), *, is_cut: bool = False) -> bytes:
+    """Return what stands after the rows; parameters as of `write_votable`."""
     tail = [
         "</TABLEDATA></DATA>\n</TABLE>\n",
         _info(Info("QUERY_STATUS", "OVERFLOW")) if is_cut else "",
@@ -161,7 +179,7 @@ def write_votable(
         *map(_descriptor, descriptors),
         _TAIL,
     ]
-    yield "".join(tail).encode()
+    return "".join(tail).encode()
 
 
 def error_votable(message: str) -> bytes:

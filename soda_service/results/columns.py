@@ -1,46 +1,50 @@
 """Names of columns in summary and manifest: ours, and those of the user's own that go beside."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count
 from types import MappingProxyType
 
+from soda_service.formats.votable import Field
 from soda_service.request.table import OPTION_NAMES, POSITION_NAMES
 from uws.dali import ILLEGAL_IN_XML
 
-__all__ = ["MANIFEST", "SUMMARY_KEYS", "Column", "output_names", "xml_text"]
+__all__ = ["MANIFEST", "SUMMARY_KEYS", "manifest_fields", "output_names"]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the manifest, as VOTable describes it."""
-
-    name: str
-    datatype: str
-    unit: str
-    ucd: str
-    description: str
+def _column(name: str, datatype: str, unit: str, ucd: str, description: str) -> Field:
+    size = "*" if datatype in {"char", "unicodeChar"} else ""
+    return Field(name, datatype, size, unit, ucd, description=description)
 
 
 MANIFEST = (
-    Column("row", "int", "", "meta.record", "Row of the positions table, from 1"),
-    Column("ra", "double", "deg", "pos.eq.ra;meta.main", "Right ascension asked for, ICRS"),
-    Column("dec", "double", "deg", "pos.eq.dec;meta.main", "Declination asked for, ICRS"),
-    Column("object_id", "long", "", "meta.id", "COADD_OBJECT_ID asked for"),
-    Column("tile", "unicodeChar", "", "meta.id;obs.field", "Tile the cutout was made from"),
-    Column(
+    _column("row", "int", "", "meta.record", "Row of the positions table, from 1"),
+    _column("ra", "double", "deg", "pos.eq.ra;meta.main", "Right ascension asked for, ICRS"),
+    _column("dec", "double", "deg", "pos.eq.dec;meta.main", "Declination asked for, ICRS"),
+    _column("object_id", "long", "", "meta.id", "COADD_OBJECT_ID asked for"),
+    _column("tile", "unicodeChar", "", "meta.id;obs.field", "Tile the cutout was made from"),
+    _column(
         "status", "char", "", "meta.code.status", "ok, partial, no_coverage, unmatched or failed"
     ),
-    Column("message", "unicodeChar", "", "meta.note", "Why a file is missing or cut short"),
-    Column("coverage", "double", "", "arith.ratio", "Fraction of the asked area with valid pixels"),
-    Column("band", "char", "", "instr.bandpass", "Band, or bands as red, green, blue"),
-    Column("file", "unicodeChar", "", "meta.file", "Path of the file in the job's tree"),
-    Column("url", "char", "", "meta.ref.url;meta.main", "Address of the file"),
-    Column("content_type", "char", "", "meta.code.mime", "Media type"),
-    Column("size", "long", "byte", "phys.size;meta.file", "Size of the file"),
-    Column("sha256", "char", "", "meta.checksum", "SHA-256 of the file, hexadecimal"),
+    _column("message", "unicodeChar", "", "meta.note", "Why a file is missing or cut short"),
+    _column(
+        "coverage", "double", "", "arith.ratio", "Fraction of the asked area with valid pixels"
+    ),
+    _column("band", "char", "", "instr.bandpass", "Band, or bands as red, green, blue"),
+    _column("file", "unicodeChar", "", "meta.file", "Path of the file in the job's tree"),
+    _column("url", "char", "", "meta.ref.url;meta.main", "Address of the file"),
+    _column("content_type", "char", "", "meta.code.mime", "Media type"),
+    _column("size", "long", "byte", "phys.size;meta.file", "Size of the file"),
+    _column("sha256", "char", "", "meta.checksum", "SHA-256 of the file, hexadecimal"),
 )
 """The manifest's columns, in order; the user's own follow."""
+
+
+def manifest_fields(extra_columns: Sequence[str]) -> tuple[Field, ...]:
+    """Describe the manifest's columns and those of the user's own, by their names as sent."""
+    own = output_names(extra_columns).values()
+    text = "The user's own column"
+    return (*MANIFEST, *(_column(name, "unicodeChar", "", "", text) for name in own))
+
 
 _FITS_COLORS = "FITS_COLORS"
 
@@ -74,7 +78,7 @@ _RESERVED = frozenset(
 )
 
 
-def xml_text(text: str) -> str:
+def _xml_text(text: str) -> str:
     """Put a blank for each character that XML cannot hold."""
     return ILLEGAL_IN_XML.sub(" ", text)
 
@@ -99,7 +103,7 @@ def output_names(columns: Sequence[str]) -> Mapping[str, str]:
     names = {_FITS_COLORS: _FITS_COLORS} if _FITS_COLORS in columns else {}
     used = set(_RESERVED)
     for column in columns:
-        name = xml_text(column)
+        name = _xml_text(column)
         if column not in names and name.casefold() not in used:
             names[column] = name
             used.add(name.casefold())
@@ -111,6 +115,6 @@ def output_names(columns: Sequence[str]) -> Mapping[str, str]:
 
 
 def _candidates(column: str) -> Iterator[str]:
-    name = f"user_{xml_text(column)}"
+    name = f"user_{_xml_text(column)}"
     yield name
     yield from (f"{name}_{number}" for number in count(2))
