@@ -18,7 +18,6 @@ from soda_service.cutouts.job_type import uws_error
 from soda_service.cutouts.sync_cutout import Immediate
 from soda_service.errors import CutoutError
 from soda_service.notify.mail import keep_rules
-from soda_service.pages.downloads import failed_rows
 from soda_service.pages.help import create_help
 from soda_service.pages.jobactions import create_jobactions
 from soda_service.pages.joblist import create_joblist
@@ -156,7 +155,6 @@ def _ask(
         job_url=lambda job_id: f"{base_url()}/async/{job_id}",
         job_page=lambda job_id: f"{base_url()}/jobs/{job_id}",
         look=look,
-        failed_rows=lambda job: "".join(failed_rows(job, runtime.files)),
         sends_mail=parts.config.mail.is_on,
     )
     return create_ask(sky.releases, served, service, settings)

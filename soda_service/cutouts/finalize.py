@@ -5,7 +5,6 @@ offsets (8 bytes a row), and read back in input order. Nothing else grows with t
 """
 
 import itertools
-import json
 import tempfile
 from array import array
 from collections.abc import Callable, Iterator
@@ -14,13 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO
 
-from soda_service.cutouts.journal import read_lines
 from soda_service.results.archive import archive_size
 from soda_service.results.events import EventsWriter
 from soda_service.results.manifest import CsvManifest, VotManifest
 from soda_service.results.positions import PositionsWriter
 from soda_service.results.rowindex import RowIndexWriter
-from soda_service.results.rows import FileEntry, Outcome, Row, Status
+from soda_service.results.rows import FileEntry, Outcome, Row, Status, read_lines
 from soda_service.results.summary import JobFacts, SummaryWriter, Tally
 from soda_service.results.tree import (
     MANIFEST_CSV,
@@ -31,7 +29,6 @@ from soda_service.results.tree import (
     media_type_of,
     no_overlap_name,
     plan_prefix,
-    plan_summary_key,
     positions_name,
     row_index_key,
 )
@@ -41,7 +38,7 @@ from uws.jobtype import JobContext
 from uws.jobtype import Outcome as JobOutcome
 from uws.models import Job, Result
 
-__all__ = ["join_results", "plan_facts"]
+__all__ = ["join_results"]
 
 _HEARTBEAT_ROWS = 1000
 
@@ -201,7 +198,7 @@ class _Documents:
         now = datetime.now(UTC)
         elapsed_s = (now - (self._job.start_time or self._job.creation_time)).total_seconds()
         self._summary.close(tally, elapsed_s, self._facts.warnings)
-        self._index.close()
+        self._index.close(tally.files)
         self._csv.close()
         self._positions.close()
         counts = ", ".join(f"{count} {status}" for status, count in tally.rows.items() if count)
@@ -234,9 +231,3 @@ def _results(job: Job, files: JobFiles, listed: list[FileEntry | _Nothing]) -> I
         yield Result("result", only.key, only.media_type, only.size_bytes)
     else:
         yield document("result", SUMMARY)
-
-
-def plan_facts(files: JobFiles, job_id: str) -> float:
-    """Read how long matching took, seconds."""
-    with files.open(plan_summary_key(job_id)) as stream:
-        return float(json.load(stream)["query_time_s"])

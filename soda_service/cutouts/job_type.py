@@ -11,10 +11,9 @@ from typing_extensions import Buffer
 from soda_service.config.model import CutoutsConfig
 from soda_service.cutouts.chunk import cut_for_the_last_time, cut_rows, give_up_row
 from soda_service.cutouts.cutting import Cutter
-from soda_service.cutouts.finalize import join_results, plan_facts
+from soda_service.cutouts.finalize import join_results
 from soda_service.cutouts.geometry import Placer
 from soda_service.cutouts.holdings import Sky
-from soda_service.cutouts.journal import files_so_far
 from soda_service.cutouts.notification_policy import Wishes
 from soda_service.cutouts.pictures import PictureSettings
 from soda_service.cutouts.planning import plan_cutouts
@@ -35,6 +34,8 @@ from soda_service.request.rows import select_rows
 from soda_service.request.values import CutoutRequest, PositionRow
 from soda_service.request.votabletext import csv_of
 from soda_service.results.archive import stream_archive
+from soda_service.results.plan import JobPlan
+from soda_service.results.reading import JobResults
 from soda_service.results.summary import JobFacts
 from soda_service.results.tree import is_public, media_type_of
 from soda_service.results.zipped import stream_zip
@@ -283,7 +284,7 @@ class CutoutJob:
                 request.options,
                 extra,
                 warnings=job.notes,
-                query_time_s=plan_facts(context.files, job.id),
+                query_time_s=JobPlan.read(context.files, job.id).query_time_s,
             )
             return join_results(
                 context,
@@ -301,8 +302,8 @@ class CutoutJob:
         if job.phase is not Phase.ABORTED:
             has_few = job.progress.total <= _ROWS_LISTED_EARLY
             early = min(most, _FILES_LISTED_EARLY)
-            return files_so_far(files, job.id, most=early) if has_few else ()
-        results = files_so_far(files, job.id, most=most)
+            return JobResults(files, job).files_so_far(most=early) if has_few else ()
+        results = JobResults(files, job).files_so_far(most=most)
         archive = Result("archive", "archive", "application/gzip")
         return [*results, archive] if results else []
 
@@ -322,7 +323,7 @@ class CutoutJob:
         except FileNotFoundError:
             if job.progress.total > _ROWS_LISTED_EARLY:
                 return None
-        named = files_so_far(files, job.id, most=sys.maxsize)
+        named = JobResults(files, job).files_so_far(most=sys.maxsize)
         return next((result for result in named if result.id == path), None)
 
     def stream_result(self, job: Job, result: Result, files: JobFiles) -> Iterator[bytes] | None:

@@ -5,18 +5,15 @@ does not follow from the rows that are done.
 """
 
 import io
-import itertools
 import re
 from collections.abc import Iterator
-from contextlib import suppress
-from typing import BinaryIO
 
-from soda_service.results.rows import FileEntry, Row, Status
-from soda_service.results.tree import lines_key, lines_prefix, plan_key
+from soda_service.results.rows import Row, Status, read_lines
+from soda_service.results.tree import lines_key, plan_key
 from uws.files import JobFiles
-from uws.models import ChunkReport, Result
+from uws.models import ChunkReport
 
-__all__ = ["Journal", "files_so_far", "planned_rows", "read_lines"]
+__all__ = ["Journal", "planned_rows"]
 
 _MARKS = re.compile(rb'^\{"cutting":(\d+)\}$', re.MULTILINE)
 """Marks that are whole; `read_lines` passes them over, as they are no rows."""
@@ -89,44 +86,3 @@ class Journal:
         size_bytes = sum(self._sizes.values())
         detail = {"away": away} if away else {}
         return ChunkReport(self.count - failed, failed, size_bytes, detail)
-
-
-def read_lines(stream: BinaryIO) -> Iterator[tuple[Row, bytes]]:
-    """Yield the rows of a journal; marks, and lines torn by a killed worker, are passed over."""
-    for line in stream:
-        if line.endswith(b"\n"):
-            try:
-                yield Row.from_line(line), line
-            except (ValueError, KeyError, TypeError):
-                continue
-
-
-def files_so_far(files: JobFiles, job_id: str, *, most: int) -> list[Result]:
-    """List finished cutout files, under the ids and in the order that they have at the end.
-
-    Reading a row takes 10 to 25 microseconds.
-
-    Parameters
-    ----------
-    most
-        Of more files than this the first that are found.
-    """
-    found = list(itertools.islice(_entries(files, job_id), most))
-    found.sort(key=lambda entry: entry[0])  # rows come by chunks: those of one tile together
-    entries: dict[str, FileEntry] = {}
-    for _, entry in found:
-        entries.setdefault(entry.name, entry)  # equal rows share files, which are the first one's
-    return [
-        Result(name, f"{job_id}/{entry.path}", entry.media_type, entry.size_bytes)
-        for name, entry in entries.items()
-    ]
-
-
-def _entries(files: JobFiles, job_id: str) -> Iterator[tuple[int, FileEntry]]:
-    """Yield each file with the number of its row."""
-    for key in files.keys(lines_prefix(job_id)):
-        with suppress(FileNotFoundError), files.open(key) as stream:  # deleted meanwhile
-            for row, _ in read_lines(stream):
-                if row.outcome is not None:
-                    for entry in row.outcome.files:
-                        yield row.planned.number, entry

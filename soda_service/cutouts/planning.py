@@ -4,7 +4,6 @@ Rows are read as a stream and spooled to a local file; memory holds 24 bytes a r
 """
 
 import itertools
-import json
 import os
 import tempfile
 import time
@@ -22,8 +21,9 @@ from soda_service.cutouts.naming import FileNamer, declination_of, position_key,
 from soda_service.cutouts.tile_lookup import Matcher
 from soda_service.errors import Fault, OptionsError, TooManyRows
 from soda_service.request.values import CutoutOptions, PositionRow
+from soda_service.results.plan import JobPlan
 from soda_service.results.rows import Outcome, PlannedRow, Row, Status
-from soda_service.results.tree import lines_key, plan_key, plan_summary_key
+from soda_service.results.tree import lines_key, plan_key
 from soda_service.sky.release import Release
 from uws.jobtype import ChunkPlan, JobContext, Plan
 
@@ -71,8 +71,8 @@ def plan_cutouts(
                     unmatched += 1
         query_time_s = time.monotonic() - started
         chunks = list(spool.write_chunks(context, release, chunk_rows=chunk_rows))
-    facts = {"query_time_s": query_time_s, "planned": datetime.now(UTC).isoformat()}
-    context.files.write(plan_summary_key(job_id), json.dumps(facts).encode())
+    facts = JobPlan(query_time_s, datetime.now(UTC).isoformat())
+    facts.write(context.files, job_id)
     return Plan(tuple(chunks), done=unmatched)
 
 

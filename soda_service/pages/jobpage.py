@@ -8,9 +8,9 @@ from typing import Any
 from flask import Blueprint, Request, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
-from soda_service.pages.downloads import FILE_LISTS, failed_rows, file_list, log_so_far
+from soda_service.pages.downloads import FILE_LISTS, file_list, log_so_far
 from soda_service.pages.jobfacts import duration_s, job_facts
-from soda_service.pages.jobrows import rows_of_job
+from soda_service.results.reading import JobResults
 from soda_service.results.rows import Status
 from soda_service.results.tree import log_name
 from uws.errors import NotFoundError, UsageError
@@ -83,9 +83,8 @@ def create_jobpage(
     @blueprint.get("/jobs/<job_id>/failed.csv")
     def job_failed(job_id: str) -> Response:
         """Give the rows that failed, or of which files are missing, to be sent again."""
-        view = viewed(job_id)
-        rows = failed_rows(view.job, service.runtime.files)
-        return Response(rows, content_type="text/csv; charset=utf-8")
+        lines = JobResults(service.runtime.files, viewed(job_id).job).failed_table()
+        return Response(lines, content_type="text/csv; charset=utf-8")
 
     return blueprint
 
@@ -95,8 +94,8 @@ def render_job(service: JobService, view: Viewed) -> str:
     job = view.job
     page, status = _page_asked()
     statuses = (Status(status),) if status else ()
-    start = (page - 1) * PAGE_ROWS
-    rows = rows_of_job(job, service.runtime.files, (start, PAGE_ROWS, statuses))
+    found = JobResults(service.runtime.files, job)
+    rows = found.page((page - 1) * PAGE_ROWS, PAGE_ROWS, statuses)
     limit = service.runtime.limits.lifetime_max_s
     return render_template(
         "job_live.html" if request.args.get("part") == "live" else "job.html",
@@ -133,13 +132,14 @@ def log_answer(service: JobService, view: Viewed) -> Response:
     try:
         return send_content(files, key, "text/plain", name=f"{job.id}.log")
     except NotFoundError:  # it is not COMPLETED
-        return _text([log_so_far(job, files).encode()])
+        return _text([log_so_far(job, JobResults(files, job)).encode()])
 
 
 def files_answer(service: JobService, view: Viewed) -> Response:
     """Answer a list of files, as text."""
     form = request.args.get("format", "wget")
-    lines = file_list(view.job, service.runtime.files, form=form, results_url=view.results_url)
+    found = JobResults(service.runtime.files, view.job)
+    lines = file_list(found, form=form, results_url=view.results_url)
     return _text(line.encode() for line in lines)
 
 

@@ -1,30 +1,24 @@
 """`/jobs/{id}/rows`: what became of each row, page by page, for gallery, table and programs."""
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from flask import Blueprint, Request, Response, jsonify, request
 from werkzeug.datastructures import MultiDict
 
-from soda_service.cutouts.journal import read_lines
-from soda_service.results.rowpages import LOOKED_AT_MAX, RowPage, page_of_journal, page_of_rows
-from soda_service.results.rows import Row, Status
-from soda_service.results.tree import lines_prefix
+from soda_service.results.reading import JobResults
+from soda_service.results.rows import Status
 from uws.dali import parse_integer
 from uws.errors import UsageError
 from uws.files import JobFiles
 from uws.models import Job
 from uws.service import JobService
 
-__all__ = ["ROWS_MAX", "RowsAsked", "create_jobrows", "journal_rows", "rows_answer", "rows_of_job"]
+__all__ = ["ROWS_MAX", "create_jobrows", "rows_answer"]
 
 ROWS_MAX = 5000
 """Of one answer."""
 
 _ROWS = 200
-
-RowsAsked = tuple[int, int, tuple[Status, ...]]
-"""First row (0-based), count, statuses."""
 
 
 def create_jobrows(service: JobService, *, owner: Callable[[Request], str]) -> Blueprint:
@@ -42,19 +36,19 @@ def create_jobrows(service: JobService, *, owner: Callable[[Request], str]) -> B
 
 def rows_answer(job: Job, files: JobFiles) -> Response:
     """Answer the rows that the request asks for, as JSON."""
-    asked = read_asked(request.args)
-    found = rows_of_job(job, files, asked)
+    start, count, statuses = _read_asked(request.args)
+    found = JobResults(files, job).page(start, count, statuses)
     return jsonify(
         rows=found.rows,
-        start=asked[0],
+        start=start,
         total=found.matching,
         counts=found.counts,
         is_whole=found.is_whole,
     )
 
 
-def read_asked(args: MultiDict[str, str]) -> RowsAsked:
-    """Read `from`, `count` and `status`.
+def _read_asked(args: MultiDict[str, str]) -> tuple[int, int, tuple[Status, ...]]:
+    """Read `from` (0-based), `count` and `status`.
 
     Raises
     ------
@@ -73,27 +67,3 @@ def read_asked(args: MultiDict[str, str]) -> RowsAsked:
             raise UsageError(f"status: {text[:40]!r} found; allowed are {', '.join(Status)}")
         statuses.append(Status(text))
     return start, count, tuple(dict.fromkeys(statuses))
-
-
-def rows_of_job(job: Job, files: JobFiles, asked: RowsAsked) -> RowPage:
-    """Give rows of a job, finished or not."""
-    start, count, statuses = asked
-    try:
-        return page_of_rows(files, job.id, start=start, count=count, statuses=statuses)
-    except FileNotFoundError:
-        rows = itertools.islice(journal_rows(files, job.id), LOOKED_AT_MAX)
-        return page_of_journal(files, job.id, rows, start=start, count=count, statuses=statuses)
-
-
-def journal_rows(files: JobFiles, job_id: str) -> Iterator[Row]:
-    """Give the rows that a job which is not finished tells of."""
-    seen: set[int] = set()
-    for key in files.keys(lines_prefix(job_id)):
-        try:
-            with files.open(key) as stream:
-                for row, _ in read_lines(stream):
-                    if row.outcome is not None and row.planned.number not in seen:
-                        seen.add(row.planned.number)
-                        yield row
-        except FileNotFoundError:  # the job ended meanwhile
-            continue

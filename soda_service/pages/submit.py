@@ -1,16 +1,18 @@
 """`/`: the form for new cutouts, filled in by its address, by a job, or as it was sent."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from flask import Blueprint, Request, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 
 from soda_service.cutouts.estimate import Estimate
 from soda_service.errors import Fault, OptionsError
 from soda_service.pages.security import csrf_protected_unread
 from soda_service.pages.submit_form import (
+    TEXT_MAX_BYTES,
     FormState,
     fill,
     form_parameters,
@@ -19,6 +21,7 @@ from soda_service.pages.submit_form import (
 )
 from soda_service.request.table import EDGES, FILTER_NAMES, PARAMETERS
 from soda_service.request.upload import with_uploads
+from soda_service.results.reading import JobResults
 from soda_service.sky.releases import Releases
 from soda_service.web.served import ServedReleases
 from uws.errors import UWSError
@@ -52,9 +55,6 @@ class AskSettings:
 
     look: Callable[[Sequence[Parameter]], Estimate]
     """Tells what a request would make."""
-
-    failed_rows: Callable[[Job], str] | None = None
-    """Gives the table of those rows of a job that failed; None where that is not known."""
 
     sends_mail: bool = False
     """Whether to ask for an address to write to."""
@@ -128,13 +128,23 @@ class _Form:
         parameters = [each for each in with_uploads(job.parameters) if each.name != "JOBNAME"]
         if job.run_id:  # as it is called now
             parameters.append(Parameter("JOBNAME", job.run_id))
-        notes: tuple[str, ...] = ()
-        if only_failed and self.settings.failed_rows is None:
-            notes = ("Which rows failed cannot be told here: these are all rows of the job.",)
-        elif only_failed and self.settings.failed_rows is not None:
-            parameters = [each for each in parameters if each.name != "POSITIONS"]
-            parameters.append(Parameter("POSITIONS", self.settings.failed_rows(job)))
-        return self._filled(parameters, notes)
+        return self._of_failed(job, parameters) if only_failed else self._filled(parameters)
+
+    def _of_failed(self, job: Job, parameters: Sequence[Parameter]) -> FormState:
+        """Fill in what a job was asked for, with the table of the rows that failed."""
+        if any(each.name in FILTER_NAMES and each.value.strip() for each in parameters):
+            note = "The rows of this job are shapes, which no table holds: these are all of them."
+            return self._filled(parameters, (note,))
+        parameters = [each for each in parameters if each.name != "POSITIONS"]
+        table = _joined(JobResults(self.service.runtime.files, job).failed_table(), TEXT_MAX_BYTES)
+        if table is None:
+            url = f"{self.settings.job_page(job.id)}/failed.csv"
+            note = Markup(
+                "The rows that failed are too many to be shown here: save "
+                '<a href="{}">their table</a> and choose it as the file.'
+            ).format(url)
+            return self._filled(parameters, (note,))
+        return self._filled([*parameters, Parameter("POSITIONS", table)])
 
     def _filled(self, fields: Sequence[Parameter], notes: tuple[str, ...] = ()) -> FormState:
         texts, unread = read_texts(fields, self.service.runtime.files)
@@ -160,6 +170,17 @@ class _Form:
             found=found,
         )
         return make_response(page, status)
+
+
+def _joined(lines: Iterable[str], most_bytes: int) -> str | None:
+    """Join lines, unless they are longer than `most_bytes`."""
+    found, size_bytes = [], 0
+    for line in lines:
+        size_bytes += len(line.encode())
+        if size_bytes > most_bytes:
+            return None
+        found.append(line)
+    return "".join(found)
 
 
 def _faults_of(error: UWSError) -> tuple[Fault, ...]:

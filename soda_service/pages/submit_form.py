@@ -16,7 +16,14 @@ from soda_service.vo.examples import place_in
 from uws.files import JobFiles
 from uws.models import Parameter
 
-__all__ = ["FormState", "fill", "form_parameters", "read_texts", "release_facts"]
+__all__ = [
+    "TEXT_MAX_BYTES",
+    "FormState",
+    "fill",
+    "form_parameters",
+    "read_texts",
+    "release_facts",
+]
 
 _OWN = frozenset({"CSRF", "LOOK", "PHASE"})
 """Fields of the form that are no parameters of the job."""
@@ -34,7 +41,7 @@ _FLAGS = tuple(spec.name for spec in PARAMETERS.values() if spec.kind is Kind.BO
 _FIXED = (*_FLAGS, "EDGE", "RESPONSEFORMAT")
 """Parameters of which the form offers all values."""
 
-_TEXT_MAX_BYTES = 2**20
+TEXT_MAX_BYTES = 2**20
 """Longest table that is shown in the form again."""
 
 _BESIDE_DEG = 0.01
@@ -128,10 +135,10 @@ def read_texts(
 
 def _read_text(key: str, files: JobFiles) -> str | None:
     """Read a table that is short enough to stand in the form, and a text."""
-    if files.stat(key).size_bytes > _TEXT_MAX_BYTES:
+    if files.stat(key).size_bytes > TEXT_MAX_BYTES:
         return None
     with files.open(key) as stream:
-        data = stream.read(_TEXT_MAX_BYTES)
+        data = stream.read(TEXT_MAX_BYTES)
     try:
         return data.decode()
     except UnicodeDecodeError:

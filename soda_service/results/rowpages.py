@@ -1,18 +1,13 @@
-"""Rows of a job, page by page, for those who look at them: also while the job is working."""
+"""Rows of a job as pages and programs are told of them, be the job finished or working."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from soda_service.results.rowindex import RowIndex
-from soda_service.results.rows import Row, Status
-from soda_service.results.tree import thumbnail_path
-from uws.files import JobFiles
+from soda_service.results.columns import output_names
+from soda_service.results.rows import Row
 
-__all__ = ["LOOKED_AT_MAX", "RowPage", "page_of_journal", "page_of_rows"]
-
-LOOKED_AT_MAX = 5000
-"""Rows that are looked at of a job that is not finished: each takes 10 to 25 microseconds."""
+__all__ = ["RowPage", "row_of_journal", "row_of_summary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +16,9 @@ class RowPage:
 
     rows: Sequence[Mapping[str, Any]]
     """Plain JSON: `row` (1-based), `ra`, `dec`, `object_id`, `tile`, `name`, `status`, `message`,
-    `size_pix`, `coverage`, `folder`, `files` (names), `user` (the user's own columns) and
-    `thumbnail` (path below the job's results of a small picture that stands for the row, or null).
+    `size_pix`, `coverage`, `folder`, `files` (names), `user` (the user's own columns, as the
+    positions table names them) and `thumbnail` (path below the job's results of a small picture
+    that stands for the row, or null).
     """
 
     matching: int
@@ -34,46 +30,12 @@ class RowPage:
     is_whole: bool
     """False where the job is not finished: then these are rows that have been found so far."""
 
-
-def page_of_rows(
-    files: JobFiles, job_id: str, *, start: int, count: int, statuses: Sequence[Status] = ()
-) -> RowPage:
-    """Read a page of a finished job's rows.
-
-    Raises
-    ------
-    FileNotFoundError
-        When the job is not finished.
-    """
-    index = RowIndex.read(files, job_id)
-    numbers = index.numbers(statuses)
-    found = index.load(files, job_id, numbers[start : start + count])
-    counts = {str(status): n for status, n in index.counts().items()}
-    rows = [_with_thumbnail(files, job_id, _of_summary(row)) for row in found]
-    return RowPage(rows, len(numbers), counts, is_whole=True)
+    total_files: int | None = None
+    """Files of the whole job; None where that is not known."""
 
 
-def page_of_journal(
-    files: JobFiles,
-    job_id: str,
-    rows: Iterable[Row],
-    *,
-    start: int,
-    count: int,
-    statuses: Sequence[Status] = (),
-) -> RowPage:
-    """Give a page of the rows that a working job has finished, in input order."""
-    done = sorted(
-        ((row, row.outcome) for row in rows if row.outcome), key=lambda pair: pair[0].planned.number
-    )
-    counts = {str(s): sum(outcome.status is s for _, outcome in done) for s in Status}
-    chosen = [row for row, outcome in done if not statuses or outcome.status in statuses]
-    page = chosen[start : start + count]
-    told = [_with_thumbnail(files, job_id, _of_row(row)) for row in page]
-    return RowPage(told, len(chosen), counts, is_whole=False)
-
-
-def _of_row(row: Row) -> dict[str, Any]:
+def row_of_journal(row: Row) -> dict[str, Any]:
+    """Give a row as pages have it, without its thumbnail."""
     planned, outcome = row.planned, row.outcome
     assert outcome is not None  # noqa: S101 - chosen by it
     names = [entry.name for entry in outcome.files]
@@ -101,25 +63,15 @@ _KNOWN = {
 }  # fmt: skip
 
 
-def _of_summary(told: Mapping[str, Any]) -> dict[str, Any]:
+def row_of_summary(told: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
+    """Give what the summary says of a row as pages have it, without its thumbnail.
+
+    Parameters
+    ----------
+    columns
+        The user's own, as the positions table has them.
+    """
     row = {name: told[key] for name, key in _KNOWN.items()}
     for name in ("ra", "dec"):
         row[name] = None if row[name] == "" else row[name]
-    names = list(told)
-    own = names[names.index("COVERAGE") + 1 :]
-    return row | {"user": {name: told[name] for name in own}}
-
-
-def _with_thumbnail(files: JobFiles, job_id: str, row: dict[str, Any]) -> dict[str, Any]:
-    """Add the small picture that stands for a row: of its first picture, or of a band."""
-    names = sorted(row["files"], key=lambda name: name.endswith(".fits"))
-    paths = [thumbnail_path(name) for name in names]
-    return row | {"thumbnail": next((p for p in paths if _exists(files, f"{job_id}/{p}")), None)}
-
-
-def _exists(files: JobFiles, key: str) -> bool:
-    try:
-        files.stat(key)
-    except FileNotFoundError:
-        return False
-    return True
+    return row | {"user": {name: told[key] for name, key in output_names(columns).items()}}

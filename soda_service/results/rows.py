@@ -5,15 +5,15 @@ outcome, the end of the job reads it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, astuple, dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Any, BinaryIO
 
 from soda_service.request.values import CutoutOptions
 
-__all__ = ["FileEntry", "Outcome", "PlannedRow", "Row", "Status"]
+__all__ = ["FileEntry", "Outcome", "PlannedRow", "Row", "Status", "read_lines"]
 
 
 class Status(StrEnum):
@@ -180,6 +180,16 @@ class Row:
         )
         done = content.get("r")
         return cls(planned, None if done is None else _outcome_from(done))
+
+
+def read_lines(stream: BinaryIO) -> Iterator[tuple[Row, bytes]]:
+    """Yield the rows of a journal; marks, and lines torn by a killed worker, are passed over."""
+    for line in stream:
+        if line.endswith(b"\n"):
+            try:
+                yield Row.from_line(line), line
+            except (ValueError, KeyError, TypeError):
+                continue
 
 
 def _outcome_from(done: dict[str, Any]) -> Outcome:

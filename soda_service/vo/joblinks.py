@@ -1,7 +1,6 @@
 """The results of a job as links, for those who click in a table."""
 
-import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
 from soda_service.vo.datalink import Link
@@ -22,15 +21,15 @@ _DOCUMENTS = {
 _PICTURES = ("image/png", "image/jpeg")
 
 
-def manifest_links(job: Job, lines: Iterable[str]) -> Iterator[Link]:
+def manifest_links(job: Job, records: Iterable[Mapping[str, str]]) -> Iterator[Link]:
     """Give a link for each file, and an error for each position without one.
 
     Parameters
     ----------
-    lines
-        Of manifest.csv.
+    records
+        Of the manifest, by column.
     """
-    for record in csv.DictReader(lines):
+    for record in records:
         where = f"{record['ra']} {record['dec']}" if record["ra"] else record["object_id"]
         place = f"row {record['row']} ({where}), tile {record['tile'] or 'none'}"
         if not record["file"]:

@@ -1,6 +1,5 @@
 """`/links`: what there is about a data set, or came out of a job, by DataLink 1.1."""
 
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,7 +11,7 @@ from flask import Blueprint, Request, Response, request
 from soda_service.errors import CutoutError, Fault, OptionsError, UnknownRelease, UnknownTile
 from soda_service.formats.votable import MEDIA_TYPE
 from soda_service.pixels.paths import locate
-from soda_service.results.tree import MANIFEST_CSV
+from soda_service.results.reading import JobResults
 from soda_service.sky.dataset import Dataset, find_dataset
 from soda_service.sky.releases import Releases
 from soda_service.vo.datalink import Link, LinkMaker, write_links
@@ -84,10 +83,7 @@ class _Answers:
         url = f"{base}/async/{job.id}"
         cutouts = result_links(job, url)
         if job.phase is Phase.COMPLETED:
-            lines = io.TextIOWrapper(
-                self.jobs.runtime.files.open(f"{job.id}/{MANIFEST_CSV}"), "utf-8", newline=""
-            )
-            cutouts = manifest_links(job, lines)
+            cutouts = manifest_links(job, JobResults(self.jobs.runtime.files, job).manifest())
         return write_links(chain(cutouts, document_links(job, url)), (), f"{base}/links")
 
 

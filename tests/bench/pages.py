@@ -13,10 +13,10 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from soda_service.results.reading import JobResults
 from soda_service.results.rowindex import RowIndexWriter
-from soda_service.results.rowpages import page_of_rows
 from soda_service.results.rows import Status
-from soda_service.results.tree import row_index_key
+from soda_service.results.tree import positions_name, row_index_key
 from tests.bench.figures import Figure, milliseconds
 from tests.bench.running import running
 from tests.synthetic import DEC_DEG, RA_DEG
@@ -108,7 +108,10 @@ def _rows(folder: Path) -> list[Figure]:
         for number in range(_ROWS):
             status = Status.OK if number % 1000 else Status.FAILED
             writer.add(number * len(line), status)
-        writer.close()
+        writer.close(_ROWS)
+    header = b"RA,DEC,COADD_OBJECT_ID\r\n"
+    files.write(f"{job_id}/{positions_name(job_id)}", header)
+    results = JobResults(files, new_toy(job_id))
     asked = {
         "any page of 50": (_ROWS - 50, ()),
         "a page of those that failed": (500, (Status.FAILED,)),
@@ -118,9 +121,7 @@ def _rows(folder: Path) -> list[Figure]:
             f"rows of a job of {_ROWS:,}: {name}, p50 / p95 / p99",
             milliseconds(
                 _seconds(
-                    lambda start=start, of=of: page_of_rows(  # type: ignore[misc]
-                        files, job_id, start=start, count=50, statuses=of
-                    )
+                    lambda start=start, of=of: results.page(start, 50, of)  # type: ignore[misc]
                 )
             )
             + " ms",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
+from soda_service.demo.run import EXAMPLE_TABLE
 from tests.cutout_client import Finished, run, submit, wait
 from tests.synthetic import DEC_DEG, RA_DEG
 
@@ -200,6 +201,17 @@ def test_rows_come_in_pages_and_by_status(page: str) -> None:
     one = get(f"{page}/rows", **{"from": "2", "count": "1"}).json()
     assert one["rows"] == [third]
     assert get(f"{page}/rows", **{"from": "7"}).json()["rows"] == []
+
+
+def test_the_example_of_the_old_service_keeps_its_column_of_the_user_s_own(
+    service_url: str,
+) -> None:
+    """FITS_COLORS is one there: the summary has it among keys of ours."""
+    job = run(service_url, POSITIONS=EXAMPLE_TABLE)
+    rows = get(f"{service_url}/jobs/{job.url.rpartition('/')[2]}/rows").json()["rows"]
+    assert [row["user"] for row in rows] == [
+        {"FITS_COLORS": bands} for bands in ("g", "rg", "iz", "", "")
+    ]
 
 
 @pytest.mark.parametrize("wrong", [{"from": "-1"}, {"count": "0"}, {"count": "9999"},

@@ -9,9 +9,9 @@ import pytest
 from soda_service.config.model import CutoutsConfig
 from soda_service.cutouts.holdings import Sky
 from soda_service.cutouts.job_type import CutoutJob
-from soda_service.cutouts.journal import files_so_far
 from soda_service.pixels.reader import TileReader
 from soda_service.request.options import default_options
+from soda_service.results.reading import JobResults
 from soda_service.results.rows import FileEntry, Outcome, PlannedRow, Row, Status
 from soda_service.results.tree import lines_key
 from soda_service.sky.catalogue import ObjectCatalogue
@@ -57,15 +57,19 @@ def _job(phase: Phase, total: int) -> Job:
     return Job("j1", "cutout", "", phase, NOW, NOW, 0, progress=Progress(total))
 
 
+def _files_so_far(files: LocalFiles, most: int) -> list[Result]:
+    return JobResults(files, _job(Phase.EXECUTING, 0)).files_so_far(most=most)
+
+
 def test_nothing_is_there_before_the_first_row(files: LocalFiles) -> None:
-    assert files_so_far(files, "j1", most=10) == []
+    assert _files_so_far(files, most=10) == []
 
 
 def test_files_stand_in_the_order_of_the_input_once_each(files: LocalFiles) -> None:
     _journal(files, None, _line(3, status=Status.UNMATCHED))
     _journal(files, 0, _line(2, "b_g.fits", "b_r.fits"), _line(5, "b_g.fits"))
     _journal(files, 1, _line(1, "a_g.fits"), _line(4), _line(6, "c_g.fits")[:-20])
-    assert files_so_far(files, "j1", most=10) == [
+    assert _files_so_far(files, most=10) == [
         Result("a_g.fits", "j1/TILE/J/a_g.fits", FITS, 101),
         Result("b_g.fits", "j1/TILE/J/b_g.fits", FITS, 102),
         Result("b_r.fits", "j1/TILE/J/b_r.fits", FITS, 102),
@@ -74,7 +78,7 @@ def test_files_stand_in_the_order_of_the_input_once_each(files: LocalFiles) -> N
 
 def test_of_many_files_the_first_ones_are_listed(files: LocalFiles) -> None:
     _journal(files, 0, *(_line(number, f"{number}.fits") for number in range(1, 30)))
-    found = files_so_far(files, "j1", most=3)
+    found = _files_so_far(files, most=3)
     assert [result.id for result in found] == ["1.fits", "2.fits", "3.fits"]
 
 

@@ -1,5 +1,6 @@
 """The form for new cutouts without a browser: filled in, sent, given back, and light."""
 
+import csv
 import gzip
 import html
 import io
@@ -19,15 +20,15 @@ from soda_service.assembly import build_parts
 from soda_service.config.load import load_config
 from soda_service.config.model import Config
 from soda_service.pages.security import COOKIE
-from soda_service.pages.submit import AskSettings, create_ask
+from soda_service.results.rows import Row, Status
 from soda_service.sky.release import Band
 from soda_service.sky.releases import write_release
 from soda_service.sky.table import TileRow, table_path, write_tiles
-from soda_service.web.served import ServedReleases
 from soda_service.worker import prepare
+from tests.finished_job import finish, made_row
 from tests.synthetic import RELEASE
 from uws.errors import TooManyError
-from uws.models import Job, Parameter
+from uws.models import Parameter
 from uws.service import JobService
 
 TABLE = "RA,DEC\n30.0,-20.0\n30.0,-20.01\n"
@@ -291,37 +292,56 @@ def test_another_owner_s_job_is_not_shown(client: FlaskClient) -> None:
     assert client.get("/?from=nothing").status_code == 404
 
 
-def test_only_the_rows_that_failed_are_repeated(config: Config) -> None:
-    parts = build_parts(config)
-    service, served = JobService(parts.runtime), ServedReleases(parts.sky.releases)
-    settings = AskSettings(
-        owner=lambda _request: "",
-        job_url=str,
-        job_page=lambda job_id: f"http://localhost/jobs/{job_id}",
-        look=lambda _parameters: pytest.fail("nobody looks"),
-        failed_rows=failed_rows,
-        sends_mail=True,
+@pytest.fixture
+def finished(config: Config) -> Callable[..., tuple[str, FlaskClient]]:
+    """Give what makes a finished job, and a client of the page without users."""
+    runtime = build_parts(config).runtime
+
+    def _finished(parameters: dict[str, str], *rows: Row) -> tuple[str, FlaskClient]:
+        sent = [Parameter(name, text) for name, text in parameters.items()]
+        job = JobService(runtime).create("", sent, job_type="cutout")
+        finish(runtime.files, rows, ["note"], job=job)
+        return job.id, create_app(config).test_client()
+
+    return _finished
+
+
+def test_only_the_rows_that_failed_are_repeated(
+    finished: Callable[..., tuple[str, FlaskClient]],
+) -> None:
+    rows = (
+        made_row(1),
+        made_row(2, Status.FAILED, extra={"note": "é <b>"}),
+        made_row(3, Status.PARTIAL),
     )
-    app = create_app(config)
-    app.view_functions["ask.ask"] = _view(create_ask(parts.sky.releases, served, service, settings))
-    sent = [Parameter("POSITIONS", TABLE), Parameter("XSIZE", "0.5")]
-    job = service.create("", sent, job_type="cutout")
-    page = app.test_client().get(f"/?from={job.id}&rows=failed").text
-    assert (field(page, "POSITIONS"), field(page, "XSIZE")) == (f"RA,DEC\n{job.id},1\n", "0.5")
-    assert field(page, "EMAIL") == ""
+    job_id, client = finished({"POSITIONS": TABLE, "XSIZE": "0.5"}, *rows)
+    page = client.get(f"/?from={job_id}&rows=failed").text
+    table = list(csv.DictReader(io.StringIO(field(page, "POSITIONS"))))
+    assert [(row["RA"], row["note"]) for row in table] == [("1.5", "é <b>"), ("1.5", "")]
+    assert field(page, "XSIZE") == "0.5"
+    assert field(client.get(f"/?from={job_id}").text, "POSITIONS") == TABLE
 
 
-def failed_rows(job: Job) -> str:
-    return f"RA,DEC\n{job.id},1\n"
+def test_failed_rows_that_are_too_many_for_the_form_are_led_to(
+    finished: Callable[..., tuple[str, FlaskClient]],
+) -> None:
+    rows = [made_row(n, Status.FAILED, extra={"note": "x" * 300_000}) for n in range(1, 5)]
+    job_id, client = finished({"POSITIONS": TABLE, "XSIZE": "0.5"}, *rows)
+    answer = client.get(f"/?from={job_id}&rows=failed")
+    assert len(answer.data) < 100_000
+    assert (field(answer.text, "POSITIONS"), field(answer.text, "XSIZE")) == ("", "0.5")
+    address = f"/jobs/{job_id}/failed.csv"
+    assert f'<a href="http://localhost{address}">their table</a>' in answer.text
+    assert client.get(address).text.count("x" * 300_000) == 4
 
 
-def _view(blueprint: object) -> Callable[[], object]:
-    from flask import Blueprint, Flask
-
-    assert isinstance(blueprint, Blueprint)
-    app = Flask(__name__, static_folder=None)
-    app.register_blueprint(blueprint)
-    return app.view_functions["ask.ask"]
+def test_rows_that_are_shapes_are_repeated_all(
+    finished: Callable[..., tuple[str, FlaskClient]],
+) -> None:
+    job_id, client = finished({"CIRCLE": "30 -20 0.01"}, made_row(1, Status.FAILED))
+    page = client.get(f"/?from={job_id}&rows=failed").text
+    assert "these are all of them" in page
+    assert field(page, "POSITIONS") == ""
 
 
 # --------------------------------------------------------------------- the page

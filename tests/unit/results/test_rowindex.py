@@ -1,16 +1,15 @@
-"""Rows of a job, looked up: in a finished one by the index, in a working one from its journals."""
+"""Rows of a finished job, looked up by the index."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from soda_service.request.options import default_options
+from soda_service.results.reading import JobResults
 from soda_service.results.rowindex import RowIndex, RowIndexWriter
-from soda_service.results.rowpages import page_of_journal, page_of_rows
-from soda_service.results.rows import FileEntry, Outcome, PlannedRow, Row, Status
-from soda_service.results.tree import is_public, row_index_key
-from tests.synthetic import RELEASE
+from soda_service.results.rows import Status
+from soda_service.results.tree import is_public, positions_name, row_index_key
+from tests import finished_job
 from uws.files import LocalFiles
 
 JOB = "0" * 32
@@ -47,12 +46,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> LocalFiles:
             writer.add(summary.tell(), status_of(number))
             end = b"\n" if number == COUNT - 1 else b",\n"
             summary.write(json.dumps(told(number)).encode() + end)
-        writer.close()
+        writer.close(12_345)
+    files.write(f"{JOB}/{positions_name(JOB)}", b"RA,DEC,COADD_OBJECT_ID,XSIZE,mine\r\n")
     return files
 
 
 def test_every_row_is_found(files: LocalFiles) -> None:
     index = RowIndex.read(files, JOB)
+    assert (len(index.entries), index.files) == (COUNT, 12_345)
     assert index.counts() == dict.fromkeys(Status, 0) | {Status.OK: 13_334, Status.FAILED: 6_666}
     for first in (0, 8_191, 8_192, COUNT - 3):
         found = index.load(files, JOB, index.numbers()[first : first + 3])
@@ -60,14 +61,16 @@ def test_every_row_is_found(files: LocalFiles) -> None:
 
 
 def test_rows_are_chosen_by_status(files: LocalFiles) -> None:
-    page = page_of_rows(files, JOB, start=6_664, count=50, statuses=(Status.FAILED,))
+    results = JobResults(files, finished_job.JOB)
+    page = results.page(6_664, 50, (Status.FAILED,))
     assert ([row["row"] for row in page.rows], page.matching) == ([19_995, 19_998], 6_666)
-    both = page_of_rows(files, JOB, start=0, count=3, statuses=(Status.FAILED, Status.OK))
+    both = results.page(0, 3, (Status.FAILED, Status.OK))
     assert [row["row"] for row in both.rows] == [1, 2, 3]
     assert both.rows[1]["dec"] is None
     assert both.rows[0]["user"] == {"mine": "x"}
-    assert page_of_rows(files, JOB, start=0, count=3, statuses=(Status.PARTIAL,)).rows == []
-    assert page_of_rows(files, JOB, start=COUNT, count=3).rows == []
+    assert page.total_files == 12_345
+    assert results.page(0, 3, (Status.PARTIAL,)).rows == []
+    assert results.page(COUNT, 3).rows == []
 
 
 def test_the_index_is_for_the_service_alone() -> None:
@@ -76,25 +79,18 @@ def test_the_index_is_for_the_service_alone() -> None:
 
 def test_a_job_that_is_not_finished_has_no_index(files: LocalFiles) -> None:
     with pytest.raises(FileNotFoundError):
-        page_of_rows(files, "1" * 32, start=0, count=1)
+        RowIndex.read(files, "1" * 32)
 
 
-def test_a_working_job_tells_what_is_done_in_order(tmp_path: Path) -> None:
-    files = LocalFiles(tmp_path)
-    files.write(f"{JOB}/thumbnails/J1_g.fits.jpg", b"small")
-    options = default_options(RELEASE)
-
-    def row(number: int, status: Status) -> Row:
-        entry = FileEntry("J1_g.fits", "T/J1/J1_g.fits", "fits", ("g",), "application/fits", 1, "")
-        planned = PlannedRow(number, None, 1.0, 2.0, 1.0, 2.0, "T", "T", f"J{number}", options)
-        return Row(planned, Outcome(status, files=(entry,) if status is Status.OK else ()))
-
-    rows = [row(3, Status.OK), row(1, Status.OK), row(2, Status.FAILED)]
-    page = page_of_journal(files, JOB, rows, start=0, count=2)
-    assert [each["row"] for each in page.rows] == [1, 2]
-    assert (page.matching, page.is_whole) == (3, False)
-    assert page.rows[0]["thumbnail"] == "thumbnails/J1_g.fits.jpg"
-    assert (page.rows[0]["folder"], page.rows[1]["thumbnail"]) == ("T/J1", None)
-    failed = page_of_journal(files, JOB, rows, start=0, count=9, statuses=(Status.FAILED,))
-    assert [each["row"] for each in failed.rows] == [2]
-    assert failed.counts["ok"] == 2
+def test_an_index_of_an_earlier_version_is_read_and_knows_no_number_of_files(
+    files: LocalFiles, tmp_path: Path
+) -> None:
+    with files.open(row_index_key(JOB)) as stream:
+        data = stream.read()
+    earlier = LocalFiles(tmp_path)
+    earlier.write(row_index_key(JOB), data[:-8])
+    index = RowIndex.read(earlier, JOB)
+    assert (index.entries == RowIndex.read(files, JOB).entries).all()
+    assert index.files is None
+    earlier.write(row_index_key(JOB), b"")
+    assert RowIndex.read(earlier, JOB).counts() == dict.fromkeys(Status, 0)

@@ -1,0 +1,234 @@
+"""The one reader of what a job has made, be it finished or working: rows, files, counts.
+
+A finished job is read from its documents, any other one from the journals of its chunks.
+"""
+
+import csv
+import io
+import itertools
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soda_service.request.table import OPTION_NAMES, POSITION_NAMES
+from soda_service.results.records import read_records
+from soda_service.results.rowindex import RowIndex
+from soda_service.results.rowpages import RowPage, row_of_journal, row_of_summary
+from soda_service.results.rows import FileEntry, Row, Status, read_lines
+from soda_service.results.tree import (
+    MANIFEST_CSV,
+    lines_prefix,
+    positions_name,
+    thumbnail_path,
+)
+from uws.errors import WrongPhaseError
+from uws.files import JobFiles
+from uws.models import Job, Result
+
+__all__ = ["LOOKED_AT_MAX", "NOT_OK", "JobResults"]
+
+LOOKED_AT_MAX = 5000
+"""Rows that are looked at of a job that is not finished: each takes 10 to 25 microseconds."""
+
+NOT_OK = tuple(status for status in Status if status is not Status.OK)
+"""Statuses of rows of which something, or all, is missing."""
+
+
+class JobResults:
+    """What a job has made. Nothing is read before it is asked for.
+
+    Parameters
+    ----------
+    files
+        Those of jobs.
+    job
+        In any phase.
+    """
+
+    def __init__(self, files: JobFiles, job: Job) -> None:
+        self._files = files
+        self._job = job
+
+    def page(self, start: int, count: int, statuses: Sequence[Status] = ()) -> RowPage:
+        """Return some rows in input order; of a working job of the first rows that are done.
+
+        Parameters
+        ----------
+        start
+            The first row of those with these statuses, from 0.
+        statuses
+            Of the rows to return; empty: all rows.
+        """
+        try:
+            index = RowIndex.read(self._files, self._job.id)
+            numbers = index.numbers(statuses)
+            found = index.load(self._files, self._job.id, numbers[start : start + count])
+            columns = self.extra_columns()
+        except FileNotFoundError:
+            return self._page_of_journals(start, count, statuses)
+        rows = [self._with_thumbnail(row_of_summary(row, columns)) for row in found]
+        counts = {str(status): n for status, n in index.counts().items()}
+        return RowPage(rows, len(numbers), counts, is_whole=True, total_files=index.files)
+
+    def _page_of_journals(self, start: int, count: int, statuses: Sequence[Status]) -> RowPage:
+        rows = list(itertools.islice(self.done_rows(), LOOKED_AT_MAX))
+        rows.sort(key=lambda row: row.planned.number)
+        of_rows = [row.outcome.status for row in rows if row.outcome]
+        counts = {str(status): of_rows.count(status) for status in Status}
+        chosen = [
+            row for row, status in zip(rows, of_rows, strict=True) if status in (statuses or Status)
+        ]
+        page = chosen[start : start + count]
+        told = [self._with_thumbnail(row_of_journal(row)) for row in page]
+        return RowPage(told, len(chosen), counts, is_whole=False)
+
+    def _with_thumbnail(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Add the small picture that stands for a row: of its first picture, or of a band."""
+        names = sorted(row["files"], key=lambda name: name.endswith(".fits"))
+        paths = (thumbnail_path(name) for name in names)
+        return {**row, "thumbnail": next(filter(self._exists, paths), None)}
+
+    def _exists(self, path: str) -> bool:
+        try:
+            self._files.stat(f"{self._job.id}/{path}")
+        except FileNotFoundError:
+            return False
+        return True
+
+    def extra_columns(self) -> tuple[str, ...]:
+        """Return the user's own columns of the positions table, in its order.
+
+        Raises
+        ------
+        FileNotFoundError
+            When the job is not finished.
+        """
+        key = f"{self._job.id}/{positions_name(self._job.id)}"
+        header = next(read_records(self._files.open(key)))
+        ours = {*POSITION_NAMES, *OPTION_NAMES}
+        return tuple(name for name in header if name not in ours)
+
+    def done_rows(self) -> Iterator[Row]:
+        """Yield the rows that are done, each once, chunk by chunk; for jobs that are not finished.
+
+        Of a row that was worked twice the first account counts, as in the documents.
+        """
+        seen: set[int] = set()
+        for key in self._files.keys(lines_prefix(self._job.id)):
+            try:
+                with self._files.open(key) as stream:
+                    for row, _ in read_lines(stream):
+                        if row.outcome is not None and row.planned.number not in seen:
+                            seen.add(row.planned.number)
+                            yield row
+            except FileNotFoundError:  # deleted meanwhile
+                continue
+
+    def files_so_far(self, *, most: int) -> list[Result]:
+        """List finished cutout files, under the ids and in the order that they have at the end.
+
+        Parameters
+        ----------
+        most
+            Of more files than this the first that are found.
+        """
+        each = (
+            (row.planned.number, entry)
+            for row in self.done_rows()
+            if row.outcome
+            for entry in row.outcome.files
+        )
+        found = list(itertools.islice(each, most))
+        found.sort(key=lambda pair: pair[0])  # rows come by chunks: those of one tile together
+        entries: dict[str, FileEntry] = {}
+        for _, entry in found:
+            entries.setdefault(entry.name, entry)  # equal rows share files: the first one's
+        return [
+            Result(name, f"{self._job.id}/{entry.path}", entry.media_type, entry.size_bytes)
+            for name, entry in entries.items()
+        ]
+
+    def manifest(self) -> Iterator[dict[str, str]]:
+        """Return the records of the manifest: by column, one a file, and one a row without file.
+
+        Raises
+        ------
+        WrongPhaseError
+            When the job has no manifest, since it is not COMPLETED.
+        """
+        return _by_column(self._open(MANIFEST_CSV, "its files are listed"))
+
+    def cutout_files(self) -> Iterator[dict[str, str]]:
+        """Return the records of the manifest that have a file, each file once.
+
+        Memory holds 8 bytes a file while equal rows are looked for, then the paths of files that
+        several rows share.
+
+        Raises
+        ------
+        WrongPhaseError
+            When the job has no manifest, since it is not COMPLETED.
+        """
+        hashes = array("q", (hash(record["file"]) for record in self.manifest()))
+        values, counts = np.unique(np.asarray(hashes, dtype=np.int64), return_counts=True)
+        repeated = set(values[counts > 1].tolist())
+        return _each_once(self.manifest(), lambda path: hash(path) in repeated)
+
+    def failed_table(self) -> Iterator[str]:
+        """Return the lines of a table of the rows that failed, or of which files are missing.
+
+        It can be sent in again as it is; the first line is its header.
+
+        Raises
+        ------
+        WrongPhaseError
+            When the job is not COMPLETED.
+        """
+        stream = self._open(positions_name(self._job.id), "its failed rows are told")
+        index = RowIndex.read(self._files, self._job.id)
+        is_wanted = np.zeros(len(index.entries), dtype=bool)
+        is_wanted[index.numbers((Status.FAILED, Status.PARTIAL))] = True
+        return _chosen(stream, is_wanted)
+
+    def _open(self, name: str, done: str) -> BinaryIO:
+        try:
+            return self._files.open(f"{self._job.id}/{name}")
+        except FileNotFoundError as error:
+            message = f"job {self._job.id} is {self._job.phase}; {done} once it is COMPLETED"
+            raise WrongPhaseError(message) from error
+
+
+def _by_column(stream: BinaryIO) -> Iterator[dict[str, str]]:
+    records = read_records(stream)
+    names = next(records)
+    for cells in records:
+        yield dict(zip(names, cells, strict=True))
+
+
+def _each_once(
+    records: Iterator[dict[str, str]], may_be_shared: Callable[[str], bool]
+) -> Iterator[dict[str, str]]:
+    seen: set[str] = set()
+    for record in records:
+        path = record["file"]
+        if not path or path in seen:
+            continue
+        if may_be_shared(path):
+            seen.add(path)
+        yield record
+
+
+def _chosen(stream: BinaryIO, is_wanted: NDArray[np.bool_]) -> Iterator[str]:
+    records = read_records(stream)
+    yield _line(next(records))
+    for cells in itertools.compress(records, is_wanted):
+        yield _line(cells)
+
+
+def _line(cells: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(cells)
+    return buffer.getvalue()
