@@ -194,6 +194,18 @@ def test_a_result_that_nginx_sends_has_the_headers_of_the_service(front: Front) 
     assert (same.status_code, same.headers["X-Content-Type-Options"]) == (304, "nosniff")
 
 
+def test_pages_of_other_sites_are_told_from_those_of_the_service(front: Front) -> None:
+    asked = {"RA": "30", "DEC": "-20"}
+    assert front.ask("POST", "/async", ELSEWHERE, data=asked).status_code == 403
+    job = front.create(headers={"Origin": f"https://{HOST}"}, data=asked)
+    assert front.ask("DELETE", job, ELSEWHERE).status_code == 403
+    shown = front.ask("GET", job, ELSEWHERE)
+    assert shown.status_code == 200
+    assert "Access-Control-Allow-Origin" not in shown.headers
+    refused = front.ask("GET", job, {"Host": "rebound.example"})
+    assert (refused.status_code, "web.hosts" in refused.text) == (400, True)
+
+
 def test_a_shared_result_tells_no_search_engine(front: Front) -> None:
     job = front.run()
     page = f"/jobs/{job.rpartition('/')[2]}"
