@@ -1,23 +1,32 @@
 """The process that does the tasks: RQ's forking worker, for this server's tasks only.
 
 It outlives its queue: what Redis forgot of it is put there again, and a server that is away is
-waited for. Imports execution, runtime, store, errors, rq and redis.
+waited for. Imports execution, holder, runtime, store, errors, rq and redis.
 """
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import redis
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 from rq import Queue, Worker
+from rq.command import parse_payload
 from rq.exceptions import DeserializationError, InvalidJobOperation
 from rq.job import Job as Task
 from rq.serializers import JSONSerializer
 from typing_extensions import override
 
-from uws.execution import TASK_FUNCTIONS, away_is_transient, set_runtime, the_runtime
+from uws.execution import (
+    STOP_COMMAND,
+    TASK_FUNCTIONS,
+    away_is_transient,
+    is_of_job,
+    set_runtime,
+    the_runtime,
+)
+from uws.holder import holder_of, is_same_process, kill_process
 from uws.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -87,6 +96,29 @@ class _ForkingWorker(Worker):
         super().main_work_horse(job, queue)
 
     @override
+    def handle_payload(self, message: Any) -> None:  # Any: of redis, which types no messages
+        """Do what this worker is told; RQ's threads stay free of the task's own lock."""
+        command = parse_payload(message)
+        if command.get("command") == STOP_COMMAND:
+            self._stop_task(command)
+        else:
+            super().handle_payload(message)  # type: ignore[no-untyped-call]  # as above
+
+    def _stop_task(self, command: Mapping[str, str]) -> None:
+        """Kill the task of this worker, if it is meant."""
+        pid, task_id = self.horse_pid, self.get_current_job_id()
+        if not pid or task_id is None:
+            return
+        if "job_id" in command:
+            is_meant = is_of_job(task_id, command["job_id"])
+        else:
+            is_meant = is_same_process(holder_of(pid, is_task=True), command.get("holder", ""))
+        if is_meant:
+            _log.info("task %s is stopped", task_id)
+            self._stopped_job_id = task_id
+            kill_process(pid)
+
+    @override
     def heartbeat(self, timeout: int | None = None, pipeline: "Pipeline | None" = None) -> None:
         """Show to be alive; `pipeline` is given while a task runs."""
         if pipeline is None:
@@ -129,6 +161,15 @@ class _ForkingWorker(Worker):
             super().handle_job_success(job, queue, started_job_registry, execution)
         except InvalidJobOperation:
             self.connection.delete(job.key)  # what its last heartbeat left there makes no task
+
+    @override
+    def monitor_work_horse(self, job: Task, queue: Queue, execution: "Execution") -> None:
+        """Wait for a task to end; also forget one that was taken from the queue meanwhile."""
+        super().monitor_work_horse(job, queue, execution)
+        if not self.connection.exists(job.key):
+            with self.connection.pipeline() as pipeline:
+                self.cleanup_execution(job, pipeline, execution)
+                pipeline.execute()
 
     def _register_if_forgotten(self) -> None:
         """Register in a queue that was flushed, or started again without its data."""
