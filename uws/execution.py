@@ -21,7 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue, Worker
 from rq.command import PUBSUB_CHANNEL_TEMPLATE
-from rq.exceptions import NoSuchJobError
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job as Task
 from rq.serializers import JSONSerializer
 from typing_extensions import override
@@ -231,11 +231,14 @@ class RQExecutor(Executor):
                 pipeline.execute()
             for task in self._queue.started_job_registry.get_job_ids(cleanup=False):
                 if is_of_job(task, job_id):
-                    with suppress(NoSuchJobError):
+                    with _gone_is_forgotten():
                         self._forget_if_dead(task)
-            for task in self._queue.failed_job_registry.get_job_ids(cleanup=False):
+            failed = self._queue.failed_job_registry
+            for task in failed.get_job_ids(cleanup=False):
                 if is_of_job(task, job_id):
-                    self._queue.failed_job_registry.remove(task, delete_job=True)
+                    with _gone_is_forgotten():
+                        failed.remove(task, delete_job=True)
+                    self._redis.zrem(failed.key, task)
 
     @override
     def stop(self, holder: str) -> None:
@@ -290,6 +293,13 @@ class RQExecutor(Executor):
 def is_of_job(task_id: str, job_id: str) -> bool:
     """Check whether a task is one of a job's."""
     return task_id.startswith((f"{job_id}-chunk-", f"{job_id}-plan", f"{job_id}-finish"))
+
+
+@contextmanager
+def _gone_is_forgotten() -> Iterator[None]:
+    """Ignore that a task is gone: the worker that was stopped forgets it at the same time."""
+    with suppress(NoSuchJobError, InvalidJobOperation):
+        yield
 
 
 @contextmanager

@@ -6,6 +6,7 @@ waited for. Imports execution, holder, runtime, store, errors, rq and redis.
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -146,7 +147,8 @@ class _ForkingWorker(Worker):
         """Forget a task that failed or was stopped: the store and the log know what matters."""
         super().handle_job_failure(job, queue, started_job_registry, exc_string, execution)
         if self.connection.lpos(queue.key, job.id) is None:  # not sent again meanwhile
-            job.delete(remove_from_queue=False)
+            with suppress(InvalidJobOperation):  # cancelled, and so forgotten, at the same time
+                job.delete(remove_from_queue=False)
 
     @override
     def handle_job_success(
