@@ -16,7 +16,7 @@ import pytest
 
 from tests.contract.rq_bench import Bench, Server, started_server, wait_until
 from uws.ending import abort_job, destroy_job
-from uws.holder import is_dead
+from uws.holder import is_dead, kill
 from uws.models import Phase
 from uws.runtime import Runtime
 from uws.sweep import SweepReport, run_sweeper, sweep
@@ -219,8 +219,11 @@ def test_lost_task_is_killed_whose_worker_is_dead(bench: Bench) -> None:
     bench.workers[0].wait()
     assert not is_dead(holder)
     time.sleep(LEASE_S)
-    assert sweep(bench.runtime) == SweepReport(stopped=1, planned=1)
-    assert is_dead(holder)
+    try:
+        assert sweep(bench.runtime) == SweepReport(stopped=1, planned=1)
+        assert is_dead(holder)
+    finally:
+        kill(holder)
 
 
 def test_task_that_keeps_its_lease_is_left_alone(bench: Bench) -> None:
