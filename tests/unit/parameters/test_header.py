@@ -53,6 +53,12 @@ def test_refused_headers(line: str | BadLine | None, message: str) -> None:
     assert (fault.column, fault.row, fault.message) == ("POSITIONS", None, message)
 
 
+@pytest.mark.parametrize("names", ["RA {}", "{},{}", "name,{}", "RA,{}"])
+def test_very_long_numbers_in_a_header_are_refused_at_once(names: str) -> None:
+    (fault,) = refusal_of(names.replace("{}", "1" * 200_000 + "x"))
+    assert len(fault.message) < 250
+
+
 def test_an_unclosed_quote_is_refused() -> None:
     (fault,) = refusal_of('RA,"DEC')
     assert fault.message.startswith("header: cell 2 begins with a quote but does not end with one")
