@@ -3,14 +3,14 @@
 import ast
 import importlib
 import re
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.cpu import cpu_limit
 
 ROOT = Path(__file__).parents[2]
 METHODS = frozenset({"match", "fullmatch", "search", "split", "sub", "findall", "finditer"})
@@ -64,27 +64,11 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, str]]:
                 yield name, method
 
 
-@contextmanager
-def cpu_limit() -> Iterator[None]:
-    """Break a match off, which looks for signals now and then."""
-
-    def stop(*_: object) -> None:
-        raise TimeoutError
-
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, SLOW_S)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
-
-
 def is_slow(pattern: Pattern, method: str, text: str) -> bool:
     given: Any = text.encode() if isinstance(pattern.pattern, bytes) else text
     arguments = (given[:0], given) if method == "sub" else (given,)
     try:
-        with cpu_limit():
+        with cpu_limit(SLOW_S):
             found = getattr(pattern, method)(*arguments)
             if method == "finditer":
                 list(found)
