@@ -15,18 +15,18 @@ from tests.cpu import cpu_limit
 ROOT = Path(__file__).parents[2]
 METHODS = frozenset({"match", "fullmatch", "search", "split", "sub", "findall", "finditer"})
 
-SIZE = 30_000
-"""Characters: one pass takes up to a millisecond, a pass for each of them seconds."""
+SIZE = 20_000
+"""Characters: one pass takes up to 2 ms, a pass for each of them 0.2 s to minutes."""
 
-SLOW_S = 0.1
-"""CPU time, so that a busy machine does not matter: 100 times that of one pass."""
+SLOW_S = 0.05
+"""CPU time, so that a busy machine does not matter much; three tries make up for the rest."""
 
 UNITS = (
     *"0a.-+_ \t\r\n\"',;:/@%{<(=&\0é",
     *('""', "00.", "0e", "a.", "a@", "a,", "a-", "%20", "\\r", "//", "{a", '",', '" ', "::", "?a"),
 )
 STARTS = ("", "0", "a", '"', "a@a", "a/a", "http://a", "ivo://a/", "bytes=0-", "HIERARCH ")
-ENDS = ("", "x", "\0")
+ENDS = ("x", "\0")
 
 Pattern = re.Pattern[Any]  # of str or of bytes
 
