@@ -34,6 +34,7 @@ from soda_service.web.openapi import create_openapi
 from soda_service.web.releases import create_releases
 from soda_service.web.served import ServedReleases
 from soda_service.web.sia2 import create_sia2
+from soda_service.web.sites import guard_sites
 from soda_service.web.sync import create_sync
 from soda_service.web.validate import create_validate
 from soda_service.web.vosi import create_describing, create_vosi
@@ -47,14 +48,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 __all__ = ["create_app"]
-
-_PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, HEAD",
-    "Access-Control-Allow-Headers": "Accept, Cache-Control, If-Match, If-Modified-Since,"
-    " If-None-Match, If-Range, If-Unmodified-Since, Pragma, Range",
-    "Access-Control-Max-Age": "3600",
-}
-"""What pages of other origins may send without being asked each time: reading, nothing else."""
 
 
 def create_app(config: Config) -> Flask:
@@ -75,8 +68,7 @@ def create_app(config: Config) -> Flask:
     app.register_error_handler(UWSError, responses.uws_error)
     app.register_error_handler(HTTPException, responses.protocol_error)
     app.register_error_handler(Exception, responses.internal_error)
-    if config.web.cors_origins:
-        app.after_request(_cors(config.web.cors_origins))
+    guard_sites(app, config.web)
     app.wsgi_app = _behind(app.wsgi_app, config.web)  # type: ignore[method-assign,assignment]  # as flask documents
     return app
 
@@ -208,31 +200,6 @@ def _releases_check(served: ServedReleases) -> Callable[[], str]:
         return "" if usable else "none can be cut from"
 
     return check
-
-
-def _cors(origins: str) -> Callable[[Response], Response]:
-    """Let pages of other origins read answers, and ask beforehand whether they may."""
-    allowed = {origin.strip() for origin in origins.split(",")}
-
-    def add(answer: Response) -> Response:
-        origin = request.headers.get("Origin")
-        if "*" not in allowed:
-            # Also where no origin is named: a cache must not give that answer to one that is.
-            answer.vary.add("Origin")
-        if "*" not in allowed and origin not in allowed:
-            return answer
-        headers = {"Access-Control-Allow-Origin": "*" if "*" in allowed else origin or ""}
-        if request.method == "OPTIONS":
-            headers |= _PREFLIGHT
-        else:
-            shown = (
-                "Location, Content-Disposition, Content-Length, Content-Range, ETag, Retry-After"
-            )
-            headers["Access-Control-Expose-Headers"] = shown
-        answer.headers.update(headers)
-        return answer
-
-    return add
 
 
 def _behind(application: "WSGIApplication", web: WebConfig) -> "WSGIApplication":

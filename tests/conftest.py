@@ -40,12 +40,6 @@ def _close_databases() -> Iterator[None]:
         engine.dispose()
 
 
-@pytest.fixture
-def mortal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a worker that ends within this process count as one whose process ended."""
-    monkeypatch.setattr("uws.store.work.is_alive", lambda _holder: False)
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator["PostgresServer"]:
     """Give a PostgreSQL server; tests that use it are of the xdist group `postgres`."""

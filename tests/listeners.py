@@ -21,6 +21,9 @@ class Box:
     def __init__(self, answer: str = "250 OK") -> None:
         self.answer = answer
         self.mails: list[EmailMessage] = []
+        self.contents: list[bytes] = []
+        """The mails as they came."""
+
         self.recipients: list[str] = []
 
     async def handle_RCPT(  # noqa: N802 - as the library asks for it
@@ -38,6 +41,7 @@ class Box:
         del server, session
         assert isinstance(envelope.content, bytes)
         self.recipients += envelope.rcpt_tos
+        self.contents.append(envelope.content)
         message = email.message_from_bytes(envelope.content, policy=default)
         assert isinstance(message, EmailMessage)
         self.mails.append(message)

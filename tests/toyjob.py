@@ -7,9 +7,12 @@ per item) and `FAIL`, one of
 - `transient`, `transient-plan`, `transient-finish`: chunk 0, the plan or the finish finds
   something away, always;
 - `chunk`, `kill`: chunk 0 raises, or kills its process, always;
-- `chunk-once`, `transient-once`, `kill-once`: the same, but only at the first try.
+- `hang`, `idle`: chunk 0 never ends, with the interpreter's lock held, or without;
+- `hang-plan`, `idle-plan`, `hang-finish`, `idle-finish`: the plan or the finish never ends;
+- `chunk-once`, `transient-once`, `kill-once`, ...: chunk 0, but only at the first try.
 """
 
+import ctypes
 import os
 import signal
 import time
@@ -43,9 +46,10 @@ __all__ = [
 LIMITS = JobLimits(window=2, tries=3, lease_s=30)
 
 _NAMES = ("WORD", "TIMES", "CHUNKS", "FAIL", "SLEEP")
-_CHUNK_FAILURES = ("transient", "chunk", "kill")
+_CHUNK_FAILURES = ("transient", "chunk", "kill", "hang", "idle")
 _FAILURES = {
     *("usage", "plan", "finish", "transient-plan", "transient-finish"),
+    *("hang-plan", "idle-plan", "hang-finish", "idle-finish"),
     *_CHUNK_FAILURES,
     *(f"{failure}-once" for failure in _CHUNK_FAILURES),
 }
@@ -91,6 +95,8 @@ class ToyJob(JobType):
                 raise RuntimeError("the plan fails")
             case "transient-plan":
                 raise TransientError("the plan's source is away")
+            case "hang-plan" | "idle-plan" as failure:
+                _hang(failure)
             case _:
                 pass
         items = list(range(int(values.get("TIMES", "1"))))
@@ -125,6 +131,8 @@ class ToyJob(JobType):
                 raise RuntimeError("the finish fails")
             case "transient-finish":
                 raise TransientError("the finish's target is away")
+            case "hang-finish" | "idle-finish" as failure:
+                _hang(failure)
             case _:
                 pass
         job_id = context.job.id
@@ -263,5 +271,15 @@ def _fail_chunk(failure: str, attempts: int) -> None:
             raise RuntimeError("the chunk fails")
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "hang" | "idle" as hang:
+            _hang(hang)
         case _:
             pass
+
+
+def _hang(failure: str) -> None:
+    """Wait for ever; a library called as `PyDLL` keeps the interpreter's lock meanwhile."""
+    if failure.startswith("hang"):
+        ctypes.PyDLL(None).sleep(3600)
+    else:
+        time.sleep(3600)

@@ -88,6 +88,9 @@ class Executor(Protocol):
     that, since the store remembers and `sweep` sends again.
     """
 
+    forks: bool = False
+    """Whether each task has a process of its own, which may be killed to end it."""
+
     def send_plan(self, job_id: str) -> None:
         """Have the job planned (and, if small, worked and finished in the same task)."""
         ...
@@ -103,6 +106,9 @@ class Executor(Protocol):
     def cancel(self, job_id: str) -> None:
         """Take the job's tasks from the queue and stop those that run."""
         ...
+
+    def stop(self, holder: str) -> None:
+        """Have the worker of a task that lost its lease kill it, on whatever host that is."""
 
     def epoch(self) -> str:
         """Give what changes when the queue was started anew, and may have lost its tasks."""

@@ -20,6 +20,7 @@ from soda_service.serve.queue_server import find_server
 from soda_service.sky.index import TileIndex
 from soda_service.sky.release import Release
 from soda_service.sky.releases import Releases, parse_release
+from soda_service.web.sites import known_names
 from uws.models import ACTIVE
 from uws.store import open_store
 
@@ -47,6 +48,7 @@ def check(config: Config) -> Iterator[Finding]:
     yield _look("decoder of compressed tiles", engine_path)
     yield _look("queue", lambda: _check_queue(config))
     yield _look("waiting clients", lambda: _check_waiters(config))
+    yield Finding("names", is_good=True, detail=_names(config))
     releases = Releases(config.release_folders())
     for folder in config.release_folders():
         for path in sorted(folder.glob("*.toml")):
@@ -122,6 +124,14 @@ def _check_waiters(config: Config) -> str:
             " could hold all threads of a web process, and nobody else would be answered"
         )
     return f"up to {waiters} in each web process, which has {threads} threads"
+
+
+def _names(config: Config) -> str:
+    """Return by which names the service is reached."""
+    names = known_names(config.web)
+    if not names:
+        return "requests with any Host are answered; web.base_url or web.hosts would limit them"
+    return f"requests are answered if their Host is an address or one of {', '.join(sorted(names))}"
 
 
 def _check_release(releases: Releases, path: Path, remote: RemoteConfig) -> str:

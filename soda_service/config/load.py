@@ -8,8 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from soda_service.config.hosts import is_loopback
 from soda_service.config.model import Config
-from soda_service.config.notify import check_notify, is_loopback
+from soda_service.config.notify import check_notify
 from soda_service.config.settings import (
     OUTSIDE,
     Layer,
@@ -28,6 +29,8 @@ __all__ = ["check_together", "load_config"]
 
 _AUTHORITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{2,}")
 """IVOA Identifiers 2.0, section 2.1."""
+
+_ORIGIN = re.compile(r"https?://[^\s/,*@?#]+")
 
 _STORE_KINDS = ("sqlite", "postgresql", "postgresql+psycopg")
 
@@ -53,6 +56,12 @@ def check_together(config: "Config") -> None:
         )
     if web.base_url and not web.base_url.startswith(("http://", "https://")):
         raise ConfigError(f"web.base_url: {web.base_url!r} must begin with http:// or https://")
+    for origin in filter(None, (each.strip() for each in web.trusted_origins.split(","))):
+        if not _ORIGIN.fullmatch(origin):
+            raise ConfigError(
+                f"web.trusted_origins: {origin!r} is no origin; write it as https://example.org,"
+                " with a port if it has one, without a path or a slash at the end"
+            )
     kind = config.store.url.partition("://")[0]
     if kind and kind not in _STORE_KINDS:
         raise ConfigError(f"store.url: {kind}: is unknown; known: {', '.join(_STORE_KINDS)}")

@@ -82,7 +82,21 @@ class WebConfig:
     """
 
     cors_origins: str = "*"
-    """Origins whose pages may read answers, separated by commas; `*`: all; empty: none."""
+    """Origins whose pages may read what is public (cutouts, releases, queries, results by the id
+    of their job), separated by commas; `*`: all; empty: none. Jobs are not among it.
+    """
+
+    trusted_origins: str = ""
+    """Origins of other sites whose pages may read, make, change and delete jobs, e.g.
+    `https://portal.example.org`, separated by commas; empty: none.
+    """
+
+    hosts: str = ""
+    """Names beside that in `base_url` by which the service is reached, separated by commas;
+    `.example.org`: all that end so; `*`: any. Requests with another `Host` are refused.
+    `localhost` and addresses in digits always do. Where this and `base_url` are empty any name
+    will do if there are `proxy_hops` or `host` is no loopback address, and no other if not.
+    """
 
     x_accel_prefix: str = ""
     """Internal nginx location that maps to `files.root`, e.g. `/_files`; empty: the web process

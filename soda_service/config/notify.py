@@ -1,15 +1,15 @@
 """Settings of mail and webhooks; sections of `soda_service.config`."""
 
-import ipaddress
 import re
 from dataclasses import dataclass, field
 from email.utils import parseaddr
 from typing import Literal
 
+from soda_service.config.hosts import is_loopback
 from soda_service.config.settings import bounds
 from soda_service.errors import ConfigError
 
-__all__ = ["MailConfig", "WebhooksConfig", "check_notify", "is_loopback"]
+__all__ = ["MailConfig", "WebhooksConfig", "check_notify"]
 
 _SECRET_LENGTH_MIN = 16
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
@@ -128,11 +128,3 @@ def check_notify(mail: MailConfig, webhooks: WebhooksConfig, *, base_url: str) -
             f"webhooks.secret: has {len(webhooks.secret)} characters, webhooks.enabled needs"
             f" {_SECRET_LENGTH_MIN} or more; say SODA_WEBHOOKS__SECRET"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach what listens at `host`."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:  # a name; others than this one may lead anywhere
-        return host == "localhost"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from email import message_from_bytes
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -71,7 +72,8 @@ class MailCarrier:
             letter = self._write(job)
         except OSError as error:
             raise TransientError(f"files of the job: {error.strerror or error}") from error
-        hand_over(make_mail(letter, self._settings.sender, address, message), self._settings)
+        mail = make_mail(letter, self._settings.sender, address, message)
+        hand_over(mail, address, self._settings)
 
 
 def ended_mail(config: Config, runtime: Runtime) -> MailCarrier:
@@ -109,18 +111,51 @@ def make_mail(letter: Letter, sender: str, address: str, message: Message) -> Em
     """Make the mail (RFC 5322) of a letter, as text and as HTML.
 
     Its Message-ID is the same at each try, so that a repetition can be told.
+
+    Raises
+    ------
+    Undeliverable
+        When none can be made of it, or one with other headers than its own.
     """
+    try:
+        mail = _compose(letter, sender, address, message)
+        _check_bytes(mail.as_bytes(), mail)
+    except Exception as error:  # whatever the library raises, it would raise again
+        raise Undeliverable(f"no mail can be made of it: {error}") from error
+    return mail
+
+
+def _compose(letter: Letter, sender: str, address: str, message: Message) -> EmailMessage:
     name, from_address = parseaddr(sender)
     mail = EmailMessage(policy=SMTP)
     mail["From"] = Address(name, addr_spec=from_address)
     mail["To"] = Address(addr_spec=address)
-    mail["Subject"] = letter.subject
+    mail["Subject"] = _plain(letter.subject)
     mail["Date"] = format_datetime(datetime.now(UTC))
     mail["Message-ID"] = f"<{message.id}@{from_address.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5: nobody's absence is answered
     mail.set_content(letter.text)
     mail.add_alternative(letter.html, subtype="html")
     return mail
+
+
+def _plain(text: str) -> str:
+    """Break encoded words (RFC 2047): the library would decode them, line breaks included."""
+    return text.replace("=?", "= ?")
+
+
+def _check_bytes(content: bytes, mail: EmailMessage) -> None:
+    """Check that the bytes of a mail have its headers, to the last one, and no others.
+
+    Raises
+    ------
+    ValueError
+        When they have not: a line break came into a value.
+    """
+    made = message_from_bytes(content)
+    # The last header has the boundary, a random number: headers that end early lack it.
+    if made.keys() != mail.keys() or made.get_boundary() != mail.get_boundary():
+        raise ValueError(f"its headers would be {', '.join(made.keys())}")
 
 
 def _service(config: Config) -> Service:

@@ -11,8 +11,8 @@ from uws.notify.outbox import CarrierAway, Undeliverable
 __all__ = ["hand_over"]
 
 
-def hand_over(mail: EmailMessage, settings: MailConfig) -> None:
-    """Hand a mail over to the server.
+def hand_over(mail: EmailMessage, address: str, settings: MailConfig) -> None:
+    """Hand a mail to one address over to the server.
 
     Raises
     ------
@@ -26,7 +26,8 @@ def hand_over(mail: EmailMessage, settings: MailConfig) -> None:
     except (smtplib.SMTPException, OSError) as error:
         raise CarrierAway(f"mail server {settings.host}: {_words(error)}") from error
     try:
-        server.send_message(mail)
+        # To this address alone, whatever a reader could make of the header.
+        server.send_message(mail, to_addrs=[address])
     except smtplib.SMTPRecipientsRefused as error:
         ((code, text),) = error.recipients.values()
         raise _refusal(code, text) from error

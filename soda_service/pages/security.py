@@ -13,6 +13,7 @@ from flask import Response, g, request
 from flask.typing import ResponseReturnValue
 
 from uws.errors import AuthorizationError
+from uws.http.formdata import whole_body
 
 __all__ = [
     "COOKIE",
@@ -49,7 +50,7 @@ def csrf_token() -> str:
 
 
 def csrf_protected(view: _View[_Arguments]) -> _View[_Arguments]:
-    """Have a view refuse POST requests that another site made a browser send.
+    """Have a view refuse POST requests that another site made a browser send, or that broke off.
 
     Browsers name the origin of every POST and send cookies along; programs do neither, carry no
     one's rights but their own, and need no token.
@@ -58,10 +59,13 @@ def csrf_protected(view: _View[_Arguments]) -> _View[_Arguments]:
     ------
     AuthorizationError
         By the view, when the token is missing or another than the cookie's.
+    UsageError
+        By the view, when the body is shorter than announced.
     """
 
     @wraps(view)
     def checked(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> ResponseReturnValue:
+        request.stream = whole_body(request)
         if _needs_token():
             _check(request.headers.get(_HEADER) or request.form.get(_FIELD, ""))
         return view(*args, **kwargs)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from soda_service.errors import Fault, OptionsError
 from soda_service.request.csvtext import BadLine, split_cells
 from soda_service.request.hints import suggest
-from soda_service.request.parsing import FLOAT, shorten
+from soda_service.request.parsing import is_number, shorten
 from soda_service.request.table import OPTION_NAMES, PARAMETERS, POSITION_NAMES, Scope
 
 __all__ = ["COLUMNS_MAX", "TABLE", "Header", "parse_header"]
@@ -108,7 +108,7 @@ def _check_lines(line: str) -> None:
     """Refuse a table whose rows stand on the header's line, separated by blanks."""
     for cell in line.split(","):
         first, *rest = cell.split() or [""]
-        if first.upper() in _ROW_NAMES and rest and FLOAT.fullmatch(rest[0]):
+        if first.upper() in _ROW_NAMES and rest and is_number(rest[0]):
             message = (
                 f"a value follows the column name {first} on one line ({shorten(cell.strip())!r}); "
                 "the header and each row need a line of their own"
@@ -133,7 +133,7 @@ def _check_position(line: str, columns: tuple[str, ...]) -> None:
     for name, other in (("RA", "DEC"), ("DEC", "RA")):
         if name in columns:
             raise _refusal(f"there is no column {other} beside it", column=name)
-    if any(FLOAT.fullmatch(name) for name in columns):
+    if any(is_number(name) for name in columns):
         raise _refusal(f"no header row, the first line is {found!r}; {_EXAMPLE}", found=found)
     raise _refusal(f"no column gives positions, the header is {found!r}; {_EXAMPLE}", found=found)
 

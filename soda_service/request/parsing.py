@@ -25,13 +25,13 @@ from soda_service.request.values import Triplet
 from soda_service.sky.release import Release
 
 __all__ = [
-    "FLOAT",
     "Centre",
     "InvalidText",
     "fault_of",
     "format_bands",
     "format_triplets",
     "is_mail_address",
+    "is_number",
     "is_web_address",
     "parse_bands",
     "parse_boolean",
@@ -44,8 +44,8 @@ __all__ = [
     "wrap_ra",
 ]
 
-FLOAT = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t]*")
-"""A decimal number. `float` alone also takes nan, inf, 1_0 and the digits of other scripts."""
+# `float` alone also takes nan, inf, 1_0 and the digits of other scripts.
+_FLOAT = re.compile(r"[ \t]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t]*")
 
 _INTEGER = re.compile(r"([+-]?[0-9]{1,40})(\.0*)?")
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
@@ -90,6 +90,11 @@ def fault_of(name: str, text: str, error: InvalidText) -> Fault:
     return Fault(str(error), column=name, found=shorten(text))
 
 
+def is_number(text: str) -> bool:
+    """Check for a decimal number of at most 100 characters, blanks and tabs around it included."""
+    return len(text) <= _NUMBER_LENGTH_MAX and _FLOAT.fullmatch(text) is not None
+
+
 def parse_float(text: str) -> float:
     """Read a finite decimal number: `1`, `-0.5`, `.5`, `1e-3`.
 
@@ -98,7 +103,7 @@ def parse_float(text: str) -> float:
     InvalidText
         For everything else, among it nan, inf, `1_0` and numbers too large for a double.
     """
-    if len(text) > _NUMBER_LENGTH_MAX or not FLOAT.fullmatch(text):
+    if not is_number(text):
         raise InvalidText(f"{shorten(text)!r} is not a number")
     value = float(text)
     if not math.isfinite(value):

@@ -12,7 +12,7 @@ from soda_service.errors import Fault, OptionsError
 from soda_service.request.csvtext import BadLine, read_records, split_cells
 from soda_service.request.header import TABLE, Header, parse_header
 from soda_service.request.options import apply_options, check_makes_something, default_options
-from soda_service.request.parsing import FLOAT, Centre, parse_centre, shorten
+from soda_service.request.parsing import Centre, is_number, parse_centre, shorten
 from soda_service.request.table import PARAMETERS, Kind
 from soda_service.request.values import CutoutOptions, PositionRow
 from soda_service.sky.release import Release
@@ -222,7 +222,7 @@ class _RowReader:
     def _centre(self, cells: list[str]) -> Centre | tuple[Fault, ...]:
         ra, dec, object_id = cells[self._ra], cells[self._dec], cells[self._object_id]
         # Nearly all rows take this way; the other one explains, and is several times slower.
-        if not object_id and FLOAT.fullmatch(ra) and FLOAT.fullmatch(dec):
+        if not object_id and is_number(ra) and is_number(dec):
             ra_deg, dec_deg = float(ra), float(dec)
             if 0 <= ra_deg < 360 and -90 <= dec_deg <= 90:
                 return Centre(ra_deg + 0.0, dec_deg + 0.0, None)

@@ -1,8 +1,9 @@
 """Cells of a VOTable as texts: nulls are empty, numbers keep every digit that they have."""
 
 import math
+import re
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,9 @@ _BYTES: Mapping[str, int] = {
 }  # fmt: skip
 """Of an element (VOTable 1.4, table in section 2.1)."""
 
-_Cell = tuple[str, int]
+_ARRAYSIZE = re.compile(r"(?:[0-9]+x)*(?:[0-9]+|[0-9]*\*)", re.ASCII)
+_ARRAYSIZE_MAX = 100
+"""Characters: a product of more numbers would take long, and be of no use."""
 
 
 @dataclass(slots=True)
@@ -77,63 +80,75 @@ class RowReader:
 
     def __init__(self, fields: Sequence[VotField], *, has_nulls: bool) -> None:
         self._mask_bytes = (len(fields) + 7) // 8 if has_nulls else 0
-        self._readers = [_reader(field) for field in fields]
+        self._fields = tuple(fields)
+        self._counts = tuple(map(_count, fields))
 
-    def read(self, data: bytes, at: int) -> tuple[list[str], int] | None:
+    def read(self, data: bytes | bytearray, at: int) -> tuple[list[str], int] | None:
         """Give the cells of the row that begins somewhere, and where the next one begins.
 
-        None where the row is not whole yet.
+        None where the row is not whole yet; finding that out takes no longer for longer cells.
+
+        Raises
+        ------
+        OptionsError
+            For a row without bytes: there would be no end of them.
         """
+        places = self._places(data, at + self._mask_bytes)
+        if places is None:
+            return None
+        end = places[-1][1] if places else at
+        if end == at:
+            raise _wrong("rows have no bytes; a column with an arraysize of 1 or more is needed")
         mask = int.from_bytes(data[at : at + self._mask_bytes], "big")
-        place = at + self._mask_bytes
         bits = 8 * self._mask_bytes
         cells = []
-        for number, read in enumerate(self._readers):
-            found = read(data, place)
-            if found is None:
-                return None
-            text, place = found
+        for number, (start, stop, count) in enumerate(places):
             is_null = bits and mask >> (bits - 1 - number) & 1
-            cells.append("" if is_null else text)
-        return cells, place
+            is_empty = is_null or start == stop
+            cells.append("" if is_empty else _text(self._fields[number], data[start:stop], count))
+        return cells, end
 
-
-def _reader(field: VotField) -> Callable[[bytes, int], _Cell | None]:
-    if field.datatype != "bit" and field.datatype not in _BYTES:
-        message = f"column {field.name[:40]!r} has the unknown datatype {field.datatype[:40]!r}"
-        raise OptionsError((Fault(f"the table's {message}"),))
-    fixed = _count(field)
-
-    def read(data: bytes, at: int) -> _Cell | None:
-        count = fixed
-        if count is None:
-            if at + 4 > len(data):
-                return None
-            count = int.from_bytes(data[at : at + 4], "big")
-            at += 4
-        size = (count + 7) // 8 if field.datatype == "bit" else count * _BYTES[field.datatype]
-        if at + size > len(data):
+    def _places(self, data: bytes | bytearray, at: int) -> list[tuple[int, int, int]] | None:
+        """Find where each cell of a row begins and ends, and its number of elements."""
+        places: list[tuple[int, int, int]] = []
+        if at > len(data):
             return None
-        return _text(field, data[at : at + size], count), at + size
-
-    return read
+        for field, fixed in zip(self._fields, self._counts, strict=True):
+            count = fixed
+            if count is None:
+                if at + 4 > len(data):
+                    return None
+                count = int.from_bytes(data[at : at + 4], "big")
+                at += 4
+            size = (count + 7) // 8 if field.datatype == "bit" else count * _BYTES[field.datatype]
+            if at + size > len(data):
+                return None
+            places.append((at, at + size, count))
+            at += size
+        return places
 
 
 def _count(field: VotField) -> int | None:
     """Give the number of elements of a cell; None where each tells its own."""
+    name = field.name[:40]
+    if field.datatype != "bit" and field.datatype not in _BYTES:
+        raise _wrong(f"column {name!r} has the unknown datatype {field.datatype[:40]!r}")
     sizes = field.arraysize.strip()
     if not sizes:
         return 1
-    if sizes.endswith("*"):
-        return None
-    try:
-        return math.prod(int(size) for size in sizes.split("x"))
-    except ValueError as error:
-        message = f"column {field.name[:40]!r} has the unknown arraysize {sizes[:40]!r}"
-        raise OptionsError((Fault(f"the table's {message}"),)) from error
+    if len(sizes) > _ARRAYSIZE_MAX or not _ARRAYSIZE.fullmatch(sizes):
+        raise _wrong(
+            f"column {name!r} has the unknown arraysize {sizes[:40]!r}; "
+            "allowed are whole numbers, as in 5, 2x3, * or 2x*"
+        )
+    return None if sizes.endswith("*") else math.prod(map(int, sizes.split("x")))
 
 
-def _text(field: VotField, data: bytes, count: int) -> str:
+def _wrong(message: str) -> OptionsError:
+    return OptionsError((Fault(f"the table's {message}"),))
+
+
+def _text(field: VotField, data: bytes | bytearray, count: int) -> str:
     match field.datatype:
         case "char":
             text = data.partition(b"\0")[0].decode("utf-8", "replace")
@@ -153,7 +168,7 @@ def _text(field: VotField, data: bytes, count: int) -> str:
     return text
 
 
-def _numbers(kind: str, data: bytes, count: int, null: str | None) -> str:
+def _numbers(kind: str, data: bytes | bytearray, count: int, null: str | None) -> str:
     values = struct.unpack(f">{count}{_STRUCT[kind]}", data)
     if kind == "float":
         texts = [str(np.float32(value)) for value in values]

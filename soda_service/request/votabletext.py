@@ -15,7 +15,7 @@ from xml.parsers import expat  # nosec - without DOCTYPE nothing in a text can g
 from typing_extensions import Buffer, override
 
 from soda_service.errors import Fault, OptionsError
-from soda_service.request.header import TABLE
+from soda_service.request.header import COLUMNS_MAX, TABLE
 from soda_service.request.table import PARAMETERS
 from soda_service.request.votablecells import RowReader, VotField, text_cell
 
@@ -73,7 +73,7 @@ class _Translated(io.RawIOBase):
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._pieces = _Translator().translate(stream)
-        self._rest = b""
+        self._rest = memoryview(b"")  # its slices are no copies, of which there may be many
 
     @override
     def readable(self) -> bool:
@@ -85,7 +85,7 @@ class _Translated(io.RawIOBase):
             piece = next(self._pieces, None)
             if piece is None:
                 return 0
-            self._rest = piece
+            self._rest = memoryview(piece)
         target = memoryview(buffer)
         count = min(len(target), len(self._rest))
         target[:count], self._rest = self._rest[:count], self._rest[count:]
@@ -166,6 +166,8 @@ class _Translator:
         self._fields.clear()
 
     def _begin_field(self, _: str, attributes: Mapping[str, str]) -> None:
+        if len(self._fields) == COLUMNS_MAX:
+            raise _wrong(f"has more than {COLUMNS_MAX} columns (FIELD)")
         self._fields.append(VotField.of(attributes))
 
     def _begin_values(self, _: str, attributes: Mapping[str, str]) -> None:
@@ -226,7 +228,7 @@ class _Binary:
     def __init__(self, rows: RowReader) -> None:
         self._rows = rows
         self._characters = ""
-        self._bytes = b""
+        self._bytes = bytearray()
 
     def feed(self, text: str) -> Iterator[list[str]]:
         """Take in characters; give the rows that are whole."""
@@ -244,7 +246,7 @@ class _Binary:
                 break
             cells, at = found
             yield cells
-        self._bytes = self._bytes[at:]
+        del self._bytes[:at]
         if len(self._bytes) > _ROW_MAX:
             raise _wrong(f"has a row of more than {_ROW_MAX} bytes")
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,21 @@ def dead_holder() -> str:
     return subprocess.run(
         [sys.executable, "-c", command], check=True, capture_output=True, text=True
     ).stdout
+
+
+@pytest.fixture
+def killable_holder() -> Iterator[str]:
+    """Give the holder of a task that lives, in a process group of its own as RQ's have them."""
+    command = (
+        "from uws.lease_owner import this_holder as h; print(h(is_task=True), flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        process.kill()

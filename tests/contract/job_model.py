@@ -40,6 +40,9 @@ class WorkModel:
         self.holder, self.lease_until, self.retry_time = None, None, None
         self.sent_time = now
 
+    def is_lapsed(self, now: datetime) -> bool:
+        return self.lease_until is not None and self.lease_until <= now
+
     def is_resting(self, now: datetime) -> bool:
         return self.retry_time is not None and self.retry_time > now
 
@@ -50,6 +53,24 @@ class StepModel(WorkModel):
 
     tries: int = 0
     begun_time: datetime | None = None
+
+    def time_used(self, now: datetime) -> timedelta:
+        """By those who lost it."""
+        end = self.sent_time if self.lease_until is None else min(now, self.lease_until)
+        if self.begun_time is None or end is None:
+            return timedelta(0)
+        return max(timedelta(0), end - self.begun_time)
+
+    @override
+    def give_back(self, *, now: datetime, pause_s: float | None) -> None:
+        super().give_back(now=now, pause_s=pause_s)
+        self.begun_time = None
+
+    @override
+    def send(self, now: datetime) -> None:
+        if self.begun_time is not None:
+            self.begun_time = now - self.time_used(now)
+        super().send(now)
 
 
 @dataclass

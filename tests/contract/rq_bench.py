@@ -36,7 +36,8 @@ from uws.work.rqworker import run_worker
 from dataclasses import replace
 
 folder, url = Path(sys.argv[1]), sys.argv[2]
-runtime = replace(toy_runtime(folder, limits=LIMITS), executor=RQExecutor(url, "jobs"))
+limits = replace(LIMITS, lease_s=int(sys.argv[4]))
+runtime = replace(toy_runtime(folder, limits=limits), executor=RQExecutor(url, "jobs"))
 run_worker(runtime, redis_url=url, queue_name="jobs", burst=sys.argv[3] == "burst")
 """
 
@@ -81,19 +82,19 @@ def texts(found: Iterable[Any]) -> list[str]:
 class Bench:
     """A runtime over the queue server, and workers to start."""
 
-    def __init__(self, folder: Path, url: str) -> None:
-        self.folder, self.url = folder, url
+    def __init__(self, folder: Path, url: str, *, lease_s: int = LIMITS.lease_s) -> None:
+        self.folder, self.url, self.lease_s = folder, url, lease_s
         self.redis = redis.Redis.from_url(url)
         self.redis.flushall()
         self.executor = RQExecutor(url, "jobs")
-        inline = toy_runtime(folder, limits=LIMITS)
+        inline = toy_runtime(folder, limits=replace(LIMITS, lease_s=lease_s))
         self.runtime: Runtime = replace(inline, executor=self.executor)
         self.store = self.runtime.store
         self.workers: list[subprocess.Popen[bytes]] = []
 
     def start_worker(self, mode: str = "stay") -> subprocess.Popen[bytes]:
         worker = subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(self.folder), self.url, mode],
+            [sys.executable, "-c", WORKER, str(self.folder), self.url, mode, str(self.lease_s)],
             cwd=ROOT,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         )
@@ -113,9 +114,16 @@ class Bench:
 
     def chunk_holder(self) -> str | None:
         """Who has chunk 0."""
+        return self._scalar("SELECT holder FROM uws_chunks WHERE job_id = 'job' AND number = 0")
+
+    def step_holder(self, step: str) -> str | None:
+        """Who has a step of the job `job`."""
+        query = f"SELECT holder FROM uws_steps WHERE job_id = 'job' AND step = '{step}'"
+        return self._scalar(query)
+
+    def _scalar(self, query: str) -> str | None:
         with self.store._database.reading() as connection:
-            found = "SELECT holder FROM uws_chunks WHERE job_id = 'job' AND number = 0"
-            return connection.exec_driver_sql(found).scalar()
+            return connection.exec_driver_sql(query).scalar()
 
     def queued(self) -> list[str]:
         return texts(self.redis.lrange("rq:queue:jobs", 0, -1))

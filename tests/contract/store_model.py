@@ -40,7 +40,7 @@ __all__ = ["StoreModel", "lives"]
 
 
 def lives(holder: str) -> bool:
-    """Tell whether a holder is on this host, so that it lives for sure while it is not dead."""
+    """Tell whether a holder is a task on this host, which can be killed while it is not dead."""
     return int(holder, 16) % 2 == 0
 
 
@@ -53,6 +53,9 @@ class StoreModel:
         self.jobs: dict[str, JobModel] = {}
         self.remains: dict[str, datetime] = {}
         self.dead: set[str] = set()
+        self.killed: set[str] = set()
+        """By sweeps."""
+
         self.sent: list[str] = []
         self._files = files
 
@@ -187,19 +190,18 @@ class StoreModel:
         this = model.steps[step]
         if this.is_resting(self.now) or (this.holder and not self._has_let_go(this)):
             return 0
-        self._count_survivor(this)
+        begun_time = self.now - this.time_used(self.now)
         this.take(holder, now=self.now, lease_s=lease_s)
-        this.begun_time = self.now
+        this.begun_time = begun_time
         this.tries += 1
         return this.tries
 
     def _has_let_go(self, work: WorkModel) -> bool:
-        assert work.lease_until is not None
-        return work.lease_until <= self.now or work.holder in self.dead
+        assert work.holder is not None
+        return self._is_dead(work.holder) or (work.is_lapsed(self.now) and not lives(work.holder))
 
-    def _count_survivor(self, work: WorkModel) -> None:
-        if work.holder and lives(work.holder) and work.holder not in self.dead:
-            work.failures += 1
+    def _is_dead(self, holder: str) -> bool:
+        return holder in self.dead or holder in self.killed
 
     def fail_step(self, job_id: str, step: str, *, holder: str, error: ErrorSummary) -> bool:
         model = self.jobs.get(job_id)

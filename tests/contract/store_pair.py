@@ -33,8 +33,12 @@ class Clock:
     def is_dead(self, holder: str) -> bool:
         return holder in self.dead
 
-    def is_alive(self, holder: str) -> bool:
+    def is_killable(self, holder: str) -> bool:
         return lives(holder) and holder not in self.dead
+
+    def kill(self, holder: str) -> bool:
+        self.dead.add(holder)
+        return True
 
     def as_datetime(self) -> type[datetime]:
         """Give a `datetime` whose `now` is this clock's."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from tests.contract.job_model import JobModel, WorkModel
-from tests.contract.store_model import StoreModel
+from tests.contract.store_model import StoreModel, lives
 from uws.models import ABORTABLE, FINISHED, Phase
 from uws.work.sweep import SweepReport
 
@@ -26,6 +26,7 @@ class SweptModel(StoreModel):
             destroyed=counts["destroyed"],
             archived=counts["archived"],
             aborted=self._each(self._is_overdue, self._abort_overdue),
+            stopped=self._stop_hanging(),
             planned=self._resend_steps("plan", patience_s),
             chunks=self._resend_chunks(patience_s) + self._send_waiting(),
             finished=self._resend_steps("finish", patience_s),
@@ -70,7 +71,7 @@ class SweptModel(StoreModel):
         begun = model.known.start_time
         if model.phase is Phase.QUEUED and model.plan is None:
             plan = model.steps["plan"]
-            is_planned_now = plan.lease_until is not None and plan.lease_until > self.now
+            is_planned_now = plan.holder is not None and not self._is_dead(plan.holder)
             begun = plan.begun_time if is_planned_now else None
         elif model.phase is not Phase.EXECUTING:
             return False
@@ -80,6 +81,16 @@ class SweptModel(StoreModel):
     def _abort_overdue(self, job_id: str) -> None:
         self.abort(self.jobs[job_id].known.owner, job_id)
         self.jobs[job_id].note(["aborted: the execution duration was exceeded"])
+
+    def _stop_hanging(self) -> int:
+        due: list[WorkModel] = []
+        for model in self.jobs.values():
+            due += [step for name, step in model.steps.items() if model.is_due(name)]
+            due += [chunk for chunk in model.chunks if model.is_at_work and chunk.is_in_flight]
+        held = [work.holder for work in due if work.holder and work.is_lapsed(self.now)]
+        hanging = [holder for holder in held if lives(holder) and not self._is_dead(holder)]
+        self.killed.update(hanging)
+        return len(hanging)
 
     def _is_lost(self, work: WorkModel, patience_s: float) -> bool:
         if work.holder is not None:
@@ -94,7 +105,6 @@ class SweptModel(StoreModel):
             return model.is_due(step) and self._is_lost(model.steps[step], patience_s)
 
         def resend(job_id: str) -> None:
-            self._count_survivor(self.jobs[job_id].steps[step])
             self.jobs[job_id].steps[step].send(self.now)
             self.sent.append(f"{step} {job_id}")
 
@@ -109,7 +119,6 @@ class SweptModel(StoreModel):
                 if model.is_at_work and chunk.is_in_flight and self._is_lost(chunk, patience_s)
             ]
             for number in lost:
-                self._count_survivor(model.chunks[number])
                 model.chunks[number].send(self.now)
             if lost:
                 self.sent.append(f"chunks {lost} {job_id}")

@@ -257,7 +257,6 @@ def work(runtime: Runtime, **parameters: str) -> None:
     work_off(runtime, "job")
 
 
-@pytest.mark.usefixtures("mortal")
 @pytest.mark.parametrize("chunks", ["1", "3"])
 @pytest.mark.parametrize("where", ["plan", "chunk", "finish"])
 @pytest.mark.parametrize("fate", ["aaaa", "dddd", "aka", "kada"])
@@ -288,7 +287,6 @@ def test_a_chunk_fails_when_it_was_tried_long_enough(runtime: Runtime) -> None:
     assert runtime.store.reports("job")[0].detail == {"reason": reason}
 
 
-@pytest.mark.usefixtures("mortal")
 def test_a_worker_that_dies_is_still_counted_among_failures(runtime: Runtime) -> None:
     work(set_type(runtime, Away("plan", "akaka" + "k" * 9)), TIMES="2")
     text = "Error: the plan was given up: no worker survived it in 2 tries"

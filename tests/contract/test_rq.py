@@ -126,6 +126,15 @@ def test_cancel_leaves_other_jobs_alone(bench: Bench) -> None:
     assert sorted(texts(bench.redis.keys("rq:job:*"))) == sorted(f"rq:job:{task}" for task in left)
 
 
+def test_cancel_while_a_worker_forgets_the_same_task(bench: Bench) -> None:
+    """Of what was stopped the hash may go first, wherever its name still stands."""
+    now = time.time()
+    bench.redis.zadd("rq:failed:jobs", {"job-plan": now + 60})
+    bench.redis.zadd("rq:wip:jobs", {"job-chunk-0000:1": now + 60})
+    bench.executor.cancel("job")
+    assert bench.redis.zrange("rq:failed:jobs", 0, -1) == []
+
+
 # Work
 
 

@@ -184,6 +184,23 @@ def test_task_that_ends_after_a_flush_leaves_nothing(
     assert "Traceback" not in capfd.readouterr().err
 
 
+def test_worker_outlives_a_task_that_was_cancelled_as_it_failed(server: Server) -> None:
+    connection = redis.Redis.from_url(server.url)
+    queue = Queue("jobs", connection=connection)
+    worker = _ForkingWorker([queue], connection=connection)
+    task = Job.create("os.mkdir", id="a", connection=connection)
+    forget = task.delete
+
+    def forget_late(**options: bool) -> None:
+        connection.delete(task.key)
+        forget(**options)
+
+    task.delete = forget_late  # type: ignore[method-assign,assignment] # cancelled just before
+    worker.handle_job_failure(task, queue)
+    assert connection.keys("rq:job:*") == []
+    connection.close()
+
+
 def test_task_that_runs_outlives_its_queue(
     server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

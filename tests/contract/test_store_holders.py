@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from typing_extensions import override
@@ -9,7 +10,7 @@ from typing_extensions import override
 from tests.contract.stores import LEASE_S, StoreContract, claim, planned
 from tests.toyjob import new_toy
 from uws.jobtype import Plan
-from uws.lease_owner import this_holder
+from uws.lease_owner import kill, this_holder
 from uws.models import AT_WORK, ChunkReport, ErrorKind, ErrorSummary, Phase
 from uws.store import JobStore
 
@@ -24,6 +25,10 @@ def later() -> datetime:
 
 def lease(store: JobStore, step: str, holder: str, lease_s: int = LEASE_S) -> int:
     return store.lease_step("job", step, holder=holder, lease_s=lease_s)
+
+
+def _seconds_after(begun: datetime, seconds: float) -> datetime:
+    return begun + timedelta(seconds=seconds)
 
 
 class HoldersContract(StoreContract):
@@ -80,26 +85,24 @@ class HoldersContract(StoreContract):
             assert store.fail_step("job", "plan", holder="me", error=ERROR)
             assert watch.wait(0)
 
-    # Who lives did not die of it
+    # Whoever loses it counts: dead, hanging, or on a host of which nothing is known
 
     @pytest.mark.parametrize("way", ["sent again", "taken"])
-    def test_a_step_taken_from_the_living_was_survived(
+    def test_a_step_that_was_lost_has_not_failed(
         self, store: JobStore, dead_holder: str, step: str, way: str
     ) -> None:
-        counts = []
+        tries = []
         for holder in (dead_holder, STRANGER, this_holder()):
-            assert lease(store, step, holder, lease_s=0)
+            tries.append(lease(store, step, holder, lease_s=0))
             if way == "sent again":
                 assert store.resend_step("job", step, now=later(), older_than_s=1)
             else:
                 assert lease(store, step, "me")
                 store.release_step("job", step, holder="me")
-            counts.append(store.step_failures("job", step))
-        assert counts == [0, 0, 1]
+            assert store.step_failures("job", step) == 0
+        assert tries == ([1, 2, 3] if way == "sent again" else [1, 3, 5])
 
-    def test_a_chunk_taken_from_the_living_was_survived(
-        self, store: JobStore, dead_holder: str
-    ) -> None:
+    def test_a_chunk_that_was_lost_has_not_failed(self, store: JobStore, dead_holder: str) -> None:
         planned(store, 1)
         store.next_chunks("job", 1)
         counts = []
@@ -108,7 +111,63 @@ class HoldersContract(StoreContract):
             assert chunk is not None
             counts.append((chunk.attempts, chunk.failures))
             assert store.resend_chunk("job", 0, now=later(), lease_s=1)
-        assert counts == [(1, 0), (2, 0), (3, 0), (4, 1)]
+        assert counts == [(1, 0), (2, 0), (3, 0), (4, 0)]
+
+    # A task that can be killed
+
+    def test_a_task_that_lives_is_not_taken_from(
+        self, store: JobStore, killable_holder: str, step: str
+    ) -> None:
+        assert lease(store, step, killable_holder) == 1
+        assert store.lapsed_tasks(later() - timedelta(seconds=2)) == []
+        assert store.lapsed_tasks(later()) == [("job", killable_holder)]
+        assert not store.resend_step("job", step, now=later(), older_than_s=1)
+        assert kill(killable_holder)
+        assert store.lapsed_tasks(later()) == []
+        assert lease(store, step, "me") == 2
+
+    def test_a_task_that_lives_keeps_its_chunk(self, store: JobStore, killable_holder: str) -> None:
+        planned(store, 1)
+        store.next_chunks("job", 1)
+        assert claim(store, 0, killable_holder)
+        assert store.lapsed_tasks(later()) == [("job", killable_holder)]
+        assert not store.resend_chunk("job", 0, now=later(), lease_s=1)
+        assert kill(killable_holder)
+        assert store.resend_chunk("job", 0, now=later(), lease_s=1)
+
+    def test_a_step_that_is_done_is_held_by_no_task(
+        self, store: JobStore, killable_holder: str
+    ) -> None:
+        store.create(replace(new_toy(), phase=Phase.QUEUED))
+        assert lease(store, "plan", killable_holder)
+        assert store.save_plan("job", Plan(()))
+        assert store.lapsed_tasks(later()) == []
+
+    # The execution duration
+
+    def test_a_plan_is_overdue_whatever_its_lease(self, store: JobStore) -> None:
+        """And the time of all who lost it is added up, without what it waited."""
+        store.create(replace(new_toy(), phase=Phase.QUEUED, execution_duration_s=LEASE_S + 10))
+        assert lease(store, "plan", STRANGER)
+        begun = datetime.now(UTC)
+        after = partial(_seconds_after, begun)
+        assert list(store.overdue(after(LEASE_S + 9))) == []
+        assert list(store.overdue(after(LEASE_S + 11))) == ["job"]
+        assert store.resend_step("job", "plan", now=after(LEASE_S + 11), older_than_s=1)
+        assert list(store.overdue(after(10_000))) == [], "it waits"
+        assert lease(store, "plan", STRANGER) == 2
+        assert list(store.overdue(after(9))) == []
+        assert list(store.overdue(after(12))) == ["job"]
+        store.release_step("job", "plan", holder=STRANGER, pause_s=0.0)
+        assert lease(store, "plan", STRANGER) == 3
+        assert list(store.overdue(after(LEASE_S + 9))) == [], "it is counted anew"
+
+    def test_a_plan_of_a_dead_worker_is_not_overdue(
+        self, store: JobStore, dead_holder: str
+    ) -> None:
+        store.create(replace(new_toy(), phase=Phase.QUEUED, execution_duration_s=10))
+        assert lease(store, "plan", dead_holder)
+        assert list(store.overdue(later())) == []
 
     def test_a_chunk_that_was_sent_and_not_taken_has_not_failed(self, store: JobStore) -> None:
         planned(store, 1)

@@ -19,10 +19,11 @@ from typing_extensions import override
 import uws.work.sweep
 from tests.contract.phase_trail import PhaseTrail
 from tests.contract.store_machine import StoreMachine
+from tests.contract.store_model import lives
 from tests.contract.store_pair import Clock
 from tests.contract.stores import StoreContract
 from uws.files import LocalFiles
-from uws.lease_owner import is_alive, is_dead
+from uws.lease_owner import is_dead, is_killable, is_task, kill
 from uws.store import JobStore, jobstore
 
 FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
@@ -58,10 +59,15 @@ class StoreMachineContract(StoreContract):
         clock = Clock()
         for module in modules_with("datetime", datetime):
             monkeypatch.setattr(module, "datetime", clock.as_datetime())
-        for module in modules_with("is_dead", is_dead):
-            monkeypatch.setattr(module, "is_dead", clock.is_dead)
-        for module in modules_with("is_alive", is_alive):
-            monkeypatch.setattr(module, "is_alive", clock.is_alive)
+        for real, fixed in (
+            (is_dead, clock.is_dead),
+            (is_killable, clock.is_killable),
+            (is_task, lives),
+            (kill, clock.kill),
+        ):
+            for module in modules_with(real.__name__, real):
+                monkeypatch.setattr(module, real.__name__, fixed)
+        monkeypatch.setattr(uws.work.sweep, "_GRACE_S", 0)
         monkeypatch.setattr(jobstore, "_PAGE", 2)
         # Quotes follow from how fast jobs are; their own tests have clocks that run.
         monkeypatch.setattr(uws.work.sweep, "quote_jobs", lambda _runtime, _now: None)

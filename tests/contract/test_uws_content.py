@@ -114,7 +114,7 @@ def test_uws_27_what_xml_cannot_hold_is_kept_by_reference(web: Web, value: str) 
     assert web.client.get(f"{path}/parameters/WORD").text == value
 
 
-def test_uws_50_uploads_are_served_back_with_their_type(web: Web) -> None:
+def test_uws_50_uploads_are_served_back(web: Web) -> None:
     data = bytes(range(256)) * 100
     parts = [(io.BytesIO(data), "a.vot", "application/x-votable+xml"), (io.BytesIO(b""), "b")]
     path = _create(web, data={"WORD": "sky", "table": parts})
@@ -125,11 +125,36 @@ def test_uws_50_uploads_are_served_back_with_their_type(web: Web) -> None:
         ("WORD", None, "sky"),
     ]
     first = web.client.get(f"{path}/parameters/TABLE")
-    assert (first.data, first.content_type) == (data, "application/x-votable+xml")
+    assert (first.data, first.content_type) == (data, "application/octet-stream")
+    assert first.headers["Content-Disposition"] == "attachment; filename=TABLE"
     assert first.headers["X-Content-Type-Options"] == "nosniff"
     assert first.headers["Content-Security-Policy"].endswith("sandbox")
     second = web.client.get(f"{path}/parameters/table.2")
     assert (second.data, second.content_type) == (b"", "application/octet-stream")
+
+
+@pytest.mark.parametrize("accel_prefix", ["", "/inside"])
+@pytest.mark.parametrize(
+    ("declared", "served"),
+    [
+        ("text/html", "text/plain; charset=utf-8"),
+        ("TEXT/HTML; charset=utf-7", "text/plain; charset=utf-8"),
+        ("text/javascript", "text/plain; charset=utf-8"),
+        ("text/xml", "text/plain; charset=utf-8"),
+        ("image/svg+xml", "application/octet-stream"),
+        ("application/xhtml+xml", "application/octet-stream"),
+        ("multipart/x-mixed-replace; boundary=x", "application/octet-stream"),
+    ],
+)
+def test_no_media_type_of_a_client_is_served(
+    tmp_path: Path, declared: str, served: str, accel_prefix: str
+) -> None:
+    web = open_web(tmp_path, accel_prefix=accel_prefix)
+    page = io.BytesIO(b"<script>alert(1)</script>")
+    path = _create(web, data={"table": (page, "a.html", declared)})
+    answer = web.client.get(f"{path}/parameters/TABLE")
+    assert (answer.status_code, answer.content_type) == (200, served)
+    assert answer.headers["Content-Disposition"] == "attachment; filename=TABLE"
 
 
 def test_a_value_that_is_replaced_leaves_no_file(web: Web) -> None:
@@ -145,10 +170,11 @@ def test_a_value_that_is_replaced_leaves_no_file(web: Web) -> None:
         ("application/x-www-form-urlencoded", "text/plain; charset=utf-8"),
         ("text/plain", "text/plain; charset=utf-8"),
         (None, "text/plain; charset=utf-8"),
-        ("text/csv", "text/csv; charset=utf-8"),
+        ("text/csv", "text/plain; charset=utf-8"),
+        ("application/json", "application/octet-stream"),
     ],
 )
-def test_uws_49_a_value_that_was_put_has_the_type_that_was_said(
+def test_uws_49_a_value_that_was_put_is_text_or_bytes(
     web: Web, content_type: str | None, media_type: str
 ) -> None:
     path = _create(web)

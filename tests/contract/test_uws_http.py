@@ -47,6 +47,23 @@ def test_no_answer_is_to_be_guessed_at(web: Web) -> None:
         assert web.client.get(f"{path}{place}").headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_nothing_is_kept_of_a_body_that_breaks_off(web: Web) -> None:
+    path = web.create(WORD="sky")
+    kept = web.kept()
+    cut = {"environ_overrides": {"wsgi.input_terminated": True, "CONTENT_LENGTH": "900000"}}
+    long = "x" * 300_000
+    for answer in (
+        web.client.post("/async", data={"A": long, "B": long}, **cut),
+        web.client.post(f"{path}/parameters", data={"A": long, "B": long}, **cut),
+        web.client.put(f"{path}/parameters/A", data=long, **cut),
+        web.client.put(f"{path}/parameters/A", data=long, content_type="text/csv", **cut),
+    ):
+        assert (answer.status_code, "ends too early" in answer.text) == (400, True)
+    assert web.kept() == kept
+    root = web.runtime.files.path("x").parent
+    assert {folder.name for folder in root.iterdir()} <= {path.rpartition("/")[2]}
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

@@ -1,4 +1,4 @@
-"""The service with a cutter that hangs at one row, run by test_abort_delete.py.
+"""The service with a cutter that hangs at one row, for test_abort_delete.py, test_poisoned_row.py.
 
 `stuck_service.py RA ARGUMENT...`: at a row at that right ascension it sits in compiled code that
 neither ends nor lets another thread of the process run; the arguments are those of `soda-service`.

@@ -4,12 +4,14 @@ werkzeug reads a urlencoded body whole, several times over; a million positions 
 would be a gigabyte of memory.
 """
 
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Protocol
+from typing import IO, Protocol, cast
 from urllib.parse import unquote_to_bytes
 
+from typing_extensions import Buffer, override
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Event, File, MultipartDecoder, NeedData
 from werkzeug.sansio.multipart import Field as TextPart
@@ -17,7 +19,7 @@ from werkzeug.wrappers import Request
 
 from uws.errors import TooLargeError, UsageError
 
-__all__ = ["FIELDS_MAX", "FORM_TYPES", "Field", "bare_field", "form_fields"]
+__all__ = ["FIELDS_MAX", "FORM_TYPES", "Field", "bare_field", "form_fields", "whole_body"]
 
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 """Encodings in which parameters are accepted (DALI-2)."""
@@ -51,6 +53,57 @@ class Field:
     """As sent; empty where nothing was said."""
 
 
+class _Body(io.RawIOBase):
+    """The body of a request; its end is an error unless all that was announced has come.
+
+    Servers that end the body themselves (`wsgi.input_terminated`) show a lost connection as an
+    end, and werkzeug then leaves the length unchecked.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._stream = request.stream
+        self._announced_bytes = request.content_length
+        self._count_bytes = 0
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Buffer) -> int:
+        target = memoryview(buffer)
+        try:
+            piece = self._stream.read(len(target))
+        except RequestEntityTooLarge:
+            raise
+        except Exception as error:  # WSGI names none; gunicorn's for bad chunks is a plain one
+            raise self._fault() from error
+        target[: len(piece)] = piece
+        self._count_bytes += len(piece)
+        if target and not piece and self._count_bytes < (self._announced_bytes or 0):
+            raise self._fault()
+        return len(piece)
+
+    def _fault(self) -> UsageError:
+        if self._announced_bytes is None:
+            return UsageError("the body cannot be read; it broke off, or its chunks are malformed")
+        return UsageError(
+            f"the body ends too early: {self._count_bytes} bytes came, "
+            f"Content-Length announces {self._announced_bytes}"
+        )
+
+
+def whole_body(request: Request) -> IO[bytes]:
+    """Return the body of a request as a stream that is never shorter than announced.
+
+    Raises
+    ------
+    UsageError
+        When reading: the connection was lost before the end, or the chunks are malformed.
+    """
+    return cast("IO[bytes]", _Body(request))
+
+
 def form_fields(request: Request) -> Iterator[Field]:
     """Give the fields of query string and body, in that order (DALI-4).
 
@@ -59,24 +112,29 @@ def form_fields(request: Request) -> Iterator[Field]:
     Raises
     ------
     UsageError
-        When the body is in no form encoding, or breaks its rules.
+        When the body is in no form encoding, breaks its rules, or is shorter than announced.
     TooLargeError
         When a multipart body has more than `FIELDS_MAX` parts, or one without end of its headers.
     """
     for name, value in request.args.items(multi=True):
         yield Field(name, iter((value.encode(),)))
+    body = whole_body(request)
     if request.mimetype == "application/x-www-form-urlencoded":
-        yield from _urlencoded(request.stream)
+        yield from _urlencoded(body)
     elif request.mimetype == "multipart/form-data":
-        yield from _multipart(request.stream, request.mimetype_params.get("boundary", ""))
-    elif request.stream.read(1):
+        yield from _multipart(body, request.mimetype_params.get("boundary", ""))
+    elif body.read(1):
         found = f"is {request.mimetype}" if request.mimetype else "has no Content-Type"
         raise UsageError(f"the body {found}; parameters are sent as {' or '.join(FORM_TYPES)}")
 
 
 def bare_field(request: Request, name: str) -> Field:
-    """Give the whole body as the value of one parameter (PUT, UWS-49)."""
-    content = iter(lambda: request.stream.read(_PIECE), b"")
+    """Give the whole body as the value of one parameter (PUT, UWS-49).
+
+    Reading the content raises `UsageError` where the body is shorter than announced.
+    """
+    body = whole_body(request)
+    content = iter(lambda: body.read(_PIECE), b"")
     # curl labels every body a form unless told otherwise; here it is the bare value.
     if request.mimetype in ("", "text/plain", "application/x-www-form-urlencoded"):
         return Field(name, content)

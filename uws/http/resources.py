@@ -264,7 +264,7 @@ class JobResources:
         if not found.by_reference:
             return responses.atom(found.value)
         files = self.service.runtime.files
-        return responses.send_content(
+        return responses.send_upload(
             files,
             found.value,
             found.media_type,

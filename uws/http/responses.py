@@ -28,6 +28,7 @@ __all__ = [
     "send_content",
     "send_result",
     "send_stream",
+    "send_upload",
     "streamed_document",
     "system_error",
     "uws_error",
@@ -39,6 +40,7 @@ _NO_GUESSING = {"X-Content-Type-Options": "nosniff"}
 """For all that is answered: a text that quotes a client is no page, whatever it looks like."""
 
 # What a job holds is not ours to vouch for: no scripts in our name.
+# Servers in front must pass these on where they send the file (docs/operate.md).
 _UNTRUSTED = {
     **_NO_GUESSING,
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; "
@@ -115,6 +117,21 @@ def send_content(
     _uncached(response)
     response.headers.update(_UNTRUSTED)
     _name_file(response, "inline", name or PurePosixPath(key).name)
+    return response
+
+
+def send_upload(
+    files: JobFiles, key: str, declared_type: str, *, name: str, accel_prefix: str = ""
+) -> Response:
+    """Send a file that a client sent, for saving; see `send_content`.
+
+    Its media type is never the client's: that of a page would have browsers run its scripts in
+    the name of this server. Text stays text, all else is bytes.
+    """
+    is_text = declared_type.lower().startswith("text/")
+    media_type = "text/plain" if is_text else "application/octet-stream"
+    response = send_content(files, key, media_type, accel_prefix=accel_prefix)
+    _name_file(response, "attachment", name)
     return response
 
 

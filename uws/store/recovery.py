@@ -1,8 +1,8 @@
 """What a sweep looks for and marks, within an open transaction: lost work, overdue jobs.
 
-Work is lost when its holder's lease has ended or its holder is dead, when it was sent and nobody
-took it for a while, or when it failed for the moment and its pause is over: nobody has sent it
-since.
+Work is lost when its holder is dead, or its lease has ended and it is not to be killed first,
+when it was sent and nobody took it for a while, or when it failed for the moment and its pause is
+over: nobody has sent it since.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from uws.lease_owner import is_dead
+from uws.lease_owner import is_dead, is_task
 from uws.models import ChunkState, Phase
 from uws.store.jobrows import AT_WORK, lock_job
+from uws.store.leases import has_let_go, time_used
 from uws.store.schema import chunks, jobs, remains, steps
-from uws.store.work import IN_FLIGHT, step_is_due, survived
+from uws.store.work import IN_FLIGHT, step_is_due
 
 __all__ = [
     "forget_remains",
+    "lapsed_tasks",
     "lost_chunks",
     "lost_steps",
     "old_remains",
@@ -37,26 +39,29 @@ _IDS_AT_ONCE = 500  # values in one query; both databases take some thousand
 def _is_lost(row: Any, now: datetime, older_than_s: float) -> bool:
     # Any: a row with the columns holder, lease_until, retry_time and sent_time
     if row.holder is not None:
-        return bool(row.lease_until <= now) or is_dead(row.holder)
+        return has_let_go(row.holder, row.lease_until, now)
     if row.retry_time is not None:
         return bool(row.retry_time <= now)
     return row.sent_time is None or bool(row.sent_time <= now - timedelta(seconds=older_than_s))
 
 
 def overdue_jobs(connection: Connection, now: datetime) -> list[str]:
-    """Ids of the jobs that execute, or are planned, longer than they may; 0 s is without limit."""
-    executing = sa.select(jobs.c.id, jobs.c.start_time, jobs.c.execution_duration_s).where(
+    """Ids of the jobs that execute, or are planned, longer than they may; 0 s is without limit.
+
+    A plan whose worker is dead waits for another one, and its time stands still.
+    """
+    limit, nobody = jobs.c.execution_duration_s, sa.literal("")
+    executing = sa.select(jobs.c.id, jobs.c.start_time, limit, nobody).where(
         jobs.c.phase == Phase.EXECUTING.value, jobs.c.start_time.is_not(None)
     )
     planning = (
-        sa.select(jobs.c.id, steps.c.begun_time, jobs.c.execution_duration_s)
+        sa.select(jobs.c.id, steps.c.begun_time, limit, steps.c.holder)
         .join(steps, jobs.c.id == steps.c.job_id)
         .where(
             jobs.c.phase == Phase.QUEUED.value,
             jobs.c.chunk_count.is_(None),
             steps.c.step == "plan",
             steps.c.holder.is_not(None),
-            steps.c.lease_until > now,
             steps.c.begun_time.is_not(None),
         )
     )
@@ -65,21 +70,26 @@ def overdue_jobs(connection: Connection, now: datetime) -> list[str]:
     return [
         job_id
         for query in (executing, planning)
-        for job_id, begun, limit_s in connection.execute(query)
-        if limit_s > 0 and begun + timedelta(seconds=limit_s) <= now
+        for job_id, begun, limit_s, holder in connection.execute(query)
+        if limit_s > 0 and begun + timedelta(seconds=limit_s) <= now and not is_dead(holder)
+    ]
+
+
+def lapsed_tasks(connection: Connection, now: datetime) -> list[tuple[str, str]]:
+    """Job and holder of each task that lost its lease, and lives as far as is known."""
+    return [
+        (row.job_id, row.holder)
+        for query in (_due_steps("plan"), _chunks_in_flight(), _due_steps("finish"))
+        for row in connection.execute(query)
+        if row.holder is not None and is_task(row.holder)
+        if row.lease_until <= now and not is_dead(row.holder)
     ]
 
 
 def _due_steps(step: str) -> sa.Select[Any]:
     # Any: SQLAlchemy types no rows of mixed tables
     return (
-        sa.select(
-            steps.c.job_id,
-            steps.c.holder,
-            steps.c.lease_until,
-            steps.c.retry_time,
-            steps.c.sent_time,
-        )
+        sa.select(*steps.c)
         .join(jobs, jobs.c.id == steps.c.job_id)
         .where(steps.c.step == step, step_is_due(step))
     )
@@ -103,11 +113,12 @@ def resend_step(
     row = connection.execute(query).one_or_none()
     if row is None or not _is_lost(row, now, older_than_s):
         return False
+    begun_time = None if row.begun_time is None else now - time_used(row, now)
     connection.execute(
         steps.update()
         .where(steps.c.job_id == job_id, steps.c.step == step)
         .values(holder=None, lease_until=None, sent_time=now, retry_time=None)
-        .values(survived(steps, row.holder))
+        .values(begun_time=begun_time)
     )
     return True
 
@@ -154,8 +165,7 @@ def resend_chunk(
         return False
     sent = {"state": ChunkState.SENT.value, "sent_time": now, "retry_time": None}
     nobody = {"holder": None, "lease_until": None}
-    lived = survived(chunks, row.holder)
-    connection.execute(chunks.update().where(this).values({**sent, **nobody, **lived}))
+    connection.execute(chunks.update().where(this).values({**sent, **nobody}))
     return True
 
 

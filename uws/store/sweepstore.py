@@ -91,6 +91,11 @@ class SweepStore:
         with self._database.reading() as connection:
             return recovery.starved_jobs(connection, window)
 
+    def lapsed_tasks(self, now: datetime) -> Sequence[tuple[str, str]]:
+        """Job and holder of each task that lost its lease, and lives as far as is known."""
+        with self._database.reading() as connection:
+            return recovery.lapsed_tasks(connection, now)
+
     def resend_step(self, job_id: str, step: str, *, now: datetime, older_than_s: float) -> bool:
         """Mark a lost step as sent now; True for one caller only, who then sends it."""
         with self._database.working() as connection:

@@ -1,9 +1,9 @@
 """What is done to a job's steps and chunks, within an open transaction.
 
 A step or chunk has one holder until its lease ends, and every change is conditional: a task that
-comes late or twice changes nothing. Who ended while he held something is taken to have died of
-it: of the living that is known only on the same host, so a step or chunk that is taken from a
-holder on another one counts against it, lest it kill worker after worker without an end.
+comes late or twice changes nothing. Whoever lost what he held is taken to have died of it, or to
+hang: it counts against the step or chunk, lest it take worker after worker without an end. A
+holder that can be killed from here is killed first.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from uws.jobtype import ChunkPlan, Plan
-from uws.lease_owner import is_alive, is_dead
 from uws.models import Chunk, ChunkReport, ChunkState, ErrorSummary, Phase
 from uws.store.jobrows import AT_WORK, lock_job, move_job
+from uws.store.leases import has_let_go, time_used
 from uws.store.schema import (
     chunk_from_row,
     chunks,
@@ -44,7 +44,6 @@ __all__ = [
     "set_found",
     "step_failures",
     "step_is_due",
-    "survived",
 ]
 
 IN_FLIGHT = (ChunkState.SENT.value, ChunkState.RUNNING.value)
@@ -77,7 +76,7 @@ def lease_step(
         return 0
     this = sa.and_(steps.c.job_id == job_id, steps.c.step == step)
     query = (
-        sa.select(steps.c.holder, steps.c.lease_until, steps.c.tries, steps.c.retry_time)
+        sa.select(*steps.c)
         .join(jobs, jobs.c.id == steps.c.job_id)
         .where(this, step_is_due(step))
         .with_for_update(of=steps)
@@ -85,23 +84,15 @@ def lease_step(
     row = connection.execute(query).one_or_none()
     if row is None:
         return 0
-    if row.holder is not None and row.lease_until > now and not is_dead(row.holder):
+    if row.holder is not None and not has_let_go(row.holder, row.lease_until, now):
         return 0
     if row.retry_time is not None and row.retry_time > now:
         return 0
     tries: int = row.tries + 1
-    lease_until = now + timedelta(seconds=lease_s)
-    lease = {"holder": holder, "lease_until": lease_until, "tries": tries, "begun_time": now}
-    lived = survived(steps, row.holder)
-    connection.execute(steps.update().where(this).values({**lease, **lived, "retry_time": None}))
+    lease = {"holder": holder, "lease_until": now + timedelta(seconds=lease_s), "tries": tries}
+    begun = {"begun_time": now - time_used(row, now), "retry_time": None}
+    connection.execute(steps.update().where(this).values({**lease, **begun}))
     return tries
-
-
-def survived(table: sa.Table, holder: str | None) -> dict[str, object]:
-    """Give the columns that say of a step or chunk that its holder lost it, and lives."""
-    if holder is None or not is_alive(holder):
-        return {}
-    return {"failures": table.c.failures + 1}
 
 
 def fail_step(
@@ -128,7 +119,7 @@ def fail_step(
 
 
 def step_failures(connection: Connection, job_id: str, step: str) -> int:
-    """Count how often a step was given back with a pause, or taken from a living holder."""
+    """Count how often a step was given back with a pause."""
     query = sa.select(steps.c.failures).where(steps.c.job_id == job_id, steps.c.step == step)
     return connection.scalar(query) or 0
 
@@ -146,7 +137,7 @@ def release_step(
     connection.execute(
         steps.update()
         .where(steps.c.job_id == job_id, steps.c.step == step, steps.c.holder == holder)
-        .values(holder=None, lease_until=None, sent_time=now)
+        .values(holder=None, lease_until=None, sent_time=now, begun_time=None)
         .values(_paused(steps, now, pause_s))
     )
 

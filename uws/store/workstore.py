@@ -62,7 +62,7 @@ class WorkStore:
         return has_failed
 
     def step_failures(self, job_id: str, step: str) -> int:
-        """Count how often a step was released with a pause, or taken from a living holder."""
+        """Count how often a step was released with a pause."""
         with self._database.reading() as connection:
             return work.step_failures(connection, job_id, step)
 

@@ -5,6 +5,7 @@ The one door to RQ, with `rqworker`, the process at its other end. A task is nam
 and its failures are text, so nothing is ever pickled.
 """
 
+import json
 import logging
 import secrets
 import threading
@@ -18,7 +19,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue, Worker
-from rq.command import PUBSUB_CHANNEL_TEMPLATE, send_stop_job_command
+from rq.command import PUBSUB_CHANNEL_TEMPLATE
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job as Task
 from rq.serializers import JSONSerializer
@@ -32,10 +33,12 @@ from uws.store import JobStore
 from uws.work.steps import finish_job, plan_job, run_chunk
 
 __all__ = [
+    "STOP_COMMAND",
     "TASK_FUNCTIONS",
     "InlineExecutor",
     "RQExecutor",
     "away_is_transient",
+    "is_of_job",
     "set_runtime",
     "task_chunk",
     "task_finish",
@@ -51,6 +54,9 @@ _PLAN, _CHUNK, _FINISH = (f"uws.work.execution.task_{step}" for step in ("plan",
 
 TASK_FUNCTIONS = frozenset({_PLAN, _CHUNK, _FINISH})
 """The functions below that are called by name; a worker calls no others."""
+
+STOP_COMMAND = "stop-uws"
+"""Said to all workers: kill your task if it is of the job `job_id`, or is the one of `holder`."""
 
 _FAILURE_TTL_S = 600
 """How long RQ keeps a task that failed, for operators; the job store knows all that matters."""
@@ -148,6 +154,8 @@ class RQExecutor(Executor):
         The queue that the workers listen on.
     """
 
+    forks = True
+
     def __init__(self, redis_url: str, queue_name: str) -> None:
         pool = redis.BlockingConnectionPool.from_url(
             redis_url,
@@ -206,34 +214,50 @@ class RQExecutor(Executor):
 
     @override
     def cancel(self, job_id: str) -> None:
-        """Take the job's tasks from the queue and stop those that run.
+        """Stop the job's tasks that run, and take the others from the queue.
 
-        Only a window of a job's chunks is in the queue at a time, so one look over the queue
-        costs less than asking for each chunk.
+        All workers are asked: of a task that was sent again while it ran, Redis knows only what
+        was sent. Only a window of a job's chunks is in the queue at a time, so one look over the
+        queue costs less than asking for each chunk.
         """
         with away_is_transient():
-            queued = [task for task in self._queue.get_job_ids() if _is_of_job(task, job_id)]
+            self._tell_workers(job_id=job_id)
+            queued = [task for task in self._queue.get_job_ids() if is_of_job(task, job_id)]
             with self._redis.pipeline() as pipeline:
                 for task in queued:
                     pipeline.lrem(self._queue.key, 0, task)
                     pipeline.delete(Task.key_for(task))
                 pipeline.execute()
             for task in self._queue.started_job_registry.get_job_ids(cleanup=False):
-                if _is_of_job(task, job_id):
-                    with suppress(NoSuchJobError, InvalidJobOperation):
-                        self._stop(task)
-            for task in self._queue.failed_job_registry.get_job_ids(cleanup=False):
-                if _is_of_job(task, job_id):
-                    self._queue.failed_job_registry.remove(task, delete_job=True)
+                if is_of_job(task, job_id):
+                    with _gone_is_forgotten():
+                        self._forget_if_dead(task)
+            failed = self._queue.failed_job_registry
+            for task in failed.get_job_ids(cleanup=False):
+                if is_of_job(task, job_id):
+                    with _gone_is_forgotten():
+                        failed.remove(task, delete_job=True)
+                    self._redis.zrem(failed.key, task)
 
-    def _stop(self, task_id: str) -> None:
-        """Have a task's worker kill it; of a worker that is dead, remove what RQ knows of it."""
+    @override
+    def stop(self, holder: str) -> None:
+        with away_is_transient():
+            self._tell_workers(holder=holder)
+
+    def _tell_workers(self, **whom: str) -> None:
+        """Say the stop command to all workers, be they registered or forgotten by the server."""
+        command = json.dumps({"command": STOP_COMMAND, **whom})
+        channels = self._redis.pubsub_channels(PUBSUB_CHANNEL_TEMPLATE % "*")
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for channel in channels:
+                pipeline.publish(channel, command)
+            pipeline.execute()
+
+    def _forget_if_dead(self, task_id: str) -> None:
+        """Remove what RQ knows of a task whose worker is dead; others do that themselves."""
         task = Task.fetch(task_id, connection=self._redis, serializer=JSONSerializer)
-        channel = PUBSUB_CHANNEL_TEMPLATE % task.worker_name
-        [(_, listeners)] = self._redis.pubsub_numsub(channel)
-        if listeners:
-            send_stop_job_command(self._redis, task_id, serializer=JSONSerializer)
-        else:
+        [(_, listeners)] = self._redis.pubsub_numsub(PUBSUB_CHANNEL_TEMPLATE % task.worker_name)
+        if not listeners:
             task.delete(remove_from_queue=False)
 
     @override
@@ -265,8 +289,16 @@ class RQExecutor(Executor):
             }
 
 
-def _is_of_job(task_id: str, job_id: str) -> bool:
+def is_of_job(task_id: str, job_id: str) -> bool:
+    """Check whether a task is one of a job's."""
     return task_id.startswith((f"{job_id}-chunk-", f"{job_id}-plan", f"{job_id}-finish"))
+
+
+@contextmanager
+def _gone_is_forgotten() -> Iterator[None]:
+    """Ignore that a task is gone: the worker that was stopped forgets it at the same time."""
+    with suppress(NoSuchJobError, InvalidJobOperation):
+        yield
 
 
 @contextmanager

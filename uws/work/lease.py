@@ -99,17 +99,17 @@ class LeaseContext(JobContext):
         another worker took the work.
         """
         pause_s = self.runtime.limits.lease_s / 3
-        due_s, told = time.monotonic() + pause_s, 0
+        due_s, told, is_away = time.monotonic() + pause_s, 0, False
         while not self.is_over.wait(min(_LOOK_S, max(0.0, due_s - time.monotonic()))):
-            is_due = time.monotonic() >= due_s
+            is_due, was_away, is_away = time.monotonic() >= due_s, is_away, False
             try:
                 kept = self._renew() if is_due else self._is_wanted()
                 if self.items_found > told:
                     told = self.items_found
                     self.runtime.store.set_found(self.its_job.id, told)
             except TransientError as error:
-                kept = True
-                if is_due:
+                kept = is_away = True
+                if is_due and not was_away:
                     _log.warning("lease not renewed: %s", error, extra={"job_id": self.its_job.id})
             except Exception:  # noqa: BLE001 - a lease that nobody keeps must not seem kept
                 _log.exception("lease given up", extra={"job_id": self.its_job.id})
@@ -118,7 +118,8 @@ class LeaseContext(JobContext):
                 self.is_lost.set()
                 return
             if is_due:
-                due_s = time.monotonic() + pause_s
+                # When the store is back a sweep may kill who does not renew soon.
+                due_s = time.monotonic() + (min(_LOOK_S, pause_s) if is_away else pause_s)
 
     def _renew(self) -> bool:
         begun_s, lease_s = time.monotonic(), self.runtime.limits.lease_s

@@ -6,19 +6,29 @@ waited for.
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import redis
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 from rq import Queue, Worker
+from rq.command import parse_payload
 from rq.exceptions import DeserializationError, InvalidJobOperation
 from rq.job import Job as Task
 from rq.serializers import JSONSerializer
 from typing_extensions import override
 
+from uws.lease_owner import holder_of, is_same_process, kill_process
 from uws.runtime import Runtime
-from uws.work.execution import TASK_FUNCTIONS, away_is_transient, set_runtime, the_runtime
+from uws.work.execution import (
+    STOP_COMMAND,
+    TASK_FUNCTIONS,
+    away_is_transient,
+    is_of_job,
+    set_runtime,
+    the_runtime,
+)
 
 if TYPE_CHECKING:
     from redis.client import Pipeline
@@ -87,6 +97,29 @@ class _ForkingWorker(Worker):
         super().main_work_horse(job, queue)
 
     @override
+    def handle_payload(self, message: Any) -> None:  # Any: of redis, which types no messages
+        """Do what this worker is told; RQ's threads stay free of the task's own lock."""
+        command = parse_payload(message)
+        if command.get("command") == STOP_COMMAND:
+            self._stop_task(command)
+        else:
+            super().handle_payload(message)  # type: ignore[no-untyped-call]  # as above
+
+    def _stop_task(self, command: Mapping[str, str]) -> None:
+        """Kill the task of this worker, if it is meant."""
+        pid, task_id = self.horse_pid, self.get_current_job_id()
+        if not pid or task_id is None:
+            return
+        if "job_id" in command:
+            is_meant = is_of_job(task_id, command["job_id"])
+        else:
+            is_meant = is_same_process(holder_of(pid, is_task=True), command.get("holder", ""))
+        if is_meant:
+            _log.info("task %s is stopped", task_id)
+            self._stopped_job_id = task_id
+            kill_process(pid)
+
+    @override
     def heartbeat(self, timeout: int | None = None, pipeline: "Pipeline | None" = None) -> None:
         """Show to be alive; `pipeline` is given while a task runs."""
         if pipeline is None:
@@ -114,7 +147,8 @@ class _ForkingWorker(Worker):
         """Forget a task that failed or was stopped: the store and the log know what matters."""
         super().handle_job_failure(job, queue, started_job_registry, exc_string, execution)
         if self.connection.lpos(queue.key, job.id) is None:  # not sent again meanwhile
-            job.delete(remove_from_queue=False)
+            with suppress(InvalidJobOperation):  # cancelled, and so forgotten, at the same time
+                job.delete(remove_from_queue=False)
 
     @override
     def handle_job_success(
@@ -129,6 +163,15 @@ class _ForkingWorker(Worker):
             super().handle_job_success(job, queue, started_job_registry, execution)
         except InvalidJobOperation:
             self.connection.delete(job.key)  # what its last heartbeat left there makes no task
+
+    @override
+    def monitor_work_horse(self, job: Task, queue: Queue, execution: "Execution") -> None:
+        """Wait for a task to end; also forget one that was taken from the queue meanwhile."""
+        super().monitor_work_horse(job, queue, execution)
+        if not self.connection.exists(job.key):
+            with self.connection.pipeline() as pipeline:
+                self.cleanup_execution(job, pipeline, execution)
+                pipeline.execute()
 
     def _register_if_forgotten(self) -> None:
         """Register in a queue that was flushed, or started again without its data."""

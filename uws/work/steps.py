@@ -95,7 +95,7 @@ def run_chunk(runtime: Runtime, job_id: str, number: int) -> bool:
     store, limits = runtime.store, runtime.limits
     verdict, bugs = _Verdict.AGAIN, BugLog()
     while verdict is _Verdict.AGAIN:
-        holder = this_holder()
+        holder = this_holder(is_task=runtime.executor.forks)
         chunk = store.claim_chunk(job_id, number, holder=holder, lease_s=limits.lease_s)
         if chunk is None:
             # Not to be had. What belongs to this task all the same is the finish of a small job.
@@ -121,7 +121,7 @@ def _do_step(
 ) -> bool:
     """Take a step's lease, do its work, and turn what is raised into the job's error."""
     store, limits = runtime.store, runtime.limits
-    holder = this_holder()
+    holder = this_holder(is_task=runtime.executor.forks)
     tries = store.lease_step(job_id, step, holder=holder, lease_s=limits.lease_s)
     job = until_answered(limits, lambda: _find(runtime, job_id)) if tries else None
     if job is None:

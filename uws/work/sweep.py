@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from uws.errors import TransientError
 from uws.files import JobFiles, parameter_folder
+from uws.lease_owner import kill
 from uws.runtime import Runtime
 from uws.work.quoting import quote_jobs
 from uws.work.termination import abort_job, destroy_job, expire_job
@@ -30,6 +31,10 @@ _ORPHAN_AGE = timedelta(days=1)
 """Younger folders may be those of an upload that goes on; its job is stored when it is whole."""
 
 _THOROUGH_EVERY_S = 3600.0
+
+_GRACE_S = 3.0
+"""For tasks to renew a lease that ended: after an outage of the store those that do not hang try it
+each second."""
 
 _REMOVAL_S = 5.0
 """For so long at most a sweep removes files, 400 cutouts or more a second; the next one goes on.
@@ -48,6 +53,9 @@ class SweepReport:
 
     aborted: int = 0
     """Jobs past their execution duration."""
+
+    stopped: int = 0
+    """Tasks that hang, and were killed or are to be killed by their workers."""
 
     planned: int = 0
     """Jobs sent to be planned again."""
@@ -161,6 +169,8 @@ def _duties(
     outlived = store.outlived(now - timedelta(days=limits.archive_days))
     yield "destroyed", outlived, lambda job_id: destroy_job(runtime, job_id)
     yield "aborted", store.overdue(now), lambda job_id: _abort_overdue(runtime, job_id)
+    hanging = _hanging(runtime, now)
+    yield "stopped", hanging, lambda job_id: _stop(runtime, job_id, hanging[job_id])
     unplanned = store.unplanned(now, patience_s)
     yield "planned", unplanned, lambda job_id: _resend_plan(runtime, job_id, now, patience_s)
     lost: dict[str, list[int]] = {}
@@ -186,6 +196,28 @@ def _duties(
 def _abort_overdue(runtime: Runtime, job_id: str) -> int:
     """End a job as by a manual abort (UWS 1.1, 2.1.4), and tell its client why."""
     return abort_job(runtime, job_id, note="aborted: the execution duration was exceeded")
+
+
+def _hanging(runtime: Runtime, now: datetime) -> dict[str, list[str]]:
+    """Return the holders, by job, that lost their leases and do not renew them."""
+    lapsed = runtime.store.lapsed_tasks(now)
+    if lapsed:
+        time.sleep(_GRACE_S)
+        still = runtime.store.lapsed_tasks(now)
+        lapsed = [task for task in lapsed if task in still]
+    holders: dict[str, list[str]] = {}
+    for job_id, holder in lapsed:
+        holders.setdefault(job_id, []).append(holder)
+    return holders
+
+
+def _stop(runtime: Runtime, job_id: str, holders: Sequence[str]) -> int:
+    """Kill tasks of this host; of others, whose hosts may be gone, what is there is told only."""
+    for holder in holders:
+        _log.warning("a task hangs, and is killed: %s", holder, extra={"job_id": job_id})
+        if not kill(holder):
+            runtime.executor.stop(holder)
+    return len(holders)
 
 
 def _resend_plan(runtime: Runtime, job_id: str, now: datetime, patience_s: float) -> int:

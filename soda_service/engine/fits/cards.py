@@ -60,7 +60,7 @@ _SECTION = re.compile(r"(DATASEC|TRIMSEC|BIASSEC)[A-Z0-9]?$")
 _RANGES = re.compile(r"\s*\[\s*(\d+)\s*:\s*(\d+)\s*,\s*(\d+)\s*:\s*(\d+)\s*\]\s*$")
 
 _BLANK = re.compile(r"\s")
-_COMMENT = re.compile(r".{10} *(?:'(?:[^']|'')*'|[^'/]*)/(.*)")
+_COMMENT = re.compile(r".{10}(?: *'(?:[^']|'')*'|[^'/]*)/(.*)")
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})

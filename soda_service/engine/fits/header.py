@@ -24,17 +24,18 @@ _FLOAT_CHARS = 20
 """Longest number that astropy writes."""
 
 _STRING = r"'[^']*(?:''[^']*)*'"
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][+-]?\d+)?"
+_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[EeDd][+-]?\d+)?"
 _COMPLEX = rf"\( *({_NUMBER}) *, *({_NUMBER}) *\)"
 _VALUE = re.compile(
-    rf" *(?:(?P<text>{_STRING})|(?P<logical>[TF])|(?P<number>{_NUMBER})"
-    rf"|(?P<complex>{_COMPLEX}))? *(?:/.*)?$"
+    rf" *(?:(?:(?P<text>{_STRING})|(?P<logical>[TF])|(?P<number>{_NUMBER})"
+    rf"|(?P<complex>{_COMPLEX})) *)?(?:/.*)?$"
 )
-_ANY_VALUE = rf" *(?:{_STRING}|[TF]|{_NUMBER}|{_COMPLEX})? *(?:/.*)?$"
-_HIERARCH = re.compile(r"HIERARCH +([^=]*[^= ]) *=")
+_ANY_VALUE = rf" *(?:(?:{_STRING}|[TF]|{_NUMBER}|{_COMPLEX}) *)?(?:/.*)?$"
+_LONG_NAME = r"[^= ](?:[^=]*[^= ])?"
+_HIERARCH = re.compile(rf"HIERARCH +({_LONG_NAME}) *=")
 _SOUND = re.compile(
     rf"[A-Z0-9_-]+ *(?<=^.{{8}})= {_ANY_VALUE}|COMMENT |HISTORY | {{8}}"
-    rf"|HIERARCH +[^=]*[^= ] *={_ANY_VALUE}"
+    rf"|HIERARCH +{_LONG_NAME} *={_ANY_VALUE}"
 )
 _CONTINUE = "CONTINUE  "
 _UNPRINTABLE = re.compile(r"[^ -~]")

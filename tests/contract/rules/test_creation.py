@@ -151,7 +151,7 @@ def test_uws_50_inline_values_are_parts_of_the_request(target: Target) -> None:
         ("UPLOAD", None, "mine,param:table"),
     ]
     answer = ask("GET", url)
-    assert (answer.text, answer.media_type) == ("RA,DEC\n1,2\n", "text/csv")
+    assert (answer.text, answer.media_type) == ("RA,DEC\n1,2\n", "text/plain")
 
 
 def test_uws_51_t4_every_change_is_303_by_either_encoding_and_spelling(target: Target) -> None:

@@ -285,4 +285,4 @@ def test_uws_27_50_an_uploaded_part_is_served_back(target: Target) -> None:
     url = f"{job.url}/parameters/{target.table}"
     assert job.parameters() == [(target.table, "true", url)]
     answer = ask("GET", url)
-    assert (answer.body, answer.media_type) == (data, "application/x-votable+xml")
+    assert (answer.body, answer.media_type) == (data, "application/octet-stream")

@@ -86,7 +86,8 @@ def test_uws_t2_a_configured_address_stands_whatever_a_client_says(tmp_path: Pat
     fixed = "https://sky.example/cutouts"
     with _served(tmp_path, base_url=fixed) as base:
         _assert_addresses(base, {**HOP, "X-Forwarded-Host": "evil.example"}, fixed)
-        _assert_addresses(base, {"Host": "evil.example"}, fixed)
+        _assert_addresses(base, {"Host": "sky.example"}, fixed)
+        assert _new(base, {"Host": "evil.example"}).status == 400
 
 
 @_alone

@@ -242,6 +242,25 @@ def test_check_config_sees_that_waiting_clients_leave_threads(
     assert (found[0], found[1][: len(detail)]) == (mark, detail)
 
 
+@pytest.mark.parametrize(
+    ("settings", "detail"),
+    [
+        ({}, "if their Host is an address or one of .localhost, localhost"),
+        ({"BASE_URL": "https://sky.example"}, "one of .localhost, localhost, sky.example"),
+        ({"PROXY_HOPS": "1"}, "requests with any Host are answered; web.base_url or web.hosts"),
+    ],
+    ids=["this machine", "address", "proxy"],
+)
+def test_check_config_tells_by_which_names_the_service_is_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], detail: str
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(f"SODA_WEB__{name}", value)
+    found = findings(run("check-config", "--data", tmp_path))["names"]
+    assert found[0] == "ok"
+    assert detail in found[1]
+
+
 def test_check_config_lists_settings_without_passwords(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from soda_service.errors import ConfigError
 from uws.runtime import JobLimits
 
 ROOT = Path(__file__).resolve().parents[3]
+_ORIGIN = "https://example.org, with a port if it has one, without a path or a slash at the end"
 NOTHING: dict[str, str] = {}
 
 
@@ -61,6 +62,13 @@ NOTHING: dict[str, str] = {}
         (
             '[web]\nbase_url = "example.org"',
             "web.base_url: 'example.org' must begin with http:// or https://",
+        ),
+        *(
+            (
+                f'[web]\ntrusted_origins = "https://good.example, {bad}"',
+                f"web.trusted_origins: '{bad}' is no origin; write it as {_ORIGIN}",
+            )
+            for bad in ("*", "null", "example.org", "https://example.org/", "https://a/b")
         ),
         (
             '[store]\nurl = "mysql://h/d"',

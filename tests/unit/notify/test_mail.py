@@ -1,21 +1,27 @@
 """Mails as a real mail server gets them: their words, and what its refusals mean."""
 
+import email
 import logging
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from email.errors import MessageError
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from soda_service.config.model import Config, MailConfig, ServiceConfig, WebConfig
-from soda_service.notify.mail import ended_mail, warning_mail
+from soda_service.notify.account import job_name
+from soda_service.notify.mail import ended_mail, make_mail, warning_mail
+from soda_service.notify.texts import Letter
 from tests.listeners import Box, mail_server
 from tests.uws_runtime import RecordingExecutor, open_runtime
 from uws.models import ErrorSummary, Job, Parameter, Phase
 from uws.notify.delivery import MessageReport, deliver
-from uws.notify.outbox import Message
+from uws.notify.outbox import Message, Undeliverable
 from uws.runtime import Runtime
 from uws.service import JobService
 
@@ -135,6 +141,129 @@ def test_no_name_can_add_a_header(
     html = mail.get_body(("html",))
     assert html is not None
     assert "<script>" not in html.get_content()
+
+
+HEADERS = [
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "Auto-Submitted",
+    "MIME-Version",
+    "Content-Type",
+]
+_WHOLE = (
+    "Date:_x=0D=0AMessage-ID:_x=0D=0AAuto-Submitted:_x=0D=0AMIME-Version:_1.0=0D=0A"
+    "Content-Type:_text/html=0D=0A=0D=0A<b>Log_in_here</b>"
+)
+
+
+@pytest.mark.parametrize("where", ["JOBNAME", "run id"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "=?utf-8?Q?x=0D=0ABcc:_evil@x.example=0D=0AX-Evil:_1?=",
+        "=?utf-8?Q?x=0ABcc:_evil@x.example?=",
+        "=?utf-8?Q?x=0DBcc:_evil@x.example?=",
+        "=?utf-8?Q?=0D=0A=0D=0A<b>Log_in_here</b>?=",
+        f"=?utf-8?Q?x=0D=0A{_WHOLE}?=",
+        "=?UTF-8?B?eA0KQmNjOiBldmlsQHguZXhhbXBsZQ==?=",
+        "=?utf-8*en?q?x=0D=0ABcc:_evil@x.example?=",
+        "==?utf-8?Q?x=0D=0ABcc:_evil@x.example?=?=",
+        "=?u=?utf-8?Q?x=0D=0ABcc:_evil@x.example?=",
+        "é =?utf-8?Q?x=0D=0ABcc:_evil@x.example?= é",
+        "=?utf-8?Q?a?= =?utf-8?Q?x=0D=0ABcc:_evil@x.example?=",
+    ],
+)
+def test_no_encoded_word_in_a_name_can_add_a_header_or_a_body(
+    config: Config, runtime: Runtime, box: Box, name: str, where: str
+) -> None:
+    parameters = [Parameter("EMAIL", "me@example.org")]
+    is_name = where == "JOBNAME"
+    parameters += [Parameter("JOBNAME", name)] if is_name else []
+    run_id = "" if is_name else name
+    job = JobService(runtime).create("", parameters, job_type="toy", run_id=run_id)
+    runtime.store.move(job.id, Phase.ERROR, among={Phase.PENDING}, error=ErrorSummary("Error: x"))
+    assert deliver(runtime, [ended_mail(config, runtime)]) == MessageReport(sent=1)
+    (content,), (mail,) = box.contents, box.mails
+    lines = content.partition(b"\r\n\r\n")[0].decode().splitlines()
+    assert [line.partition(":")[0] for line in lines if line[0] not in " \t"] == HEADERS
+    assert box.recipients == ["me@example.org"]
+    assert mail.get_content_type() == "multipart/alternative"
+    name = name[:128]  # as long as names are shown
+    expected = f"[Sky & cutouts] Failed: {name.replace('=?', '= ?')}"
+    assert "".join(mail["Subject"].split()) == "".join(expected.split())
+    text = mail.get_body(("plain",))
+    assert text is not None
+    assert name in text.get_content()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "=?utf-8?Q?x=0D=0ABcc=3Ayou=40example.org?=@example.org",
+        "a=?utf-8?B?eA0KQmNjOiBldmlsQHguZXhhbXBsZQ==?=@example.org",
+    ],
+)
+def test_no_address_can_add_a_header_or_a_recipient(
+    config: Config, runtime: Runtime, box: Box, make: Callable[..., Job], address: str
+) -> None:
+    make(address)
+    report = deliver(runtime, [ended_mail(config, runtime)])
+    assert report.put_off == 0
+    assert report.sent == len(box.mails)
+    assert box.recipients == [address] * report.sent
+    for mail in box.mails:
+        assert mail.keys() == HEADERS
+
+
+MESSAGE = Message("j", "mail-ended", datetime(2026, 1, 1, tzinfo=UTC), 1, datetime.now(UTC))
+
+
+@pytest.mark.parametrize("inside", ["Bcc:_evil@x.example", _WHOLE])
+def test_a_mail_with_other_headers_than_its_own_is_never_made(
+    inside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if a way round the first defence were found.
+    monkeypatch.setattr("soda_service.notify.mail._plain", str)
+    letter = Letter(f"=?utf-8?Q?x=0D=0A{inside}?=", "text", "html")
+    with pytest.raises(Undeliverable, match="no mail can be made of it"):
+        make_mail(letter, "a@x.example", "b@x.example", MESSAGE)
+
+
+@given(st.text(max_size=400))
+@example("Ω" * 60 + " " + "é" * 70)
+@example("x" * 200)
+def test_every_name_makes_a_mail(name: str) -> None:
+    given_as = (Parameter("JOBNAME", name),)
+    now = datetime.now(UTC)
+    job = Job("j", "toy", "", Phase.ERROR, now, now, 0, parameters=given_as)
+    subject = f"[Cutouts] Failed: {job_name(job)}"
+    mail = make_mail(Letter(subject, "text", "html"), "a@x.example", "b@x.example", MESSAGE)
+    assert email.message_from_bytes(mail.as_bytes()).keys() == HEADERS
+
+
+def test_what_no_mail_can_be_made_of_is_given_up_at_once(
+    config: Config,
+    runtime: Runtime,
+    box: Box,
+    make: Callable[..., Job],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise MessageError("folded header contains newline")
+
+    job = make()
+    monkeypatch.setattr("soda_service.notify.mail.EmailMessage.as_bytes", refused)
+    report = deliver(runtime, [ended_mail(config, runtime)])
+    assert (report, box.mails) == (MessageReport(given_up=1), [])
+    (record,) = [r for r in caplog.records if getattr(r, "job_id", "") == job.id]
+    assert record.levelno == logging.WARNING
+    assert "given up after try 1" in record.getMessage()
+    assert "folded header contains newline" in record.getMessage()
+    assert deliver(runtime, [ended_mail(config, runtime)]) == MessageReport()
 
 
 def test_mail_goes_to_the_domains_that_it_may_go_to(

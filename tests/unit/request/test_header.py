@@ -3,6 +3,7 @@ import pytest
 from soda_service.errors import Fault, OptionsError
 from soda_service.request.csvtext import BadLine
 from soda_service.request.header import Header, parse_header
+from tests.cpu import cpu_limit
 
 NEEDED = "a header such as RA,DEC or COADD_OBJECT_ID is needed, then a line for each position"
 FOLLOWS = "a value follows the column name"
@@ -51,6 +52,13 @@ def refusal_of(line: str | BadLine | None) -> tuple[Fault, ...]:
 def test_refused_headers(line: str | BadLine | None, message: str) -> None:
     (fault,) = refusal_of(line)
     assert (fault.column, fault.row, fault.message) == ("POSITIONS", None, message)
+
+
+@pytest.mark.parametrize("names", ["RA {}", "{},{}", "name,{}", "RA,{}"])
+def test_very_long_numbers_in_a_header_are_refused_at_once(names: str) -> None:
+    with cpu_limit(5):
+        (fault,) = refusal_of(names.replace("{}", "1" * 200_000 + "x"))
+    assert len(fault.message) < 250
 
 
 def test_an_unclosed_quote_is_refused() -> None:

@@ -13,6 +13,7 @@ from soda_service.request.options import complete_options, default_options
 from soda_service.request.positions import TableCheck, check_positions, open_positions
 from soda_service.request.values import PositionRow
 from soda_service.sky.release import Release
+from tests.cpu import cpu_limit
 
 TABLES = Path(__file__).resolve().parents[4] / "shared" / "realsky" / "des_tables"
 
@@ -129,6 +130,29 @@ def test_fault_of_a_row(row: dict[str, str], fault: tuple[str, str], des: Releas
     assert isinstance(bad, Fault)
     assert (bad.row, bad.column, bad.message) == (2, *fault)
     assert isinstance(end, PositionRow)
+
+
+@pytest.mark.parametrize(
+    ("digits", "message"),
+    [
+        ("1" * 200_000 + "x", f"'{'1' * 37}...' has 200001 characters; {ANY_RA}"),
+        ("1" * 200_000, f"'{'1' * 37}...' has 200000 characters; {ANY_RA}"),
+        ("1." + "0" * 99, f"'1.{'0' * 35}...' is not a number; {ANY_RA}"),
+    ],
+    ids=["no number", "whole", "101 characters"],
+)
+def test_a_very_long_number_is_refused_at_once(digits: str, message: str, des: Release) -> None:
+    with cpu_limit(5):
+        good, bad = read(f"RA,DEC\n1.{'0' * 98},2\n{digits},2\n", des)
+    assert isinstance(good, PositionRow)
+    assert isinstance(bad, Fault)
+    assert (bad.row, bad.column, bad.message) == (2, "RA", message)
+
+
+def test_a_number_among_many_blanks_is_read(des: Release) -> None:
+    (row,) = read(f"RA,DEC\n{' ' * 200}1,2\n", des)
+    assert isinstance(row, PositionRow)
+    assert (row.ra_deg, row.dec_deg) == (1.0, 2.0)
 
 
 def test_a_row_with_several_faults_gives_them_all(des: Release) -> None:

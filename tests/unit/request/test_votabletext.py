@@ -1,5 +1,6 @@
 """Positions tables in VOTable: the same rows as the CSV that says the same."""
 
+import base64
 import io
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from soda_service.errors import OptionsError
 from soda_service.request.positions import check_positions, open_positions
 from soda_service.request.values import PositionRow
 from soda_service.request.votabletext import csv_of
+from tests.cpu import cpu_limit
 from tests.synthetic import RELEASE
 
 STREAM = '<DATA><BINARY><STREAM encoding="base64">{}</STREAM></BINARY></DATA>'
@@ -179,6 +181,7 @@ def test_a_size_in_other_units_is_refused() -> None:
          "column 'a' has the unknown datatype 'quad'"),
         (votable('<FIELD name="a" datatype="int" arraysize="x"/>', "1").replace(
             "TABLEDATA", "BINARY"), "column 'a' has the unknown arraysize 'x'"),
+        (votable(RA_DEC * 501, "1"), "has more than 1000 columns (FIELD)"),
         (votable(RA_DEC, "x" * 2_000_000), "has a cell of more than 1048576 characters"),
     ],
 )  # fmt: skip
@@ -186,6 +189,65 @@ def test_what_cannot_be_read_is_told(document: str, told: str) -> None:
     with pytest.raises(OptionsError) as refused:
         csv(document)
     assert told in str(refused.value)
+
+
+def binary(fields: str, content: bytes, kind: str = "BINARY") -> str:
+    stream = STREAM.replace("BINARY", kind).format(base64.b64encode(content).decode())
+    return f"{HEAD}{fields}{stream}{TAIL}"
+
+
+def sized(*sizes: str, datatype: str = "int") -> str:
+    return "".join(
+        f'<FIELD name="{name}" datatype="{datatype}" arraysize="{size}"/>'
+        for name, size in zip("abcdef", sizes, strict=False)
+    )
+
+
+@pytest.mark.parametrize(
+    "size", ["-1", "-1x-1", "2x-3", "x", "1_0", "1.5", "\u0663", "9x" * 50 + "9"]
+)
+@pytest.mark.parametrize("kind", ["BINARY", "BINARY2"])
+def test_arraysizes_that_are_no_numbers_are_refused(size: str, kind: str) -> None:
+    with pytest.raises(OptionsError) as refused, cpu_limit(5):
+        csv(binary(sized(size), b"12345678", kind))
+    told = f"the table's column 'a' has the unknown arraysize {size[:40]!r}; allowed are whole"
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize("sizes", [("0",), ("0", "0x5"), ("0",) * 5])
+@pytest.mark.parametrize("datatype", ["int", "bit", "char"])
+def test_rows_without_bytes_are_refused(sizes: tuple[str, ...], datatype: str) -> None:
+    told = r"rows have no bytes; .* arraysize of 1 or more"
+    with pytest.raises(OptionsError, match=told), cpu_limit(5):
+        csv(binary(sized(*sizes, datatype=datatype), b"123"))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kind", "content", "expected"),
+    [
+        (("0", ""), "BINARY", b"\0\0\0\7\0\0\0\10", "a,b\n,7\n,8\n"),
+        (("", "0"), "BINARY2", b"\0\0\0\0\7\x80\0\0\0\10", "a,b\n7,\n,\n"),
+        (("0",), "BINARY2", b"\0\0", 'a\n""\n""\n'),
+        (("2", "2x1"), "BINARY", b"\0\0\0\1" * 4, "a,b\n1 1,1 1\n"),
+        (("*", "2x*"), "BINARY", b"\0\0\0\0\0\0\0\2" + b"\0\0\0\1" * 2, "a,b\n,1 1\n"),
+    ],
+)
+def test_cells_of_some_and_of_no_elements(
+    sizes: tuple[str, ...], kind: str, content: bytes, expected: str
+) -> None:
+    assert csv(binary(sized(*sizes), content, kind)) == expected
+
+
+def test_marks_of_nulls_that_are_cut_are_no_row() -> None:
+    fields = sized("0") + sized("0") * 8
+    with pytest.raises(OptionsError, match="ends within a row"):
+        csv(binary(fields, b"\0\0\0", "BINARY2"))
+
+
+def test_a_long_row_is_read_once_though_it_comes_in_pieces() -> None:
+    fields = sized("20000", datatype="unsignedByte") * 200
+    with cpu_limit(10):
+        assert csv(binary(fields, b"1" * 4_000_000)).count("49") == 4_000_000
 
 
 def test_faults_name_row_and_column() -> None:

@@ -134,7 +134,6 @@ class Deadly(ToyJob):
         return super().give_up_chunk(context, chunk, reason, is_whole=is_whole)
 
 
-@pytest.mark.usefixtures("mortal")
 @pytest.mark.parametrize(("gives_up", "attempts"), [(True, 4), (False, 5)])
 def test_chunk_that_kills_its_workers_is_given_up(
     runtime: Runtime, gives_up: bool, attempts: int
@@ -184,7 +183,6 @@ class DeadlyPlan(ToyJob):
         raise Killed
 
 
-@pytest.mark.usefixtures("mortal")
 def test_plan_that_kills_its_workers_is_given_up(runtime: Runtime) -> None:
     runtime = set_type(runtime, DeadlyPlan())
     queue_toy(runtime, WORD="sky")

@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from uws.lease_owner import is_alive, is_dead, this_holder
+from uws.lease_owner import is_dead, is_killable, is_task, kill, this_holder
 
 _PRINT = "from uws.lease_owner import this_holder; print(this_holder(), flush=True); input()"
 
@@ -60,11 +62,58 @@ def test_without_procfs_nothing_is_judged() -> None:
     assert not is_dead(_field(this_holder(), 4, ""))
 
 
+@contextmanager
+def process(*, is_task: bool) -> Iterator[str]:
+    """Give the holder of a process in a group of its own, as RQ's have them."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _PRINT.replace("this_holder()", f"this_holder({is_task=})")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    ) as popen:
+        assert popen.stdout is not None
+        yield popen.stdout.readline().strip()
+        popen.kill()
+
+
+def test_a_task_is_killed() -> None:
+    with process(is_task=True) as holder:
+        assert is_task(holder)
+        assert is_killable(holder)
+        assert kill(holder)
+        assert is_dead(holder)
+        assert not is_killable(holder)
+        assert kill(holder), "it is dead already"
+
+
+def test_what_is_more_than_a_task_is_not_killed() -> None:
+    with process(is_task=False) as holder:
+        assert not is_task(holder)
+        assert not kill(holder)
+        assert not is_dead(holder)
+
+
+def test_nobody_kills_himself() -> None:
+    mine = this_holder(is_task=True)
+    assert is_task(mine)
+    assert not is_killable(mine)
+    assert not kill(mine)
+
+
 @pytest.mark.parametrize(
     ("place", "expected"),
-    [(0, True), (1, False), (2, False), (4, False), (5, True)],
+    [(0, True), (1, False), (2, False), (4, False), (5, False)],
     ids=["host", "boot", "namespace", "start", "token"],
 )
-def test_who_cannot_be_judged_is_not_alive_either(place: int, expected: bool) -> None:
-    assert is_alive(_field(this_holder(), place, "0")) == expected
-    assert not is_alive("host")
+def test_who_cannot_be_judged_is_not_killed(place: int, expected: bool) -> None:
+    with process(is_task=True) as holder:
+        other = _field(holder, place, "0")
+        assert is_killable(other) == expected
+        assert kill(other) == (expected or place == 4)
+        assert is_dead(holder) == expected
+
+
+def test_foreign_text_is_not_killed() -> None:
+    assert not is_killable("host")
+    assert not kill("host/task-1")

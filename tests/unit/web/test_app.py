@@ -1,10 +1,8 @@
-"""What stands around the routes: prefixes, proxies, pages of other origins."""
+"""What stands around the routes: prefixes and proxies."""
 
 import pytest
 
 from tests.unit.web.conftest import Open
-
-MINE = "https://mine.example"
 
 
 @pytest.mark.parametrize("path", ["/", "/releases", "/cutoutsreleases", "/async"])
@@ -35,42 +33,3 @@ def test_the_address_is_that_which_is_believed(
     path = f"{settings.get('path_prefix', '')}/capabilities"
     document = client.get(path, headers=headers).text
     assert f">{address}<" in document
-
-
-@pytest.mark.parametrize(
-    ("allowed", "origin", "answered"),
-    [
-        ("*", MINE, ("*", None)),
-        ("*", None, ("*", None)),
-        (f"https://other.example, {MINE}", MINE, (MINE, "Origin")),
-        (MINE, "https://evil.example", (None, "Origin")),
-        (MINE, None, (None, "Origin")),
-        ("", MINE, (None, None)),
-    ],
-)
-def test_only_pages_of_allowed_origins_may_read(
-    open_client: Open, allowed: str, origin: str | None, answered: tuple[str | None, str | None]
-) -> None:
-    client = open_client(cors_origins=allowed)
-    headers = {"Origin": origin} if origin else {}
-    for path in ("/releases", "/tiles/TEST1/EAST/r"):
-        answer = client.get(path, headers=headers).headers
-        assert (answer.get("Access-Control-Allow-Origin"), answer.get("Vary")) == answered
-    assert ("Access-Control-Expose-Headers" in answer) == (answered[0] is not None)
-
-
-@pytest.mark.parametrize("path", ["/releases", "/tiles/TEST1/EAST/g", "/async", "/async/a/results"])
-def test_pages_may_ask_before_they_read(open_client: Open, path: str) -> None:
-    headers = {
-        "Origin": MINE,
-        "Access-Control-Request-Method": "GET",
-        "Access-Control-Request-Headers": "range",
-    }
-    answer = open_client(cors_origins=MINE).options(path, headers=headers)
-    assert answer.status_code in {200, 204}
-    assert answer.headers["Access-Control-Allow-Origin"] == MINE
-    assert answer.headers["Access-Control-Allow-Methods"] == "GET, HEAD"
-    assert "Range" in answer.headers["Access-Control-Allow-Headers"].split(", ")
-    assert (
-        "Access-Control-Allow-Methods" not in open_client(cors_origins=MINE).options(path).headers
-    )

@@ -122,6 +122,31 @@ def test_lease_survives_a_store_that_is_away_for_a_moment(
     runtime.store.close()
 
 
+def test_a_lease_is_renewed_soon_after_the_store_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Long before it would be due again; while the store is away that is told once."""
+    runtime = toy_runtime(tmp_path, limits=replace(LIMITS, lease_s=9))
+    renew, tried_s = runtime.store.renew, list[float]()
+    renewed = threading.Event()
+
+    def renew_badly(*arguments: object, **more: object) -> bool:
+        tried_s.append(time.monotonic())
+        if len(tried_s) < 3:
+            raise TransientError("the store is away")
+        kept = renew(*arguments, **more)  # type: ignore[arg-type] # passed on as they came
+        renewed.set()
+        return kept
+
+    monkeypatch.setattr(runtime.store, "renew", renew_badly)
+    set_type(runtime, Meddled("chunk", lambda: renewed.wait(30)))
+    assert run_toy(runtime, WORD="sky").phase is Phase.COMPLETED
+    assert len(tried_s) == 3
+    assert tried_s[2] - tried_s[0] < 2.9
+    assert len([text for text in caplog.messages if text.startswith("lease not renewed")]) == 1
+    runtime.store.close()
+
+
 class Beating(ToyJob):
     """Says that it is alive until it is stopped, for ten seconds at most."""
 

@@ -1,0 +1,37 @@
+"""Names and addresses of hosts, and who can reach them."""
+
+import ipaddress
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+__all__ = ["is_address", "is_loopback", "is_named", "name_of"]
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach what listens at `host`."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # a name; others than this one may lead anywhere
+        return host == "localhost"
+
+
+def is_address(name: str) -> bool:
+    """Return whether a host is written in digits."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def name_of(host: str) -> str:
+    """Return the name in a Host header, in lower case and without a port; empty if it has none."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").removesuffix(".")
+    except ValueError:  # brackets about what is no IPv6 address
+        return ""
+
+
+def is_named(name: str, known: Iterable[str]) -> bool:
+    """Return whether a name is a known one; `.example.org` stands for all that end so."""
+    return any(name.endswith(one) if one.startswith(".") else name == one for one in known)

@@ -1,0 +1,34 @@
+"""`/validate` in the test's own process: what it leaves behind."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.cpu import cpu_limit
+from tests.unit.web.conftest import Open
+
+BINARY = (
+    '<VOTABLE><RESOURCE><TABLE><FIELD name="RA" datatype="int" arraysize="{}"/><DATA><BINARY>'
+    '<STREAM encoding="base64">AAAA</STREAM></BINARY></DATA></TABLE></RESOURCE></VOTABLE>'
+)
+
+
+@pytest.mark.parametrize(
+    ("table", "found"),
+    [
+        (BINARY.format(0), "rows have no bytes"),
+        (BINARY.format(-1), "has the unknown arraysize '-1'"),
+        ("RA,DEC\n" + "1" * 200_000 + "x,2", "has 200001 characters"),
+        ("RA,DEC\n30,-20\n", '"valid":true'),
+    ],
+    ids=["no bytes", "negative", "long number", "good"],
+)
+def test_a_table_is_looked_at_and_gone(
+    open_client: Open, data: Path, table: str, found: str
+) -> None:
+    client = open_client()
+    with cpu_limit(10):
+        answer = client.post("/validate", data={"POSITIONS": (io.BytesIO(table.encode()), "t")})
+    assert found in answer.text
+    assert list(data.rglob(".validate-*")) == []
