@@ -1,14 +1,13 @@
 """Draws the table of settings in docs/configuration.md: `python docs/render_settings.py`."""
 
-import ast
-import inspect
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from soda_service.config import model
+from pydantic import TypeAdapter
+
+from soda_service.config.model import Config
 
 PAGE = Path(__file__).parent / "configuration.md"
 _PLACE = re.compile(r"(<!-- settings -->\n).*(<!-- /settings -->)", re.DOTALL)
@@ -21,18 +20,20 @@ def rendered(text: str) -> str:
 
 
 def _tables() -> Iterator[str]:
-    texts = _docstrings()
+    # Not part of Config itself: reading docstrings would make each start slower.
+    Config.__pydantic_config__["use_attribute_docstrings"] = True
+    schema = TypeAdapter(Config).json_schema()
     yield from _head("Outside all sections", "")
-    yield _row("data", "SODA_DATA", None, texts["Config", "data"])
+    yield _row("data", "SODA_DATA", None, schema["properties"]["data"]["description"])
     yield ""
-    for section in fields(model.Config):
+    for section in fields(Config):
         if not is_dataclass(section.default):
             continue
-        kind = type(section.default)
-        yield from _head(f"[{section.name}]", inspect.getdoc(kind) or "")
-        for field in fields(kind):
+        described = schema["$defs"][type(section.default).__name__]
+        yield from _head(f"[{section.name}]", described["description"])
+        for field in fields(section.default):
             variable = f"SODA_{section.name}__{field.name}".upper()
-            text = texts[kind.__name__, field.name]
+            text = described["properties"][field.name]["description"]
             yield _row(field.name, variable, getattr(section.default, field.name), text)
         yield ""
 
@@ -57,26 +58,7 @@ def _row(name: str, variable: str, default: object, text: str) -> str:
             shown = f'`"{default}"`'
         case _:
             shown = f"`{default}`"
-    return f"| `{name}` | `{variable}` | {shown} | {text} |"
-
-
-def _docstrings() -> dict[tuple[str, str], str]:
-    """Find the docstring under each field, by class and field."""
-    found: dict[tuple[str, str], str] = {}
-    defaults = [type(field.default) for field in fields(model.Config)]
-    modules = {kind.__module__ for kind in defaults if is_dataclass(kind)} | {model.__name__}
-    trees = [ast.parse(inspect.getsource(sys.modules[name])) for name in modules]
-    for kind in (kind for tree in trees for kind in tree.body):
-        if not isinstance(kind, ast.ClassDef):
-            continue
-        for field, below in zip(kind.body, kind.body[1:], strict=False):
-            match field, below:
-                case (
-                    ast.AnnAssign(target=ast.Name(id=name)),
-                    ast.Expr(value=ast.Constant(value=str(text))),
-                ):
-                    found[kind.name, name] = " ".join(text.split())
-    return found
+    return f"| `{name}` | `{variable}` | {shown} | {' '.join(text.split())} |"
 
 
 if __name__ == "__main__":

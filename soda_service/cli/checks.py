@@ -4,9 +4,10 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import Field, dataclass, fields, is_dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from soda_service.assembly import build_parts
 from soda_service.cli.options import expected_errors
@@ -25,8 +26,6 @@ from uws.models import ACTIVE
 from uws.store import open_store
 
 __all__ = ["Finding", "check", "settings_in_effect"]
-
-_SECRETS = frozenset({"password", "secret"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +58,20 @@ def check(config: Config) -> Iterator[Finding]:
 
 def settings_in_effect(config: Config) -> Iterator[tuple[str, object]]:
     """List all settings: path and value. Passwords are hidden, also those in URLs."""
-    for name, value in asdict(config).items():
-        if not isinstance(value, dict):
-            yield name, value
+    for section in fields(config):
+        value = getattr(config, section.name)
+        if not is_dataclass(value):
+            yield section.name, value
             continue
-        for key, inner in value.items():
-            yield f"{name}.{key}", _shown(key, inner)
+        for key in fields(value):
+            yield f"{section.name}.{key.name}", _shown(key, getattr(value, key.name))
 
 
-def _shown(key: str, value: object) -> object:
+def _shown(key: Field[Any], value: object) -> object:  # Any: whatever a setting is
     """Hide a password, also that of a URL."""
-    if key in _SECRETS and value:
+    if value and not key.repr:
         return "***"
-    return _without_password(value) if key == "url" and isinstance(value, str) else value
+    return _without_password(value) if key.name == "url" and isinstance(value, str) else value
 
 
 def _without_password(url: str) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from soda_service.cli.options import Shared, cores, pass_shared, progress_bar, shared_options
-from soda_service.config.model import Config
 from soda_service.errors import ConfigError
 
 if TYPE_CHECKING:
+    from soda_service.config.model import Config
     from soda_service.restart.indexfolder import IndexFolder
     from soda_service.restart.indexing import BandFile, Indexed
     from soda_service.sky.release import Release
@@ -96,7 +96,7 @@ def index_tiles(  # noqa: PLR0913 - one parameter for each option of the command
     ctx.exit(1 if problems else 0)
 
 
-def begin_process(config: Config) -> None:
+def begin_process(config: "Config") -> None:
     """Set up what a process needs that reads tiles."""
     from soda_service.pixels.objectstore import configure
     from soda_service.startup import start_process
@@ -105,7 +105,7 @@ def begin_process(config: Config) -> None:
     configure(config.remote)
 
 
-def _folder(config: Config) -> "IndexFolder":
+def _folder(config: "Config") -> "IndexFolder":
     from soda_service.restart.indexfolder import IndexFolder
 
     folder = config.index_folder()

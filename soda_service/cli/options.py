@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from typing_extensions import override
 
-from soda_service.config.load import load_config
-from soda_service.config.model import Config
 from soda_service.errors import CutoutError
-from soda_service.startup import start_process
+
+if TYPE_CHECKING:
+    from soda_service.config.model import Config
 
 __all__ = [
     "CommandGroup",
@@ -37,7 +37,7 @@ class Shared:
     data: Path | None = None
     debug: bool = False
 
-    def load(self, **sections: Mapping[str, object]) -> Config:
+    def load(self, **sections: Mapping[str, object]) -> "Config":
         """Read the settings and set the log up.
 
         Parameters
@@ -50,6 +50,9 @@ class Shared:
         ConfigError
             As `load_config`.
         """
+        from soda_service.config.load import load_config
+        from soda_service.startup import start_process
+
         if self.debug:
             sections["log"] = {"level": "debug"}
         given = {

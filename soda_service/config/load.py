@@ -1,31 +1,27 @@
-"""What settings must be to each other, and the forms of those that are text."""
+"""The settings: where they come from, and what they must be to each other."""
 
+import logging
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar, get_type_hints
 
+from soda_service.config.cutouts import PicturesConfig
 from soda_service.config.hosts import is_loopback
 from soda_service.config.model import Config
 from soda_service.config.notify import check_notify
-from soda_service.config.settings import (
-    OUTSIDE,
-    Layer,
-    environment_layer,
-    file_layer,
-    read_tree,
-    warn_of_slips,
-)
+from soda_service.config.validation import read_toml, validate
 from soda_service.errors import ConfigError
 
-if TYPE_CHECKING:
-    from soda_service.config.cutouts import PicturesConfig
-    from soda_service.config.model import Config
-
 __all__ = ["check_together", "load_config"]
+
+Table = TypeVar("Table")
+
+_log = logging.getLogger(__name__)
 
 _AUTHORITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{2,}")
 """IVOA Identifiers 2.0, section 2.1."""
@@ -34,8 +30,111 @@ _ORIGIN = re.compile(r"https?://[^\s/,*@?#]+")
 
 _STORE_KINDS = ("sqlite", "postgresql", "postgresql+psycopg")
 
+_EMPTY: Mapping[str, Mapping[str, object]] = MappingProxyType({})
 
-def check_together(config: "Config") -> None:
+
+def load_config(
+    path: Path | None = None,
+    data: Path | None = None,
+    *,
+    overrides: Mapping[str, Mapping[str, object]] = _EMPTY,
+    environ: Mapping[str, str] = os.environ,
+) -> Config:
+    """Read the settings.
+
+    Parameters
+    ----------
+    path
+        The TOML file; else SODA_CONFIG names it; else there is none.
+    data
+        The data directory; wins over SODA_DATA and the file.
+    overrides
+        Section -> key -> value of the command line; wins over everything.
+    environ
+        The environment variables.
+
+    Raises
+    ------
+    ConfigError
+        For a file that cannot be read, an unknown key, a bad value, or settings that do not go
+        together.
+    """
+    _warn_of_slips(environ)
+    config = Config()
+    path = path or (Path(environ["SODA_CONFIG"]) if environ.get("SODA_CONFIG") else None)
+    for layer in _layers(path, data, overrides, environ):
+        checked = validate(Config, layer.values, place=layer.place, folder=layer.folder)
+        config = _overlaid(config, checked, layer.values)
+    check_together(config)
+    return config
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """All settings of one origin."""
+
+    place: str
+    """`conf/production.toml`, `environment`: for messages."""
+
+    values: Mapping[str, Any]
+    """As written, sections as tables; Any: not checked yet."""
+
+    folder: Path = field(default_factory=Path.cwd)
+    """Where relative paths start."""
+
+
+def _layers(
+    path: Path | None,
+    data: Path | None,
+    overrides: Mapping[str, Mapping[str, object]],
+    environ: Mapping[str, str],
+) -> Iterator[_Layer]:
+    """Find the settings of each origin; the later layer wins."""
+    if path:
+        yield _Layer(str(path), read_toml(path), path.resolve().parent)
+    yield _Layer("environment", _variables(environ))
+    yield _Layer("command line", {**overrides, **({"data": str(data)} if data else {})})
+
+
+def _variables(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Find the settings among environment variables: SODA_SECTION__KEY, and SODA_DATA.
+
+    Other variables without the double underscore are other people's: a cluster manager, for
+    one, sets SODA_PORT and SODA_SERVICE_HOST for a service that is called soda.
+    """
+    values: dict[str, Any] = {}
+    for variable, text in environ.items():
+        section, mark, key = variable.removeprefix("SODA_").partition("__")
+        if variable.startswith("SODA_") and mark:
+            values.setdefault(section.lower(), {})[key.lower()] = text
+    return values | ({"data": environ["SODA_DATA"]} if environ.get("SODA_DATA") else {})
+
+
+def _overlaid(below: Table, above: Table, keys: Mapping[str, Any]) -> Table:
+    """Replace in a tree of dataclasses what was written in the layer above, key by key."""
+    changes: dict[str, Any] = {}
+    for key, value in keys.items():
+        upper = getattr(above, key)
+        is_section = isinstance(value, Mapping)
+        changes[key] = _overlaid(getattr(below, key), upper, value) if is_section else upper
+    return replace(below, **changes)  # type: ignore[type-var]  # both are dataclasses
+
+
+def _warn_of_slips(environ: Mapping[str, str]) -> None:
+    """Warn of SODA_WEB_PORT where SODA_WEB__PORT was meant.
+
+    It is no error: a cluster manager sets that very variable for a service called soda-web.
+    """
+    sections = get_type_hints(Config)
+    for variable in environ:
+        section, _, key = variable.removeprefix("SODA_").lower().partition("_")
+        known = getattr(sections.get(section), "__dataclass_fields__", {})
+        if variable.startswith("SODA_") and key in known:
+            meant = f"SODA_{section}__{key}".upper()
+            _log.warning("%s is no setting and is passed over; is %s meant?", variable, meant)
+
+
+def check_together(config: Config) -> None:
     """Refuse settings that are allowed one by one but not together.
 
     Raises
@@ -84,7 +183,7 @@ def check_together(config: "Config") -> None:
     _check_levels(config.pictures)
 
 
-def _check_levels(pictures: "PicturesConfig") -> None:
+def _check_levels(pictures: PicturesConfig) -> None:
     """Refuse levels of STIFF's that are none of the kind that the settings beside them name."""
     if pictures.stiff_min_type == "greylevel" and not 0 <= pictures.stiff_min_level < 1:
         raise ConfigError(
@@ -105,42 +204,3 @@ def _check_levels(pictures: "PicturesConfig") -> None:
             raise ConfigError(f"pictures.{name}: {level} is no quantile, which is from 0 to 1")
         if not math.isfinite(level):
             raise ConfigError(f"pictures.{name}: {level} is no pixel value, which is finite")
-
-
-_EMPTY: Mapping[str, Mapping[str, object]] = MappingProxyType({})
-
-
-def load_config(
-    path: Path | None = None,
-    data: Path | None = None,
-    *,
-    overrides: Mapping[str, Mapping[str, object]] = _EMPTY,
-    environ: Mapping[str, str] = os.environ,
-) -> Config:
-    """Read the settings.
-
-    Parameters
-    ----------
-    path
-        The TOML file; else SODA_CONFIG names it; else there is none.
-    data
-        The data directory; wins over SODA_DATA and the file.
-    overrides
-        Section -> key -> value of the command line; wins over everything.
-    environ
-        The environment variables.
-
-    Raises
-    ------
-    ConfigError
-        For a file that cannot be read, an unknown key, a bad value, or settings that do not go
-        together.
-    """
-    path = path or (Path(environ["SODA_CONFIG"]) if environ.get("SODA_CONFIG") else None)
-    written = (file_layer(path),) if path else ()
-    variables = environment_layer(environ)
-    given = Layer("command line", {OUTSIDE: {"data": str(data)} if data else {}, **overrides})
-    warn_of_slips(Config, environ)
-    config = read_tree(Config, (*written, variables, given))
-    check_together(config)
-    return config

@@ -5,16 +5,24 @@ the environment (`SODA_WEB__PORT`; SODA_DATA for the data directory), the comman
 keys and bad values stop the start. docs/configuration.md is drawn from the docstrings here.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from annotated_types import Interval
+from pydantic import ConfigDict
 
 from soda_service.config.cutouts import CutoutsConfig, PicturesConfig, Sia2Config, SyncConfig
 from soda_service.config.notify import MailConfig, WebhooksConfig
 from soda_service.config.service import ServiceConfig
-from soda_service.config.settings import (
+from soda_service.config.validation import (
+    ANY_CASE,
+    Flag,
+    Folder,
+    Folders,
+    Integer,
     Location,
-    bounds,
+    Number,
 )
 from soda_service.errors import ConfigError
 
@@ -42,7 +50,6 @@ __all__ = [
     "WebhooksConfig",
 ]
 
-_NO_LOCATION = Location("")
 _CENTURY_S = 36_525 * 86400  # beyond it dates run out of the calendar
 
 
@@ -53,7 +60,7 @@ class WebConfig:
     host: str = "127.0.0.1"
     """Address to listen at (`serve`); `0.0.0.0` and `::` are all interfaces."""
 
-    port: int = field(default=8000, metadata=bounds(0, 65535))
+    port: Annotated[Integer, Interval(ge=0, le=65535)] = 8000
     """Port to listen at (`serve`); 0 chooses a free one."""
 
     base_url: str = ""
@@ -64,19 +71,19 @@ class WebConfig:
     path_prefix: str = ""
     """Path below which the service lies, e.g. `/cutouts`; empty: the root."""
 
-    proxy_hops: int = field(default=0, metadata=bounds(0, 10))
+    proxy_hops: Annotated[Integer, Interval(ge=0, le=10)] = 0
     """How many proxies stand in front whose X-Forwarded-* headers are believed."""
 
-    workers: int = field(default=2, metadata=bounds(1, 256))
+    workers: Annotated[Integer, Interval(ge=1, le=256)] = 2
     """Web processes."""
 
-    threads: int = field(default=1000, metadata=bounds(2, 10_000))
+    threads: Annotated[Integer, Interval(ge=2, le=10_000)] = 1000
     """Threads of each web process, made when needed; a client blocked in WAIT holds one."""
 
-    body_max_bytes: int = field(default=512_000_000, metadata=bounds(1))
+    body_max_bytes: Annotated[Integer, Interval(ge=1)] = 512_000_000
     """Largest request body; beyond it 413."""
 
-    allow_remote_open: bool = False
+    allow_remote_open: Flag = False
     """Allow listening beyond this machine although everybody may use everything (`auth.mode =
     "open"`).
     """
@@ -108,7 +115,7 @@ class WebConfig:
 class AuthConfig:
     """Who may use the service."""
 
-    mode: Literal["open"] = "open"
+    mode: Annotated[Literal["open"], ANY_CASE] = "open"
     """`open`: everybody, as one anonymous owner."""
 
     @property
@@ -142,7 +149,7 @@ class QueueConfig:
 class FilesConfig:
     """Where the files of jobs lie."""
 
-    root: Location = _NO_LOCATION
+    root: Location = ""
     """Directory, shared by web and workers; empty: `jobs` in the data directory."""
 
 
@@ -150,7 +157,7 @@ class FilesConfig:
 class ReleasesConfig:
     """Where data releases are described."""
 
-    folders: tuple[Path, ...] = ()
+    folders: Folders = ()
     """Folders of release files, searched after `releases` in the data directory and before
     `conf/releases`.
     """
@@ -160,52 +167,52 @@ class ReleasesConfig:
 class JobsConfig:
     """Limits of jobs; the fields of `uws.runtime.JobLimits`."""
 
-    execution_default_s: int = field(default=6 * 3600, metadata=bounds(0, 2**31 - 1))
+    execution_default_s: Annotated[Integer, Interval(ge=0, le=2**31 - 1)] = 6 * 3600
     """Execution duration of a job that asks for none, seconds; 0: unlimited."""
 
-    execution_max_s: int = field(default=24 * 3600, metadata=bounds(0, 2**31 - 1))
+    execution_max_s: Annotated[Integer, Interval(ge=0, le=2**31 - 1)] = 24 * 3600
     """Longest execution duration, seconds; 0: unlimited."""
 
-    lifetime_default_s: int = field(default=14 * 86400, metadata=bounds(60, _CENTURY_S))
+    lifetime_default_s: Annotated[Integer, Interval(ge=60, le=_CENTURY_S)] = 14 * 86400
     """Time from creation to destruction of a job that asks for none, seconds."""
 
-    lifetime_max_s: int = field(default=90 * 86400, metadata=bounds(60, _CENTURY_S))
+    lifetime_max_s: Annotated[Integer, Interval(ge=60, le=_CENTURY_S)] = 90 * 86400
     """Longest time from creation to a job's destruction, seconds."""
 
-    archive: bool = False
+    archive: Flag = False
     """Whether jobs are kept after their destruction time, ARCHIVED, without results and uploads."""
 
-    archive_days: int = field(default=365, metadata=bounds(1, 36_500))
+    archive_days: Annotated[Integer, Interval(ge=1, le=36_500)] = 365
     """For how many days after that time, also where `jobs.archive` was switched off since."""
 
-    wait_max_s: int = field(default=30, metadata=bounds(0, 600))
+    wait_max_s: Annotated[Integer, Interval(ge=0, le=600)] = 30
     """Longest time that a WAIT blocks, seconds."""
 
-    running_jobs_max: int = field(default=20, metadata=bounds(1))
+    running_jobs_max: Annotated[Integer, Interval(ge=1)] = 20
     """Jobs of one owner that are QUEUED or EXECUTING at a time; beyond it 429."""
 
-    window: int = field(default=8, metadata=bounds(1))
+    window: Annotated[Integer, Interval(ge=1)] = 8
     """Chunks of one job in the queue at a time, so that no job fills it."""
 
-    tries: int = field(default=3, metadata=bounds(1))
+    tries: Annotated[Integer, Interval(ge=1)] = 3
     """How often a chunk is tried whose worker is killed, or that shows a bug, before its rows are
     given up as failed."""
 
-    retry_pause_s: float = field(default=5.0, metadata=bounds(0.1, 60))
+    retry_pause_s: Annotated[Number, Interval(ge=0.1, le=60)] = 5.0
     """Pause before work is tried again that found something away (data, or room for results),
     seconds; each further one is twice as long, up to a minute."""
 
-    retry_for_s: float = field(default=600.0, metadata=bounds(0, 30 * 86400))
+    retry_for_s: Annotated[Number, Interval(ge=0, le=30 * 86400)] = 600.0
     """For how long in all, in pauses, such work is tried again before its rows are given up, or
     its job ends in ERROR, seconds."""
 
-    lease_s: int = field(default=30, metadata=bounds(3, 86400))
+    lease_s: Annotated[Integer, Interval(ge=3, le=86400)] = 30
     """A worker that is silent for so long has lost its chunk, seconds."""
 
-    inline_value_max: int = field(default=4096, metadata=bounds(0))
+    inline_value_max: Annotated[Integer, Interval(ge=0)] = 4096
     """Parameter values with more characters are kept as files, out of the job document."""
 
-    waiters_max: int = field(default=800, metadata=bounds(0))
+    waiters_max: Annotated[Integer, Interval(ge=0)] = 800
     """Requests blocked in WAIT in one web process, each of which holds one of its `web.threads`;
     beyond it a WAIT is answered at once."""
 
@@ -225,25 +232,25 @@ class RemoteConfig:
     for servers other than Amazon's; AWS_SKIP_SIGNATURE=true to read public buckets anonymously.
     """
 
-    connections: int = field(default=16, metadata=bounds(1, 256))
+    connections: Annotated[Integer, Interval(ge=1, le=256)] = 16
     """Requests that a process has under way at a time."""
 
-    gap_bytes: int = field(default=1024, metadata=bounds(0, 2**30))
+    gap_bytes: Annotated[Integer, Interval(ge=0, le=2**30)] = 1024
     """Ranges of a file that are at most so far apart are got by one request, the bytes between
     them too; more is quicker (10,000 makes one request of the rows of a tile), less moves fewer
     bytes."""
 
-    connect_timeout_s: float = field(default=5.0, metadata=bounds(0.1, 600))
+    connect_timeout_s: Annotated[Number, Interval(ge=0.1, le=600)] = 5.0
     """Longest time to reach a server, seconds."""
 
-    timeout_s: float = field(default=20.0, metadata=bounds(0.1, 3600))
+    timeout_s: Annotated[Number, Interval(ge=0.1, le=3600)] = 20.0
     """Longest time for an answer, its bytes included, seconds."""
 
-    retries: int = field(default=4, metadata=bounds(0, 100))
+    retries: Annotated[Integer, Interval(ge=0, le=100)] = 4
     """How often a request is repeated that failed by the server (429, 5xx) or the connection,
     with growing pauses."""
 
-    retry_for_s: float = field(default=10.0, metadata=bounds(0, 300))
+    retry_for_s: Annotated[Number, Interval(ge=0, le=300)] = 10.0
     """For how long a request is repeated, seconds; after it the server is away, and the rows that
     need it are tried again (`jobs.retry_for_s`)."""
 
@@ -252,10 +259,10 @@ class RemoteConfig:
 class LogConfig:
     """The log, on standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Annotated[Literal["debug", "info", "warning", "error"], ANY_CASE] = "info"
     """Least serious kind of line: `debug`, `info`, `warning` or `error`."""
 
-    format: Literal["text", "json"] = "text"
+    format: Annotated[Literal["text", "json"], ANY_CASE] = "text"
     """`text` for people, `json` for log collectors: an object a line."""
 
 
@@ -263,7 +270,7 @@ class LogConfig:
 class SweepConfig:
     """The sweeper: destroys expired jobs, ends overdue ones, sends lost work again."""
 
-    every_s: float = field(default=5.0, metadata=bounds(0.1, 3600))
+    every_s: Annotated[Number, Interval(ge=0.1, le=3600)] = 5.0
     """Pause between two sweeps, seconds."""
 
 
@@ -271,7 +278,9 @@ class SweepConfig:
 class Config:
     """All settings."""
 
-    data: Path | None = None
+    __pydantic_config__ = ConfigDict(extra="forbid")  # of the sections too
+
+    data: Folder | None = None
     """Data directory: job store, files of jobs, published releases (`--data`, SODA_DATA)."""
 
     web: WebConfig = WebConfig()

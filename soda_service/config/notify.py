@@ -3,10 +3,12 @@
 import re
 from dataclasses import dataclass, field
 from email.utils import parseaddr
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Interval
 
 from soda_service.config.hosts import is_loopback
-from soda_service.config.settings import bounds
+from soda_service.config.validation import ANY_CASE, Flag, Integer, Number
 from soda_service.errors import ConfigError
 
 __all__ = ["MailConfig", "WebhooksConfig", "check_notify"]
@@ -25,10 +27,10 @@ class MailConfig:
     host: str = ""
     """Mail server (SMTP) that takes the service's mail; empty: no mail."""
 
-    port: int = field(default=587, metadata=bounds(1, 65535))
+    port: Annotated[Integer, Interval(ge=1, le=65535)] = 587
     """Its port: as a rule 587 for `starttls`, 465 for `ssl`, 25 for `none`."""
 
-    tls: Literal["none", "starttls", "ssl"] = "starttls"
+    tls: Annotated[Literal["none", "starttls", "ssl"], ANY_CASE] = "starttls"
     """`starttls`: encrypted after a greeting; `ssl`: encrypted from the start; `none`: not
     encrypted, for servers on this machine or in its network. Certificates are checked."""
 
@@ -45,25 +47,25 @@ class MailConfig:
     """Domains that mail may go to, separated by commas, e.g. `example.org, example.edu`; empty:
     all. Where everybody may make jobs, this keeps strangers from having mail sent to strangers."""
 
-    timeout_s: float = field(default=20.0, metadata=bounds(0.1, 300))
+    timeout_s: Annotated[Number, Interval(ge=0.1, le=300)] = 20.0
     """Longest time for each answer of the mail server, seconds."""
 
-    retry_pause_s: float = field(default=60.0, metadata=bounds(0.1, 3600))
+    retry_pause_s: Annotated[Number, Interval(ge=0.1, le=3600)] = 60.0
     """Pause before a mail is tried again that the server would not take for the moment, seconds;
     each further one is twice as long, up to an hour."""
 
-    retry_for_s: float = field(default=2 * 86400.0, metadata=bounds(0, 30 * 86400))
+    retry_for_s: Annotated[Number, Interval(ge=0, le=30 * 86400)] = 2 * 86400.0
     """For how long a mail is tried, seconds; also, how long ago a job may have ended for which
     none was sent yet."""
 
-    warn_days: float = field(default=3.0, metadata=bounds(0, 365))
+    warn_days: Annotated[Number, Interval(ge=0, le=365)] = 3.0
     """How many days before results are destroyed a warning is sent; 0: none."""
 
-    keep_days: int = field(default=14, metadata=bounds(1, 3650))
+    keep_days: Annotated[Integer, Interval(ge=1, le=3650)] = 14
     """For how many days the link in a warning puts that off, within `jobs.lifetime_max_s`; more
     than `warn_days`."""
 
-    keep_times: int = field(default=3, metadata=bounds(0, 1000))
+    keep_times: Annotated[Integer, Interval(ge=0, le=1000)] = 3
     """How often links put it off for one job; 0: warnings have no link."""
 
     @property
@@ -76,28 +78,28 @@ class MailConfig:
 class WebhooksConfig:
     """Calls of an address that a job gives (WEBHOOK) when it has ended."""
 
-    enabled: bool = False
+    enabled: Flag = False
     """Whether addresses are called."""
 
     secret: str = field(default="", repr=False)
     """Key of the calls' signatures, at least 16 characters; as SODA_WEBHOOKS__SECRET, rather than
     in a file. Those who are called need it."""
 
-    allow_http: bool = False
+    allow_http: Flag = False
     """Allow `http://` addresses, whose calls anybody on the way can read."""
 
-    allow_private: bool = False
+    allow_private: Flag = False
     """Allow addresses of this machine and of private networks, which others do not reach: then
     whoever makes jobs can have requests sent to what listens there."""
 
-    timeout_s: float = field(default=10.0, metadata=bounds(0.1, 120))
+    timeout_s: Annotated[Number, Interval(ge=0.1, le=120)] = 10.0
     """Longest time for one call, seconds."""
 
-    retry_pause_s: float = field(default=30.0, metadata=bounds(0.1, 3600))
+    retry_pause_s: Annotated[Number, Interval(ge=0.1, le=3600)] = 30.0
     """Pause before a call is made again that was not answered, or by 429 or 5xx, seconds; each
     further one is twice as long, up to an hour."""
 
-    retry_for_s: float = field(default=86400.0, metadata=bounds(0, 30 * 86400))
+    retry_for_s: Annotated[Number, Interval(ge=0, le=30 * 86400)] = 86400.0
     """For how long a call is tried, seconds."""
 
 

@@ -22,10 +22,10 @@ NOTHING: dict[str, str] = {}
     [
         ("x = [", "{path}: is not TOML: Invalid value (at end of document)"),
         ("[webb]", "{path}: webb: no such section; did you mean 'web'?"),
-        ("[web]\nprot = 1", "{path}: web.prot: no such setting; did you mean 'port'?"),
-        ("[auth]\nx = 1", "{path}: auth.x: no such setting; known here: mode"),
-        ("web = 1", "{path}: web: is a section: expected a table, found 1"),
-        ("data = 1", "{path}: data: expected text, found 1"),
+        ("[web]\nprot = 1", "{path}: web.prot: no such key; did you mean 'port'?"),
+        ("[auth]\nx = 1", "{path}: auth.x: no such key; known here: mode"),
+        ("web = 1", "{path}: web: expected a table, found 1"),
+        ("data = 1", "{path}: data: expected a path, found 1"),
         ('data = ""', "{path}: data: expected a path, found ''"),
         (
             "[web]\nport = 65536",
@@ -43,18 +43,19 @@ NOTHING: dict[str, str] = {}
         ),
         (
             "[sweep]\nevery_s = nan",
-            "{path}: sweep.every_s: expected a number, found nan",
+            "{path}: sweep.every_s: nan is out of bounds; allowed: 0.1 to 3600",
         ),
         ("[web]\nport = 1.5", "{path}: web.port: expected an integer, found 1.5"),
         ("[web]\nport = true", "{path}: web.port: expected an integer, found True"),
         ("[web]\nhost = 1", "{path}: web.host: expected text, found 1"),
+        ("[mail]\npassword = 1234", "{path}: mail.password: expected text, found something else"),
         (
             "[web]\nallow_remote_open = 1",
             "{path}: web.allow_remote_open: expected true or false, found 1",
         ),
         ('[log]\nformat = "xml"', "{path}: log.format: 'xml' is not allowed; allowed: text, json"),
         ("[releases]\nfolders = 1", "{path}: releases.folders: expected a list, found 1"),
-        ("[releases]\nfolders = [1]", "{path}: releases.folders: expected text, found 1"),
+        ("[releases]\nfolders = [1]", "{path}: releases.folders[1]: expected a path, found 1"),
         (
             '[web]\npath_prefix = "sky/"',
             "web.path_prefix: 'sky/' must begin with / and not end with it",
@@ -98,11 +99,11 @@ NOTHING: dict[str, str] = {}
         ),
         (
             "[pictures]\nstiff_gamma = 0",
-            "{path}: pictures.stiff_gamma: 0.0 is out of bounds; allowed: 0.001 to 10",
+            "{path}: pictures.stiff_gamma: 0 is out of bounds; allowed: 0.001 to 10",
         ),
         (
             "[pictures]\nstiff_luminance_gamma = 11",
-            "{path}: pictures.stiff_luminance_gamma: 11.0 is out of bounds; allowed: 0.001 to 10",
+            "{path}: pictures.stiff_luminance_gamma: 11 is out of bounds; allowed: 0.001 to 10",
         ),
         (
             "[pictures]\nstiff_saturation = -0.5",
@@ -167,9 +168,9 @@ def test_what_is_wrong_in_a_file_is_refused(tmp_path: Path, text: str, message: 
         (
             "SODA_PICTURES__STIFF_GAMMA",
             "nan",
-            "pictures.stiff_gamma: nan is out of bounds; allowed: 0.001 to 10",
+            "pictures.stiff_gamma: 'nan' is out of bounds; allowed: 0.001 to 10",
         ),
-        ("SODA_QUEUE__URI", "x", "queue.uri: no such setting; did you mean 'url'?"),
+        ("SODA_QUEUE__URI", "x", "queue.uri: no such key; did you mean 'url'?"),
         ("SODA_QUEUES__URL", "x", "queues: no such section; did you mean 'queue'?"),
     ],
 )
@@ -179,6 +180,19 @@ def test_what_is_wrong_in_the_environment_is_refused(
     with pytest.raises(ConfigError) as caught:
         load_config(environ={variable: text})
     assert str(caught.value) == f"environment: {message}"
+
+
+def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "soda.toml"
+    path.write_text('[log]\nlevel = "all"\n[web]\nport = -1\nhost = 1\n[webb]\n')
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, environ={"SODA_WEB__PORT": "never looked at"})
+    assert str(caught.value).split("\n") == [
+        f"{path}: web.host: expected text, found 1",
+        f"{path}: web.port: -1 is out of bounds; allowed: 0 to 65535",
+        f"{path}: log.level: 'all' is not allowed; allowed: debug, info, warning, error",
+        f"{path}: webb: no such section; did you mean 'web'?",
+    ]
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

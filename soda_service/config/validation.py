@@ -1,0 +1,213 @@
+"""Tables of TOML and of the environment, checked by pydantic; its faults in words for operators.
+
+Knows kinds of values and how a fault is worded, and nothing of what a key means: settings and
+release files are dataclasses whose annotations say what is allowed.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+from annotated_types import Interval
+from pydantic import BeforeValidator, TypeAdapter, ValidationError, ValidationInfo
+from pydantic_core import ErrorDetails, PydanticKnownError
+
+from soda_service.errors import ConfigError
+
+__all__ = [
+    "ANY_CASE",
+    "Flag",
+    "Folder",
+    "Folders",
+    "Integer",
+    "Location",
+    "Number",
+    "read_toml",
+    "validate",
+]
+
+Table = TypeVar("Table")
+
+
+# Values are of any type until they are checked. Environment variables are text, so text is taken
+# for numbers and flags, as pydantic does; but neither is taken for the other.
+def _only(fault: Any, *kinds: type) -> BeforeValidator:  # Any: one of pydantic's many literals
+    def check(value: Any) -> Any:
+        if type(value) not in kinds:
+            raise PydanticKnownError(fault)
+        return value.strip() if isinstance(value, str) else value
+
+    return BeforeValidator(check)
+
+
+def _below(value: Any, info: ValidationInfo) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError(f"expected a path, found {value!r}")
+    folder: Path = info.context  # type: ignore[assignment]  # validate() gives it
+    return Path(os.path.normpath(folder / Path(value).expanduser()))
+
+
+def _located(value: Any, info: ValidationInfo) -> Any:
+    is_path = isinstance(value, str) and value and "://" not in value
+    return str(_below(value, info)) if is_path else value
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, str):
+        return [part for part in value.split(os.pathsep) if part]
+    return value
+
+
+Flag = Annotated[bool, _only("bool_type", bool, str)]
+"""True or false; as text also yes, no, on, off, 1, 0."""
+
+Integer = Annotated[int, _only("int_type", int, float, str)]
+Number = Annotated[float, _only("float_type", int, float, str)]
+
+ANY_CASE = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
+"""Beside a Literal of words in lower case: capitals are taken too."""
+
+Folder = Annotated[Path, BeforeValidator(_below)]
+"""A directory; a relative one is taken from where the setting was written."""
+
+Folders = Annotated[tuple[Folder, ...], BeforeValidator(_listed)]
+"""Several; as text separated as in PATH."""
+
+Location = Annotated[str, BeforeValidator(_located)]
+"""A directory, as `Folder`, or a URL."""
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from error
+
+
+def validate(kind: type[Table], values: Mapping[str, Any], *, place: str, folder: Path) -> Table:
+    """Make a dataclass of a table.
+
+    Parameters
+    ----------
+    kind
+        The dataclass, with those of its subtables.
+    values
+        The table: of TOML's types, or text.
+    place
+        Where it was written, for messages: the file's name, `environment`.
+    folder
+        Where its relative paths start.
+
+    Returns
+    -------
+    Table
+        With the defaults of all keys that are not in the table.
+
+    Raises
+    ------
+    ConfigError
+        If anything is wrong: a line for each fault with place, key, what was found and what is
+        allowed.
+    """
+    try:
+        adapter = _adapter(kind)  # type: ignore[arg-type]  # classes are hashable
+        checked: Table = adapter.validate_python(values, context=folder)
+    except ValidationError as error:
+        lines = []
+        for fault in error.errors(include_url=False):
+            steps = [step for step in fault["loc"] if step != "[key]"]  # of a key itself
+            lines.append(f"{place}: {_path(steps)}: {_text(fault, steps, kind)}")
+        raise ConfigError("\n".join(lines)) from None  # pydantic's text may hold secrets
+    return checked
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:  # Any: of whatever dataclass
+    return TypeAdapter(kind)
+
+
+def _path(place: Sequence[int | str]) -> str:
+    """Write where a fault is: `web.port`, `bands[1].name`; the first of a list is 1."""
+    steps = (f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in place)
+    return "".join(steps).removeprefix(".")
+
+
+_EXPECTED = {
+    "bool": "true or false",
+    "dataclass": "a table",
+    "dict": "a table",
+    "finite": "a finite number",
+    "float": "a number",
+    "int": "an integer",
+    "string": "text",
+    "tuple": "a list",
+}
+"""By the first word of pydantic's name of a fault: `int_type`, `int_parsing`, `int_from_float`."""
+
+
+def _text(fault: ErrorDetails, place: Sequence[int | str], kind: type) -> str:
+    """Say what is wrong, what was found and what is allowed."""
+    name, value = fault["type"], fault["input"]
+    *_, parent, hint = (None, *_hints(kind, place))
+    match name:
+        case "missing":
+            return "is missing"
+        case "unexpected_keyword_argument":
+            return _unknown(str(place[-1]), value, tuple(get_type_hints(parent)))
+        case "value_error":
+            return str(fault["ctx"]["error"])
+        case "literal_error":
+            return f"{value!r} is not allowed; allowed: {', '.join(get_args(get_args(hint)[0]))}"
+        case "greater_than" | "greater_than_equal" | "less_than_equal":
+            limits = next(part for part in get_args(hint) if isinstance(part, Interval))
+            return f"{value!r} is out of bounds; allowed: {_allowed(limits)}"
+        case _:
+            pass
+    found = "something else" if _is_secret(parent, place[-1]) else repr(value)
+    expected = _EXPECTED.get(name.partition("_")[0])
+    return f"expected {expected}, found {found}" if expected else f"{fault['msg']}, found {found}"
+
+
+def _unknown(key: str, value: Any, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(known))}"
+    return f"no such {'section' if isinstance(value, dict) else 'key'}; {hint}"
+
+
+def _allowed(limits: Interval) -> str:
+    if limits.le is not None:
+        return f"{limits.ge} to {limits.le}"
+    return f"at least {limits.ge}" if limits.gt is None else f"above {limits.gt}"
+
+
+def _is_secret(parent: Any, key: int | str) -> bool:
+    """Tell whether a key's value is kept out of messages, as it is of the dataclass's repr."""
+    field = getattr(parent, "__dataclass_fields__", {}).get(key)
+    return field is not None and not field.repr
+
+
+def _hints(kind: Any, place: Sequence[int | str]) -> Iterator[Any]:
+    """Follow a fault's place from a dataclass down; gives the annotation at each step."""
+    yield kind
+    for step in place:
+        while not is_dataclass(kind) and get_origin(kind) not in (tuple, dict):
+            kind = get_args(kind)[0]  # of Annotated[kind, ...] and of `kind | None`
+        if is_dataclass(kind):
+            kind = get_type_hints(kind, include_extras=True).get(str(step))
+        else:
+            kind = get_args(kind)[-1 if get_origin(kind) is dict else 0]
+        yield kind
