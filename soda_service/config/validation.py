@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Interval
 from pydantic import BeforeValidator, TypeAdapter, ValidationError, ValidationInfo
@@ -204,10 +205,11 @@ def _hints(kind: Any, place: Sequence[int | str]) -> Iterator[Any]:
     """Follow a fault's place from a dataclass down; gives the annotation at each step."""
     yield kind
     for step in place:
-        while not is_dataclass(kind) and get_origin(kind) not in (tuple, dict):
-            kind = get_args(kind)[0]  # of Annotated[kind, ...] and of `kind | None`
-        if is_dataclass(kind):
-            kind = get_type_hints(kind, include_extras=True).get(str(step))
+        table = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+        if is_dataclass(table):
+            kind = get_type_hints(table, include_extras=True).get(str(step))
         else:
-            kind = get_args(kind)[-1 if get_origin(kind) is dict else 0]
+            kind = get_args(table)[-1 if get_origin(table) is dict else 0]
+        if get_origin(kind) in (Union, UnionType):  # `kind | None` is the only one in use
+            kind = get_args(kind)[0]
         yield kind

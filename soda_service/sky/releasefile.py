@@ -1,14 +1,16 @@
 """The TOML file of a release: text to `Release` and back. Keys are named as `Release`'s fields."""
 
-import json
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
-from soda_service.errors import ConfigError
-from soda_service.sky import tomlchecks as checks
+import tomli_w
+from annotated_types import Interval
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, PlainValidator, ValidationInfo
+
+from soda_service.config.validation import Flag, Integer, Number, read_toml, validate
 from soda_service.sky.release import Band, Plane, Release
 from soda_service.sky.table import write_atomically
 
@@ -25,7 +27,6 @@ OBJECT_COLUMNS = ("coadd_object_id", "ra", "dec", "alphawin_j2000", "deltawin_j2
 
 _RELEASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}", re.ASCII)
 _BAND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+'-]{0,31}", re.ASCII)
-_WORD = re.compile(r"[A-Za-z0-9_+.-]{0,32}", re.ASCII)
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 _FIELD = re.compile(r"\{([^{}]*)\}")
 
@@ -40,67 +41,160 @@ def is_band_name(text: str) -> bool:
     return _BAND_NAME.fullmatch(text) is not None
 
 
-def _template(value: Any) -> str:
-    template = checks.text(value).removeprefix("{root}/")
+def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(f"{text!r} is not {what} ({pattern.pattern})")
+        return text
+
+    return AfterValidator(check)
+
+
+def _template(text: str) -> str:
+    template = text.removeprefix("{root}/")
     bare = _FIELD.sub("x", template)
     named = all(_IDENTIFIER.fullmatch(name) for name in _FIELD.findall(template))
     if not template or not named or set(bare) & set("{}"):
-        raise ConfigError(
-            f"{value!r} is no path with columns in braces: {{tilename}}_{{band}}.fits"
-        )
+        raise ValueError(f"{text!r} is no path with columns in braces: {{tilename}}_{{band}}.fits")
     if bare.startswith("/") or ".." in PurePosixPath(bare).parts:
-        raise ConfigError(f"{value!r} does not stay below the root")
+        raise ValueError(f"{text!r} does not stay below the root")
     return template
 
 
+def _root(text: str, info: ValidationInfo) -> str:
+    scheme, colon, _ = text.partition("://")
+    if not text or (colon and scheme not in ("http", "https", "s3")):
+        raise ValueError(f"{text!r} is no directory and no https:// or s3:// address")
+    folder: Path = info.context  # type: ignore[assignment]  # validate() gives it
+    return text if colon else str(folder.absolute() / text)
+
+
 def _hdu(value: Any) -> str | int:
-    return value if isinstance(value, str) and value else checks.count(value)
+    if (isinstance(value, str) and value) or (type(value) is int and value >= 0):
+        return value
+    raise ValueError(f"expected a name or a number from 0 on, found {value!r}")
 
 
-def _bit(value: Any) -> int:
-    bit = checks.count(value)
-    if bit & (bit - 1):
-        raise ConfigError(f"{value} is no single bit: 1, 2, 4, 8 and so on, as a whole number")
-    return bit
+def _bit(number: int) -> int:
+    if number & (number - 1):
+        raise ValueError(f"{number} is no single bit: 1, 2, 4, 8 and so on, as a whole number")
+    return number
 
 
-_column_name = checks.matching(re.compile(r".+"), "a column's name")
-_word = checks.matching(_WORD, "a word")
+def _increasing(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] >= pair[1]:
+        raise ValueError(f"{list(pair)} is not the smaller, then the greater number")
+    return pair
 
-_KEYS: Mapping[str, checks.Check] = {
-    "name": checks.matching(_RELEASE_NAME, "a release's name"),
-    "title": checks.text,
-    "default": checks.flag,
-    "database": _word,
-    "root": checks.text,  # parse_release, which knows the folder, has the real check
-    "path_template": _template,
-    "bands": checks.subtables,
-    "planes": checks.subtables,
-    "name_prefix": _word,
-    "pixel_scale_arcsec": checks.positive,
-    "tile_size_px": checks.size_pair,
-    "zero_point_mag": checks.number,
-    "time_mjd": checks.increasing_pair,
-    "unit": checks.text,
-    "mask_no_data_bit": _bit,
-    "serves_whole_tiles": checks.flag,
-    "acknowledgement": checks.text,
-    "limits": checks.subtable,
-    "defaults": checks.texts(re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII), checks.option_text),
-    "tile_columns": checks.texts(_IDENTIFIER, _column_name),
-    "tile_patterns": checks.texts(_IDENTIFIER, checks.expression),
-    "object_columns": checks.texts(re.compile("|".join(OBJECT_COLUMNS)), _column_name),
-}
-_BAND_KEYS: Mapping[str, checks.Check] = {
-    "name": checks.matching(_BAND_NAME, "a band's name"),
-    "wavelength_m": checks.increasing_pair,
-    "spelling": checks.matching(_BAND_NAME, "a band's name"),
-}
-_PLANE_KEYS: Mapping[str, checks.Check] = {"role": _word, "hdu": _hdu}
-_LIMIT_KEYS: Mapping[str, checks.Check] = {
-    "size_min_arcmin": checks.positive,
-    "size_max_arcmin": checks.positive,
-}
+
+def _option(value: Any) -> Any:
+    """Write an option's value as a user would send it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, int | float) else value
+
+
+def _expression(text: str) -> str:
+    try:
+        groups = re.compile(text).groupindex
+    except re.error as error:
+        raise ValueError(f"{text!r} is no regular expression: {error}") from error
+    if not groups or any(name != name.lower() for name in groups):
+        raise ValueError(f"{text!r} has no named groups in lower case, (?P<name>...)")
+    return text
+
+
+def _distinct(entries: tuple[Any, ...]) -> tuple[Any, ...]:  # Any: of _Band or _Plane
+    names = [getattr(entry, fields(entry)[0].name) for entry in entries]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise ValueError(f"{name!r} comes twice")
+    return entries
+
+
+def _some(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not entries:
+        raise ValueError("a release has at least one band")
+    return entries
+
+
+_Positive = Annotated[Number, Interval(gt=0)]
+_Range = Annotated[tuple[_Positive, _Positive], AfterValidator(_increasing)]
+_Pixels = Annotated[Integer, Interval(ge=1)]
+_BandName = Annotated[str, _matching(_BAND_NAME, "a band's name")]
+_Word = Annotated[str, _matching(re.compile(r"[A-Za-z0-9_+.-]{0,32}", re.ASCII), "a word")]
+_Column = Annotated[str, _matching(re.compile(r".+"), "a column's name")]
+_Identifier = Annotated[str, _matching(_IDENTIFIER, "a column's name")]
+_Option = Annotated[str, _matching(re.compile(r"[A-Z][A-Z0-9_]*", re.ASCII), "an option's name")]
+_ObjectColumn = Annotated[
+    str, _matching(re.compile("|".join(OBJECT_COLUMNS)), "a catalogue's column")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class _Band:
+    name: _BandName
+    wavelength_m: _Range | None = None
+    spelling: _BandName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    role: _Word
+    hdu: Annotated[str | int, PlainValidator(_hdu)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    size_min_arcmin: _Positive = 0.1
+    size_max_arcmin: _Positive = 12.0
+
+    def __post_init__(self) -> None:
+        if self.size_min_arcmin > self.size_max_arcmin:
+            raise ValueError(
+                f"size_min_arcmin = {self.size_min_arcmin} exceeds"
+                f" size_max_arcmin = {self.size_max_arcmin}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ReleaseFile:
+    """The tables and keys of the file, in the order in which they are written."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    name: Annotated[str, _matching(_RELEASE_NAME, "a release's name")]
+    title: str | None = None
+    default: Flag = False
+    database: _Word = ""
+    root: Annotated[str, AfterValidator(_root)]
+    path_template: Annotated[str, AfterValidator(_template)]
+    name_prefix: _Word = "J"
+    pixel_scale_arcsec: _Positive | None = None
+    tile_size_px: tuple[_Pixels, _Pixels] | None = None
+    zero_point_mag: Number | None = None
+    time_mjd: _Range | None = None
+    unit: str = ""
+    mask_no_data_bit: Annotated[Integer, Interval(ge=0), AfterValidator(_bit)] = 0
+    serves_whole_tiles: Flag = True
+    acknowledgement: str = ""
+    bands: Annotated[tuple[_Band, ...], AfterValidator(_distinct), AfterValidator(_some)]
+    planes: Annotated[tuple[_Plane, ...], AfterValidator(_distinct)] = ()
+    limits: _Limits = _Limits()
+    defaults: dict[_Option, Annotated[str, BeforeValidator(_option)]] = field(default_factory=dict)
+    tile_columns: dict[_Identifier, _Column] = field(default_factory=dict)
+    tile_patterns: dict[_Identifier, Annotated[str, AfterValidator(_expression)]] = field(
+        default_factory=dict
+    )
+    object_columns: dict[_ObjectColumn, _Column] = field(default_factory=dict)
+
+
+_SHARED = tuple(
+    key.name
+    for key in fields(_ReleaseFile)
+    if key.name in Release.__dataclass_fields__ and key.name not in ("bands", "planes")
+)
+"""Keys that are fields of `Release` as they are."""
 
 
 def parse_release(path: Path) -> Release:
@@ -120,58 +214,18 @@ def parse_release(path: Path) -> Release:
     ConfigError
         If it cannot be read or anything is wrong in it: each fault with file and key.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as TOML: {error}") from error
-    faults: list[str] = []
-    fields = checks.check_table(
-        values,
-        {**_KEYS, "root": checks.root_below(path.parent)},
-        faults,
-        required=("name", "root", "path_template", "bands"),
-    )
-    bands = list(_parsed(fields.pop("bands", ()), _BAND_KEYS, faults, place="bands", key="name"))
-    planes = list(
-        _parsed(fields.pop("planes", ()), _PLANE_KEYS, faults, place="planes", key="role")
-    )
-    limits = checks.check_table(fields.pop("limits", {}), _LIMIT_KEYS, faults, place="limits.")
-    if limits.get("size_min_arcmin", 0.1) > limits.get("size_max_arcmin", 12.0):
-        faults.append("limits.size_min_arcmin: exceeds size_max_arcmin (0.1 and 12.0 by default)")
-    if "bands" in values and not bands:
-        faults.append("bands: a release has at least one band")
-    if faults:
-        raise ConfigError("\n".join(f"{path}: {fault}" for fault in faults))
+    table = validate(_ReleaseFile, read_toml(path), place=str(path), folder=path.parent)
+    shared = {key: getattr(table, key) for key in _SHARED}
     return Release(
-        title=fields.pop("title", fields["name"]),
-        bands=tuple(Band(b["name"], *b.get("wavelength_m", ())) for b in bands),
-        band_spelling={b["name"]: b["spelling"] for b in bands if "spelling" in b},
-        planes=tuple(Plane(plane["role"], plane["hdu"]) for plane in planes),
-        is_default=fields.pop("default", False),
+        **{**shared, "title": table.name if table.title is None else table.title},
+        bands=tuple(Band(band.name, *(band.wavelength_m or ())) for band in table.bands),
+        band_spelling={band.name: band.spelling for band in table.bands if band.spelling},
+        planes=tuple(Plane(plane.role, plane.hdu) for plane in table.planes),
+        is_default=table.default,
+        size_min_arcmin=table.limits.size_min_arcmin,
+        size_max_arcmin=table.limits.size_max_arcmin,
         source=path,
-        **limits,
-        **fields,
     )
-
-
-def _parsed(
-    entries: list[Mapping[str, Any]],
-    keys: Mapping[str, checks.Check],
-    faults: list[str],
-    *,
-    place: str,
-    key: str,
-) -> Iterator[Mapping[str, Any]]:
-    """Check a list of tables, none of which may have another's `key`."""
-    required = (key, "hdu") if "hdu" in keys else (key,)
-    seen: set[str] = set()
-    for number, entry in enumerate(entries, 1):
-        here = f"{place}[{number}]."
-        good = checks.check_table(entry, keys, faults, place=here, required=required)
-        if good.get(key) in seen:
-            faults.append(f"{here}{key}: {good[key]!r} comes twice")
-        seen.add(good.get(key, ""))
-        yield good
 
 
 def write_release(release: Release, path: Path) -> None:
@@ -184,60 +238,28 @@ def write_release(release: Release, path: Path) -> None:
     path
         The file, `{name}.toml` in lower case by custom.
     """
-    write_atomically(path, "\n".join(_toml_lines(release)) + "\n")
-
-
-def _toml_lines(release: Release) -> Iterator[str]:
-    plain = {
-        "name": release.name,
-        "title": release.title,
-        "default": release.is_default or None,
-        "database": release.database or None,
-        "root": release.root,
-        "path_template": release.path_template,
-        "name_prefix": release.name_prefix,
-        "pixel_scale_arcsec": release.pixel_scale_arcsec,
-        "tile_size_px": release.tile_size_px,
-        "zero_point_mag": release.zero_point_mag,
-        "time_mjd": release.time_mjd,
-        "unit": release.unit or None,
-        "mask_no_data_bit": release.mask_no_data_bit or None,
-        "serves_whole_tiles": release.serves_whole_tiles,
-        "acknowledgement": release.acknowledgement or None,
+    table = {
+        **{key: getattr(release, key) for key in _SHARED},
+        "default": release.is_default,
+        "bands": [_band_table(band, release.band_spelling) for band in release.bands],
+        "planes": [asdict(plane) for plane in release.planes],
+        "limits": {
+            "size_min_arcmin": release.size_min_arcmin,
+            "size_max_arcmin": release.size_max_arcmin,
+        },
     }
-    yield from _pairs(plain)
-    for band in release.bands:
-        wavelength = (band.wavelength_min_m, band.wavelength_max_m)
-        entry = {
-            "name": band.name,
-            "wavelength_m": None if None in wavelength else wavelength,
-            "spelling": release.band_spelling.get(band.name),
-        }
-        yield from ("", "[[bands]]", *_pairs(entry))
-    for plane in release.planes:
-        yield from ("", "[[planes]]", *_pairs({"role": plane.role, "hdu": plane.hdu}))
-    limits = {
-        "size_min_arcmin": release.size_min_arcmin,
-        "size_max_arcmin": release.size_max_arcmin,
-    }
-    tables: Mapping[str, Mapping[str, object]] = {
-        "limits": limits,
-        "defaults": release.defaults,
-        "tile_columns": release.tile_columns,
-        "tile_patterns": release.tile_patterns,
-        "object_columns": release.object_columns,
-    }
-    for name, table in tables.items():
-        if table:
-            yield from ("", f"[{name}]", *_pairs(table))
+    keys = {key.name: key.default for key in fields(_ReleaseFile)}
+    said = {key: table[key] for key, default in keys.items() if _says_much(table[key], default)}
+    write_atomically(path, tomli_w.dumps(said))
 
 
-def _pairs(table: Mapping[str, object]) -> Iterator[str]:
-    return (f"{key} = {_toml(value)}" for key, value in table.items() if value is not None)
+def _band_table(band: Band, spelling: Mapping[str, str]) -> dict[str, Any]:
+    lower, upper = band.wavelength_min_m, band.wavelength_max_m
+    limits = None if lower is None or upper is None else (lower, upper)
+    table = asdict(_Band(band.name, limits, spelling.get(band.name)))
+    return {key: value for key, value in table.items() if value is not None}
 
 
-def _toml(value: object) -> str:
-    """Write a TOML value; JSON's texts and numbers are TOML's, but for the sign DEL."""
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+def _says_much(value: Any, default: Any) -> bool:
+    """Tell whether a key is worth a line: not where it is empty, and by default so."""
+    return value not in (None, {}, []) and (bool(value) or value != default)

@@ -149,7 +149,7 @@ def test_broken_file_is_passed_over_and_told_once(
     assert len(caplog.records) == 1
     (fault,) = releases.faults()
     assert isinstance(fault, ConfigError)
-    assert str(fault).startswith(f"{broken}: name: 1 is not a text")
+    assert str(fault).startswith(f"{broken}: name: expected text, found 1")
     broken.unlink()
     assert releases.faults() == ()
 
