@@ -1,22 +1,47 @@
-"""Who asks: the one door where a request gets its owner.
+"""Who sends a request: the one door where a request gets its caller.
 
-Routes and pages see an owner's name only, so that accounts come in here and nowhere else.
+`AUTHENTICATORS` is the register of kinds: a new one is a class and a row. Routes see a `Caller`
+only; which routes need one is said in `soda_service.routes`.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from flask import Request
 
 from soda_service.config.model import AuthConfig
+from soda_service.errors import ConfigError
 
-__all__ = ["Authenticator", "OpenAuthenticator", "open_authenticator"]
+__all__ = [
+    "ANONYMOUS",
+    "AUTHENTICATORS",
+    "Authenticator",
+    "Caller",
+    "OpenAuthenticator",
+    "open_authenticator",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The sender of a request."""
+
+    owner: str = ""
+    """Owner of the jobs that the request makes and sees; empty for the anonymous one."""
+
+    roles: frozenset[str] = frozenset()
+    """What the caller may do beyond others."""
+
+
+ANONYMOUS = Caller()
 
 
 class Authenticator(Protocol):
-    """Finds the owner of a request."""
+    """Finds the caller of a request."""
 
-    def owner(self, request: Request) -> str:
-        """Give the owner's name; empty for the anonymous one.
+    def caller(self, request: Request) -> Caller:
+        """Return the caller, `ANONYMOUS` where the request names none and need not.
 
         Raises
         ------
@@ -27,15 +52,29 @@ class Authenticator(Protocol):
 
 
 class OpenAuthenticator:
-    """Everybody is the same anonymous owner; credentials are passed over (UWS suites send some)."""
+    """Everybody is the same anonymous owner; credentials are ignored (UWS suites send some)."""
 
-    def owner(self, request: Request) -> str:  # noqa: ARG002 - the contract's argument
-        """Give the anonymous owner."""
-        return ""
+    def caller(self, request: Request) -> Caller:  # noqa: ARG002 - the contract's argument
+        """Return the anonymous caller."""
+        return ANONYMOUS
+
+
+AUTHENTICATORS: dict[str, Callable[[AuthConfig], Authenticator]] = {
+    "open": lambda _config: OpenAuthenticator(),
+}
+"""By the setting `auth.mode`, what makes the authenticator."""
 
 
 def open_authenticator(config: AuthConfig) -> Authenticator:
-    """Make the authenticator that the settings name."""
-    match config.mode:
-        case "open":
-            return OpenAuthenticator()
+    """Make the authenticator that the settings name.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such kind.
+    """
+    make = AUTHENTICATORS.get(config.mode.lower())
+    if make is None:
+        allowed = ", ".join(AUTHENTICATORS)
+        raise ConfigError(f"auth.mode: {config.mode!r} found; allowed is one of {allowed}")
+    return make(config)

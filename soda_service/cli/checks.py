@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from soda_service.assembly import build_parts
+from soda_service.auth import open_authenticator
 from soda_service.cli.options import expected_errors
 from soda_service.config.model import Config, RemoteConfig
 from soda_service.engine.compiled import engine_path
@@ -44,6 +45,7 @@ def check(config: Config) -> Iterator[Finding]:
         yield _look("data directory", lambda: _check_folder(config.data_folder()))
     yield _look("job files", lambda: _check_folder(config.files_root()))
     yield _look("job store", lambda: _check_store(config))
+    yield _look("callers", lambda: _check_authentication(config))
     yield _look("decoder of compressed tiles", engine_path)
     yield _look("queue", lambda: _check_queue(config))
     yield _look("waiting clients", lambda: _check_waiters(config))
@@ -93,6 +95,11 @@ def _check_folder(folder: Path) -> str:
     if not os.access(existing, os.W_OK | os.X_OK):
         raise PermissionError(f"{existing} cannot be written to")
     return str(folder) if existing == folder else f"{folder} (will be made)"
+
+
+def _check_authentication(config: Config) -> str:
+    open_authenticator(config.auth)
+    return f"auth.mode = {config.auth.mode}"
 
 
 def _check_store(config: Config) -> str:

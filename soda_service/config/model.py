@@ -115,13 +115,13 @@ class WebConfig:
 class AuthConfig:
     """Who may use the service."""
 
-    mode: Annotated[Literal["open"], ANY_CASE] = "open"
+    mode: str = "open"
     """`open`: everybody, as one anonymous owner."""
 
     @property
     def is_open(self) -> bool:
         """Whether everybody who reaches the service may use it."""
-        return self.mode == "open"
+        return self.mode.lower() == "open"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from soda_service.cutouts.notification_policy import may_mail
 from soda_service.notify.account import parameter_of, read_account
 from soda_service.notify.smtp import hand_over
 from soda_service.notify.texts import Letter, Service, ended_letter, warning_letter
+from soda_service.pages.keep import keep_rules
 from soda_service.request.parsing import is_mail_address
 from uws.errors import TransientError
 from uws.models import Job, Phase
-from uws.notify.extension import KeepRules, make_keep
+from uws.notify.extension import make_keep
 from uws.notify.outbox import Message, Occasion, Terms, Undeliverable
 from uws.runtime import Runtime
 
@@ -100,11 +101,6 @@ def warning_mail(config: Config, runtime: Runtime) -> MailCarrier:
     lead_s = config.mail.warn_days * 86400
     terms = _terms(config.mail, "mail-expiring", Occasion.EXPIRING, lead_s=lead_s)
     return MailCarrier(config.mail, terms, write=write, is_wanted=lambda _job: True)
-
-
-def keep_rules(mail: MailConfig) -> KeepRules:
-    """Give how far links in warnings put destruction off."""
-    return KeepRules(days=mail.keep_days, times=mail.keep_times)
 
 
 def make_mail(letter: Letter, sender: str, address: str, message: Message) -> EmailMessage:

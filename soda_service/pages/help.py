@@ -9,9 +9,8 @@ from soda_service.request.options import default_options, option_text
 from soda_service.request.spec import Kind, ParameterSpec, Scope, describe_allowed
 from soda_service.request.table import OPTION_NAMES, PARAMETERS
 from soda_service.sky.release import Release
-from soda_service.sky.releases import Releases
 from soda_service.vo.examples import place_in
-from soda_service.web.served import ServedReleases
+from soda_service.web.services import Services
 
 __all__ = ["create_help"]
 
@@ -37,8 +36,9 @@ class _Group:
     options: tuple[_Option, ...]
 
 
-def create_help(releases: Releases, served: ServedReleases) -> Blueprint:
+def create_help(services: Services) -> Blueprint:
     """Make the route."""
+    releases, served = services.sky.releases, services.served
     blueprint = Blueprint("help", __name__)
 
     @blueprint.get("/help")

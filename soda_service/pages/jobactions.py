@@ -7,11 +7,13 @@ that is asked for.
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from flask import Blueprint, Request, jsonify, redirect, render_template, request
+from flask import Blueprint, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from soda_service.pages.jobfacts import job_facts
 from soda_service.pages.security import csrf_protected
+from soda_service.web.access import caller
+from soda_service.web.services import Services
 from uws.dali import parse_integer
 from uws.errors import UsageError
 from uws.http.negotiation import JSON, document_type
@@ -24,10 +26,9 @@ __all__ = ["create_jobactions"]
 _DAYS_MAX = 3650
 
 
-def create_jobactions(
-    service: JobService, base_url: Callable[[], str], *, owner: Callable[[Request], str]
-) -> Blueprint:
+def create_jobactions(services: Services) -> Blueprint:
     """Make the routes."""
+    service, base_url = services.jobs, services.base_url
     blueprint = Blueprint("jobactions", __name__)
 
     def done(job: Job, place: str = "") -> ResponseReturnValue:
@@ -37,29 +38,29 @@ def create_jobactions(
     @csrf_protected
     def rename(job_id: str) -> ResponseReturnValue:
         """Give the job the name `NAME`."""
-        return done(service.rename(owner(request), job_id, request.form.get("NAME", "")))
+        return done(service.rename(caller().owner, job_id, request.form.get("NAME", "")))
 
     @blueprint.post("/jobs/<job_id>/run")
     @csrf_protected
     def run(job_id: str) -> ResponseReturnValue:
         """Start a job that was only made."""
-        return done(service.start(owner(request), job_id))
+        return done(service.start(caller().owner, job_id))
 
     @blueprint.post("/jobs/<job_id>/abort")
     @csrf_protected
     def abort(job_id: str) -> ResponseReturnValue:
         """Stop the job; what it has made stays."""
-        return done(service.abort(owner(request), job_id))
+        return done(service.abort(caller().owner, job_id))
 
     @blueprint.post("/jobs/<job_id>/delete")
     @csrf_protected
     def delete(job_id: str) -> ResponseReturnValue:
         """Destroy the job; a form that does not say `confirmed` is asked back first."""
-        job = service.get(owner(request), job_id)
+        job = service.get(caller().owner, job_id)
         is_json = document_type(request) == JSON
         if not is_json and "confirmed" not in request.form:
             return render_template("confirm.html", here="/jobs", jobs=[job], back="")
-        service.delete(owner(request), job_id)
+        service.delete(caller().owner, job_id)
         return jsonify(id=job_id, gone=True) if is_json else redirect(f"{base_url()}/jobs", 303)
 
     @blueprint.post("/jobs/<job_id>/keep")
@@ -70,9 +71,9 @@ def create_jobactions(
         if not 0 < days <= _DAYS_MAX:
             raise UsageError(f"DAYS: {days} found; allowed is 1 to {_DAYS_MAX}")
         until = datetime.now(UTC) + timedelta(days=days)
-        return done(service.set_destruction(owner(request), job_id, until), "#keep")
+        return done(service.set_destruction(caller().owner, job_id, until), "#keep")
 
-    _add_sharing(blueprint, service, base_url, owner)
+    _add_sharing(blueprint, service, base_url)
     return blueprint
 
 
@@ -80,7 +81,6 @@ def _add_sharing(
     blueprint: Blueprint,
     service: JobService,
     base_url: Callable[[], str],
-    owner: Callable[[Request], str],
 ) -> None:
     sharing = JobSharing(service)
 
@@ -88,19 +88,19 @@ def _add_sharing(
     @csrf_protected
     def share(job_id: str) -> ResponseReturnValue:
         """Make a link by which whoever has it sees the job; it is told only now."""
-        token = sharing.create(owner(request), job_id)
+        token = sharing.create(caller().owner, job_id)
         url = f"{base_url()}/shared/{token}"
         if document_type(request) == JSON:
             return jsonify(url=url), 201
-        job = service.get(owner(request), job_id)
+        job = service.get(caller().owner, job_id)
         return render_template("shared_link.html", here="/jobs", job=job, url=url)
 
     @blueprint.post("/jobs/<job_id>/share/<share_id>/revoke")
     @csrf_protected
     def revoke(job_id: str, share_id: str) -> ResponseReturnValue:
         """Take a link back."""
-        sharing.revoke(owner(request), job_id, share_id)
-        return _done(service.get(owner(request), job_id), base_url(), "#share")
+        sharing.revoke(caller().owner, job_id, share_id)
+        return _done(service.get(caller().owner, job_id), base_url(), "#share")
 
 
 def _done(job: Job, base: str, place: str) -> ResponseReturnValue:

@@ -1,17 +1,19 @@
 """`/jobs`: the caller's jobs, found, sorted, renamed, stopped and deleted, one or many."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Request, jsonify, redirect, render_template, request
+from flask import Blueprint, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from soda_service.pages.jobfacts import duration_s, job_facts
 from soda_service.pages.security import csrf_protected
+from soda_service.web.access import caller
+from soda_service.web.services import Services
 from uws.dali import parse_phase
 from uws.errors import UsageError, WrongPhaseError
 from uws.finding import JobColumn, JobPage, JobQuery
@@ -85,17 +87,16 @@ class _Asked:
         return self.link(order=_order_text(order), page=1)
 
 
-def create_joblist(
-    service: JobService, base_url: Callable[[], str], *, owner: Callable[[Request], str]
-) -> Blueprint:
+def create_joblist(services: Services) -> Blueprint:
     """Make the routes."""
+    service, base_url = services.jobs, services.base_url
     blueprint = Blueprint("joblist", __name__)
 
     @blueprint.get("/jobs")
     def job_list() -> ResponseReturnValue:
         """List the caller's jobs: as a page, or as JSON where that is asked for."""
         asked = _read()
-        found = service.find(owner(request), asked.query())
+        found = service.find(caller().owner, asked.query())
         if document_type(request) == JSON:
             return _as_json(found, asked, base_url())
         return render_template(
@@ -114,7 +115,7 @@ def create_joblist(
     @csrf_protected
     def change_jobs() -> ResponseReturnValue:
         """Stop or delete the jobs named by `id`; `action` is `abort` or `delete`."""
-        who, action = owner(request), request.form.get("action", "")
+        who, action = caller().owner, request.form.get("action", "")
         job_ids = list(dict.fromkeys(request.form.getlist("id")))
         back = request.form.get("back", "")
         if action not in {"abort", "delete"}:

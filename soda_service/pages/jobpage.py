@@ -1,11 +1,11 @@
 """`/jobs/{id}`: how far a job is, what it was asked, and what came out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Request, Response, jsonify, render_template, request
+from flask import Blueprint, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from soda_service.pages.downloads import FILE_LISTS, file_list, log_so_far
@@ -13,6 +13,8 @@ from soda_service.pages.jobfacts import duration_s, job_facts
 from soda_service.results.reading import JobResults
 from soda_service.results.rows import Status
 from soda_service.results.tree import log_name
+from soda_service.web.access import caller
+from soda_service.web.services import Services
 from uws.errors import NotFoundError, UsageError
 from uws.http.links import numbered_parameters
 from uws.http.negotiation import JSON, document_type
@@ -48,15 +50,14 @@ class Viewed:
     shares: Sequence[Share] = ()
 
 
-def create_jobpage(
-    service: JobService, base_url: Callable[[], str], *, owner: Callable[[Request], str]
-) -> Blueprint:
+def create_jobpage(services: Services) -> Blueprint:
     """Make the routes."""
+    service, base_url = services.jobs, services.base_url
     blueprint = Blueprint("jobpage", __name__)
     sharing = JobSharing(service)
 
     def viewed(job_id: str) -> Viewed:
-        who, base = owner(request), base_url()
+        who, base = caller().owner, base_url()
         job = service.get(who, job_id)
         results_url = f"{base}/async/{job_id}/results"
         shares = sharing.list(who, job_id)

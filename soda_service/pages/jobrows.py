@@ -1,17 +1,16 @@
 """`/jobs/{id}/rows`: what became of each row, page by page, for gallery, table and programs."""
 
-from collections.abc import Callable
-
-from flask import Blueprint, Request, Response, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import MultiDict
 
 from soda_service.results.reading import JobResults
 from soda_service.results.rows import Status
+from soda_service.web.access import caller
+from soda_service.web.services import Services
 from uws.dali import parse_integer
 from uws.errors import UsageError
 from uws.files import JobFiles
 from uws.models import Job
-from uws.service import JobService
 
 __all__ = ["ROWS_MAX", "create_jobrows", "rows_answer"]
 
@@ -21,15 +20,15 @@ ROWS_MAX = 5000
 _ROWS = 200
 
 
-def create_jobrows(service: JobService, *, owner: Callable[[Request], str]) -> Blueprint:
+def create_jobrows(services: Services) -> Blueprint:
     """Make the route."""
     blueprint = Blueprint("jobrows", __name__)
 
     @blueprint.get("/jobs/<job_id>/rows")
     def job_rows(job_id: str) -> Response:
         """Give rows of a job: `from` (0 is the first), `count` and any number of `status`."""
-        job = service.get(owner(request), job_id)
-        return rows_answer(job, service.runtime.files)
+        job = services.jobs.get(caller().owner, job_id)
+        return rows_answer(job, services.runtime.files)
 
     return blueprint
 

@@ -4,20 +4,27 @@ from flask import Blueprint, redirect, render_template
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
+from soda_service.config.model import MailConfig
 from soda_service.pages.security import csrf_protected
+from soda_service.web.services import Services
 from uws.notify.extension import KeepRules, find_keepable, keep_job
-from uws.runtime import Runtime
 
-__all__ = ["create_keep"]
+__all__ = ["create_keep", "keep_rules"]
 
 
-def create_keep(runtime: Runtime, rules: KeepRules) -> Blueprint:
+def keep_rules(mail: MailConfig) -> KeepRules:
+    """Return how far links in warnings put destruction off."""
+    return KeepRules(days=mail.keep_days, times=mail.keep_times)
+
+
+def create_keep(services: Services) -> Blueprint:
     """Make the routes.
 
     Following the link changes nothing: mail servers and programs that look for malice open every
     link of a mail. Only the button on the page does.
     """
     blueprint = Blueprint("keep", __name__)
+    runtime, rules = services.runtime, keep_rules(services.config.mail)
 
     @blueprint.after_request
     def _keep_quiet(answer: Response) -> Response:

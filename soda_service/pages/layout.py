@@ -2,8 +2,8 @@
 
 import gzip
 import hashlib
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Container, Sequence
+from functools import lru_cache, partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,6 @@ _YEAR_S = 365 * 86400
 _TEXTS = frozenset({".js", ".css", ".svg"})
 """Endings of files that are worth packing: to a third of their size."""
 
-_PAGES = frozenset(
-    {"ask", "joblist", "jobpage", "jobactions", "share", "keep", "sky", "help", "jobrows"}
-)
-"""Blueprints whose errors are pages to readers; all others answer programs."""
-
 _WORDS: dict[int, str] = {
     HTTPStatus.FORBIDDEN: "That is not allowed",
     HTTPStatus.NOT_FOUND: "There is nothing here",
@@ -35,11 +30,24 @@ _WORDS: dict[int, str] = {
 }
 
 
-def create_layout(service: ServiceConfig, base_url: Callable[[], str]) -> Blueprint:
+def create_layout(
+    service: ServiceConfig,
+    base_url: Callable[[], str],
+    *,
+    menu: Sequence[tuple[str, str]] = (),
+    pages: Container[str] = (),
+) -> Blueprint:
     """Make what serves the styles and scripts, and what every template knows.
 
-    Templates know `service`, `base` (address of the service, without a slash), `version`,
+    Templates know `service`, `base` (address of the service, without a slash), `version`, `menu`,
     `csrf_token()` and `static(NAME)`.
+
+    Parameters
+    ----------
+    menu
+        Addresses of the main pages, below `base`, and their words.
+    pages
+        Names of the blueprints whose errors readers get as pages.
     """
     blueprint = Blueprint("pages", __name__, template_folder="templates")
     # All files share a folder that is named after their content, so that modules find each other
@@ -64,21 +72,22 @@ def create_layout(service: ServiceConfig, base_url: Callable[[], str]) -> Bluepr
             "service": service,
             "base": base,
             "version": __version__,
+            "menu": menu,
             "csrf_token": csrf_token,
             "static": lambda name: f"{base}/static/{stamp}/{name}",
         }
 
     # What is registered first is called last: the page of an error is protected as well.
     blueprint.after_app_request(protect)
-    blueprint.after_app_request(_as_page)
+    blueprint.after_app_request(partial(_as_page, pages))
     for name, function in FILTERS.items():
         blueprint.add_app_template_filter(function, name)
     return blueprint
 
 
-def _as_page(answer: Response) -> Response:
+def _as_page(pages: Container[str], answer: Response) -> Response:
     """Show the text of an error as a page, where a page was asked for by a reader."""
-    is_page = request.blueprint in _PAGES and answer.mimetype == "text/plain"
+    is_page = (request.blueprint or "") in pages and answer.mimetype == "text/plain"
     if answer.status_code < HTTPStatus.BAD_REQUEST or not is_page:
         return answer
     if not request.accept_mimetypes.provided or document_type(request) != HTML:

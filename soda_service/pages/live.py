@@ -3,11 +3,13 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from flask import Blueprint, Request, Response, request, stream_with_context
+from flask import Blueprint, Response, request, stream_with_context
 
 from soda_service.pages.jobfacts import job_facts
+from soda_service.web.access import caller
+from soda_service.web.services import Services
 from uws.errors import TransientError, UsageError
 from uws.service import JobService
 
@@ -23,10 +25,9 @@ _STREAM_S = 300.0
 """Then the browser asks again by itself: streams of pages that nobody closed come to an end."""
 
 
-def create_live(
-    service: JobService, base_url: Callable[[], str], *, owner: Callable[[Request], str]
-) -> Blueprint:
+def create_live(services: Services) -> Blueprint:
     """Make the route."""
+    service, base_url = services.jobs, services.base_url
     blueprint = Blueprint("live", __name__)
     places = threading.BoundedSemaphore(_STREAMS_MAX)
 
@@ -38,7 +39,7 @@ def create_live(
             raise UsageError(f"id: {len(job_ids)} jobs; allowed are 1 to {_IDS_MAX}")
         if not places.acquire(blocking=False):
             raise TransientError("too many pages are followed live; ask for /jobs instead")
-        stream = _stream(service, owner(request), job_ids, base_url())
+        stream = _stream(service, caller().owner, job_ids, base_url())
         answer = Response(stream_with_context(stream), content_type="text/event-stream")
         answer.call_on_close(places.release)
         answer.headers["Cache-Control"] = "no-store"

@@ -1,25 +1,23 @@
 """`/shared/{token}`: a job as its owner lets others see it: to look at and to take away."""
 
-from collections.abc import Callable
-
 from flask import Blueprint, Response
 
 from soda_service.pages.jobpage import Viewed, files_answer, log_answer, render_job
 from soda_service.pages.jobrows import rows_answer
+from soda_service.web.services import Services
 from uws.errors import NotFoundError
 from uws.http.responses import send_result
 from uws.models import Phase
 from uws.notify.sharing import JobSharing
 from uws.results import find_result
-from uws.service import JobService
 
 __all__ = ["create_share"]
 
 
-def create_share(
-    service: JobService, base_url: Callable[[], str], *, accel_prefix: str = ""
-) -> Blueprint:
+def create_share(services: Services) -> Blueprint:
     """Make the routes."""
+    service, base_url = services.jobs, services.base_url
+    accel_prefix = services.config.web.x_accel_prefix
     blueprint = Blueprint("share", __name__, url_prefix="/shared/<token>")
     sharing = JobSharing(service)
 

@@ -16,8 +16,7 @@ from soda_service.pages.security import POLICY
 from soda_service.sky.footprints import Footprint, footprint_of, hammer
 from soda_service.sky.index import TileIndex
 from soda_service.sky.release import Release
-from soda_service.sky.releases import Releases
-from soda_service.web.served import ServedReleases
+from soda_service.web.services import Services
 from uws.http.conditional import answer_conditionally
 
 __all__ = ["create_sky"]
@@ -66,8 +65,9 @@ class _Drawings:
             return drawn
 
 
-def create_sky(releases: Releases, served: ServedReleases) -> Blueprint:
+def create_sky(services: Services) -> Blueprint:
     """Make the routes."""
+    releases, served = services.sky.releases, services.served
     blueprint = Blueprint("sky", __name__)
     drawings = _Drawings()
 

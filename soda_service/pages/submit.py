@@ -1,10 +1,10 @@
 """`/`: the form for new cutouts, filled in by its address, by a job, or as it was sent."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
-from flask import Blueprint, Request, Response, make_response, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
@@ -23,7 +23,9 @@ from soda_service.request.table import EDGES, FILTER_NAMES, PARAMETERS
 from soda_service.request.upload import with_uploads
 from soda_service.results.reading import JobResults
 from soda_service.sky.releases import Releases
+from soda_service.web.access import caller
 from soda_service.web.served import ServedReleases
+from soda_service.web.services import Services
 from uws.errors import UWSError
 from uws.http.formdata import form_fields
 from uws.http.newjob import create_new, read_new, take_new
@@ -31,7 +33,7 @@ from uws.http.responses import see_other
 from uws.models import Job, Parameter, new_job_id
 from uws.service import JobService
 
-__all__ = ["AskSettings", "create_ask"]
+__all__ = ["create_submit"]
 
 _FORMATS = ("fits", "png", "jpeg")
 """Of RESPONSEFORMAT: those that files have."""
@@ -40,56 +42,34 @@ _MORE = ("DB", "RUNID")
 """Parameters of the job that few need."""
 
 
-@dataclass(frozen=True, slots=True)
-class AskSettings:
-    """What the page is told of the service around it."""
-
-    owner: Callable[[Request], str]
-    """Gives the owner of a request."""
-
-    job_url: Callable[[str], str]
-    """Gives a job's address in the API, by its id."""
-
-    job_page: Callable[[str], str]
-    """Gives the address of the page that shows a job, by its id."""
-
-    look: Callable[[Sequence[Parameter]], Estimate]
-    """Tells what a request would make."""
-
-    sends_mail: bool = False
-    """Whether to ask for an address to write to."""
-
-
-def create_ask(
-    releases: Releases, served: ServedReleases, service: JobService, settings: AskSettings
-) -> Blueprint:
+def create_submit(services: Services) -> Blueprint:
     """Make the routes."""
-    blueprint = Blueprint("ask", __name__)
-    form = _Form(releases, served, service, settings)
-    blueprint.get("/", endpoint="ask")(form.ask)
+    blueprint = Blueprint("submit", __name__)
+    form = _Form(services, services.sky.releases, services.served, services.jobs)
+    blueprint.get("/", endpoint="form")(form.ask)
     blueprint.post("/", endpoint="send")(csrf_protected_unread(form.send))
     return blueprint
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
+    services: Services
     releases: Releases
     served: ServedReleases
     service: JobService
-    settings: AskSettings
 
     def ask(self) -> ResponseReturnValue:
         """`GET /`: every parameter of the query stands in its field, or those of the job `from`."""
         job_id = request.args.get("from", "")
         if job_id:
-            job = self.service.get(self.settings.owner(request), job_id)
+            job = self.service.get(caller().owner, job_id)
             return self._show(self._of_job(job, only_failed=request.args.get("rows") == "failed"))
         query = request.args.items(multi=True)
         return self._show(self._filled([Parameter(name.upper(), text) for name, text in query]))
 
     def send(self) -> ResponseReturnValue:
         """`POST /`: make the job, or give the form back with what is wrong."""
-        owner, job_id = self.settings.owner(request), new_job_id()
+        owner, job_id = caller().owner, new_job_id()
         try:
             fields = take_new(self.service, form_fields(request), job_id)
         except UWSError as error:
@@ -98,19 +78,19 @@ class _Form:
         parameters = form_parameters(fields, state.release)
         if any(each.name == "LOOK" for each in fields):
             return self._looked(state, parameters, job_id)
-        url = self.settings.job_url(job_id)
+        url = f"{self.services.base_url()}/async/{job_id}"
         try:
             asked = replace(read_new(self.service, parameters, job_id), phase="RUN")
             create_new(self.service, owner, asked, job_type="cutout", job_id=job_id, url=url)
         except UWSError as error:
             return self._refused(state, error)
-        return see_other(self.settings.job_page(job_id))
+        return see_other(f"{self.services.base_url()}/jobs/{job_id}")
 
     def _looked(
         self, state: FormState, parameters: Sequence[Parameter], job_id: str
     ) -> ResponseReturnValue:
         try:
-            found = self.settings.look(parameters)
+            found = self.services.estimate(parameters)
         except UWSError as error:
             return self._refused(state, error)
         finally:
@@ -138,7 +118,7 @@ class _Form:
         parameters = [each for each in parameters if each.name != "POSITIONS"]
         table = _joined(JobResults(self.service.runtime.files, job).failed_table(), TEXT_MAX_BYTES)
         if table is None:
-            url = f"{self.settings.job_page(job.id)}/failed.csv"
+            url = f"{self.services.base_url()}/jobs/{job.id}/failed.csv"
             note = Markup(
                 "The rows that failed are too many to be shown here: save "
                 '<a href="{}">their table</a> and choose it as the file.'
@@ -166,7 +146,7 @@ class _Form:
             formats=_FORMATS,
             more=_MORE,
             filters=FILTER_NAMES,
-            sends_mail=self.settings.sends_mail,
+            sends_mail=self.services.config.mail.is_on,
             found=found,
         )
         return make_response(page, status)

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from itertools import chain
 from pathlib import Path
 
-from flask import Blueprint, Request, Response, request
+from flask import Blueprint, Response, request
 
 from soda_service.errors import CutoutError, Fault, OptionsError, UnknownRelease, UnknownTile
 from soda_service.formats.votable import MEDIA_TYPE
@@ -17,6 +17,8 @@ from soda_service.sky.releases import Releases
 from soda_service.vo.datalink import Link, LinkMaker, write_links
 from soda_service.vo.images import DATALINK_TYPE
 from soda_service.vo.joblinks import document_links, manifest_links, result_links
+from soda_service.web.access import caller
+from soda_service.web.services import Services
 from soda_service.web.votables import fault_of_error, fault_votable, given_texts
 from uws.errors import NotFoundError, UWSError
 from uws.models import FINISHED, Phase
@@ -48,7 +50,6 @@ class _Answers:
 
     releases: Releases
     jobs: JobService
-    owner: Callable[[Request], str]
 
     def of_datasets(self, ids: Sequence[str], base: str) -> Iterator[bytes]:
         """Write the links of data sets; one that is unknown has a row that says so (DL-8)."""
@@ -76,7 +77,7 @@ class _Answers:
         OptionsError
             When it is not finished, or in ERROR.
         """
-        job = self.jobs.get(self.owner(request), job_id)
+        job = self.jobs.get(caller().owner, job_id)
         if job.phase not in FINISHED or job.phase in {Phase.ERROR, Phase.ARCHIVED}:
             message = f"job {job_id} is {job.phase}; there are links once it is COMPLETED"
             raise OptionsError((Fault(message, column="JOB"),))
@@ -87,22 +88,11 @@ class _Answers:
         return write_links(chain(cutouts, document_links(job, url)), (), f"{base}/links")
 
 
-def create_links(
-    releases: Releases,
-    jobs: JobService,
-    base_url: Callable[[], str],
-    *,
-    owner: Callable[[Request], str],
-) -> Blueprint:
-    """Make the route.
-
-    Parameters
-    ----------
-    owner
-        Gives who sends a request; asked where a job's results are wanted.
-    """
+def create_links(services: Services) -> Blueprint:
+    """Make the route."""
     blueprint = Blueprint("links", __name__)
-    answers = _Answers(releases, jobs, owner)
+    base_url = services.base_url
+    answers = _Answers(services.sky.releases, services.jobs)
 
     @blueprint.route("/links", methods=["GET", "POST"])
     def links() -> Response:

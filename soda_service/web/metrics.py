@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -21,6 +21,7 @@ from typing_extensions import override
 
 from soda_service import __version__
 from soda_service.errors import ConfigError
+from soda_service.web.services import Services
 from uws.errors import UWSError
 
 __all__ = ["create_metrics"]
@@ -55,15 +56,8 @@ class _Gauges(Collector):
         yield answers
 
 
-def create_metrics(
-    app: Flask, gauges: Mapping[str, Callable[[], Mapping[str, float]]]
-) -> Blueprint:
+def create_metrics(services: Services) -> Blueprint:
     """Make the route, and count the application's requests.
-
-    Parameters
-    ----------
-    gauges
-        By name (`jobs`), what gives a value for each state when asked.
 
     Raises
     ------
@@ -72,17 +66,18 @@ def create_metrics(
     """
     own = CollectorRegistry()
     shown = _shared_registry() or own
+    gauges = {"jobs": services.runtime.store.phase_counts, "queue": services.queue_status}
     shown.register(_Gauges(gauges))
     names = ("route", "method", "status")
     requests = Counter("soda_requests", "Requests answered", names, registry=own)
     seconds = Histogram("soda_request_seconds", "Time to answer", ["route"], registry=own)
     blueprint = Blueprint("metrics", __name__)
 
-    @app.before_request
+    @blueprint.before_app_request
     def start() -> None:
         g.started = time.perf_counter()
 
-    @app.after_request
+    @blueprint.after_app_request
     def count(answer: Response) -> Response:
         route = request.endpoint or "none"
         method = request.method if request.method in _METHODS else "other"

@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, Response, current_app, jsonify
 from soda_service import __version__
 from soda_service.request.table import PARAMETERS, Kind, ParameterSpec
 from soda_service.vo.sia import input_params
+from soda_service.web.services import Services
 
 __all__ = ["create_openapi", "openapi_document"]
 
@@ -124,8 +125,9 @@ def openapi_document(app: Flask, *, title: str, base_url: str) -> dict[str, Any]
     }
 
 
-def create_openapi(title: str, base_url: Callable[[], str]) -> Blueprint:
+def create_openapi(services: Services) -> Blueprint:
     """Make the route."""
+    title, base_url = services.config.service.title, services.base_url
     blueprint = Blueprint("openapi", __name__)
 
     @blueprint.get("/openapi.json")

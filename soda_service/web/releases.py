@@ -12,7 +12,7 @@ from soda_service.request.options import default_options
 from soda_service.results.summary import options_columns
 from soda_service.results.tree import media_type_of
 from soda_service.sky.release import Band, Release
-from soda_service.web.served import ServedReleases
+from soda_service.web.services import Services
 from uws.errors import AuthorizationError
 from uws.http.conditional import answer_conditionally
 
@@ -48,8 +48,9 @@ def _band_facts(band: Band) -> dict[str, Any]:
     }
 
 
-def create_releases(sky: Sky, served: ServedReleases) -> Blueprint:
+def create_releases(services: Services) -> Blueprint:
     """Make the routes."""
+    sky, served = services.sky, services.served
     blueprint = Blueprint("releases", __name__)
 
     @blueprint.get("/releases")

@@ -1,6 +1,6 @@
 """`/sia2`: which images there are, by Simple Image Access 2.0."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import chain
@@ -33,6 +33,7 @@ from soda_service.vo.sia import (
 )
 from soda_service.vo.soda import SYNC_ID, soda_input_params
 from soda_service.web.served import ServedReleases
+from soda_service.web.services import Services
 from soda_service.web.votables import fault_of_error, fault_votable, given_texts
 from uws.errors import UWSError
 
@@ -81,23 +82,11 @@ class _Search:
         return _descriptors(base, self.served.all(), inputs)
 
 
-def create_sia2(
-    releases: Releases,
-    served: ServedReleases,
-    base_url: Callable[[], str],
-    *,
-    rows_default: int,
-    rows_max: int,
-) -> Blueprint:
-    """Make the route.
-
-    Parameters
-    ----------
-    rows_default, rows_max
-        Rows of an answer where MAXREC is not given, and at most.
-    """
+def create_sia2(services: Services) -> Blueprint:
+    """Make the route."""
     blueprint = Blueprint("sia2", __name__)
-    search = _Search(releases, served, rows_default, rows_max)
+    limits, base_url = services.config.sia2, services.base_url
+    search = _Search(services.sky.releases, services.served, limits.rows_default, limits.rows_max)
 
     @blueprint.route("/sia2", methods=["GET", "POST"])
     def sia2() -> Response:

@@ -5,7 +5,7 @@ where everybody may use everything a page of another site must not: it makes, ch
 nothing, and reads public documents only. Programs send no `Origin`, and are not meant.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
@@ -18,20 +18,6 @@ __all__ = ["guard_sites", "known_names"]
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_PUBLIC_BLUEPRINTS = frozenset(
-    {"describing", "links", "openapi", "releases", "sia2", "sync", "vosi"}
-)
-_PUBLIC_ENDPOINTS = frozenset(
-    {
-        "async.jobinfo-schema",
-        "sky.footprint",
-        # Files of a job are read by its id or a link, 128 bits or more that nobody guesses. Lists
-        # would tell ids, and documents of jobs addresses of their makers.
-        "async.result",
-        "share.shared_result",
-    }
-)
-
 _EXPOSED = "Location, Content-Disposition, Content-Length, Content-Range, ETag, Retry-After"
 _ASKED_HEADERS = (
     "Accept, Cache-Control, If-Match, If-Modified-Since, If-None-Match, If-Range,"
@@ -39,23 +25,31 @@ _ASKED_HEADERS = (
 )
 
 
-def guard_sites(app: Flask, web: WebConfig) -> None:
+def guard_sites(app: Flask, web: WebConfig, public: Container[str]) -> None:
     """Have an application refuse what other sites may not do, and let them read what they may.
 
     Refused are requests with an unknown Host (400), and requests that change something and come
     from a page of another site (403).
+
+    Parameters
+    ----------
+    public
+        Names of blueprints and endpoints that change nothing and that every page may read.
     """
     names = known_names(web)
     trusted = _listed(web.trusted_origins)
     own = _own_host(web.base_url)
 
+    def is_public() -> bool:
+        return (request.blueprint or "") in public or (request.endpoint or "") in public
+
     @app.before_request
     def _check() -> None:
         _check_host(names)
-        if request.method not in _READING and not _is_public():
+        if request.method not in _READING and not is_public():
             _check_site(trusted, own)
 
-    app.after_request(_cors(_listed(web.cors_origins), trusted))
+    app.after_request(_cors(_listed(web.cors_origins), trusted, is_public))
 
 
 def known_names(web: WebConfig) -> frozenset[str]:
@@ -114,11 +108,13 @@ def _is_own(origin: str, own: str) -> bool:
     return bool(host) and host in {request.host, own}
 
 
-def _cors(readers: frozenset[str], trusted: frozenset[str]) -> Callable[[Response], Response]:
+def _cors(
+    readers: frozenset[str], trusted: frozenset[str], is_public: Callable[[], bool]
+) -> Callable[[Response], Response]:
     """Let pages of other origins read answers, and ask beforehand whether they may."""
 
     def add(answer: Response) -> Response:
-        allowed = trusted | readers if _is_public() else trusted
+        allowed = trusted | readers if is_public() else trusted
         if not allowed:
             return answer
         origin = request.headers.get("Origin")
@@ -148,11 +144,6 @@ def _preflight(*, may_change: bool) -> dict[str, str]:
         "Access-Control-Allow-Headers": f"{_ASKED_HEADERS}{more_headers}",
         "Access-Control-Max-Age": "3600",
     }
-
-
-def _is_public() -> bool:
-    """Whether the request is for what every page may read, and changes nothing."""
-    return request.blueprint in _PUBLIC_BLUEPRINTS or request.endpoint in _PUBLIC_ENDPOINTS
 
 
 def _listed(text: str) -> frozenset[str]:

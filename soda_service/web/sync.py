@@ -1,14 +1,16 @@
 """`/sync`: one cutout, made while the client waits (SODA 1.0, section 5)."""
 
+import os
 import threading
-from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
-from soda_service.cutouts.sync_cutout import Choice, Immediate, WholeTile
+from soda_service.config.model import Config
+from soda_service.cutouts.sync_cutout import Choice, WholeTile
 from soda_service.errors import NoCoverage
+from soda_service.web.services import Services
 from uws.errors import TransientError
 from uws.http.conditional import answer_conditionally
 from uws.http.formdata import form_fields
@@ -27,15 +29,14 @@ class _Busy(TransientError):
     retry_after_s = 1
 
 
-def create_sync(immediate: Immediate, base_url: Callable[[], str], *, at_once: int) -> Blueprint:
+def create_sync(services: Services) -> Blueprint:
     """Make the route.
 
-    Parameters
-    ----------
-    at_once
-        How many cutouts this process makes at a time; others are answered by 503.
+    Each process makes as many cutouts at a time as the settings give it; further ones get a 503.
     """
     blueprint = Blueprint("sync", __name__)
+    immediate, base_url = services.immediate, services.base_url
+    at_once = _at_once(services.config)
     slots = threading.BoundedSemaphore(at_once)
 
     def answer(choice: Choice) -> Response:
@@ -75,3 +76,9 @@ def create_sync(immediate: Immediate, base_url: Callable[[], str], *, at_once: i
             return Response(status=HTTPStatus.NO_CONTENT)
 
     return blueprint
+
+
+def _at_once(config: Config) -> int:
+    """Share the cutouts of a host between its web processes."""
+    cores = os.cpu_count() or 1
+    return max(1, config.sync.at_once_per_core * cores // config.web.workers)

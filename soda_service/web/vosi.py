@@ -1,23 +1,20 @@
 """VOSI 1.1 and DALI 1.1: `/capabilities`, `/availability`, `/tables` and `/examples`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from flask import Blueprint, Response, request
 from lxml import etree
 
 from soda_service import __version__
-from soda_service.sky.releases import Releases
 from soda_service.vo.capabilities import capabilities_document
 from soda_service.vo.examples import examples_document, place_in
 from soda_service.vo.tables import TABLE_NAME, table_document, tables_document
-from soda_service.web.served import ServedReleases
+from soda_service.web.health import helpful_checks, needed_checks
+from soda_service.web.services import Services
 from uws.errors import NotFoundError, UsageError
 
-__all__ = ["Check", "availability_document", "create_describing", "create_vosi"]
-
-Check = Callable[[], str]
-"""Looks at one thing the service needs; gives what is wrong with it, or nothing."""
+__all__ = ["availability_document", "create_descriptions", "create_vosi"]
 
 _AVAILABILITY = "http://www.ivoa.net/xml/VOSIAvailability/v1.0"
 
@@ -46,21 +43,10 @@ def availability_document(
     return bytes(etree.tostring(root, xml_declaration=True, encoding="utf-8"))
 
 
-def create_vosi(
-    base_url: Callable[[], str],
-    needed: Mapping[str, Check],
-    helpful: Mapping[str, Check],
-    faults: Callable[[], Mapping[str, str]],
-) -> Blueprint:
-    """Make the VOSI routes.
-
-    Parameters
-    ----------
-    needed, helpful
-        Checks by the name of what they look at.
-    faults
-        Gives what else is wrong, by name; the service goes on without it.
-    """
+def create_vosi(services: Services) -> Blueprint:
+    """Make the VOSI routes."""
+    base_url = services.base_url
+    needed, helpful = needed_checks(services), helpful_checks(services)
     blueprint = Blueprint("vosi", __name__)
     up_since = datetime.now(UTC)
 
@@ -77,7 +63,7 @@ def create_vosi(
         content = availability_document(
             up_since,
             {name: check() for name, check in needed.items()},
-            {name: check() for name, check in helpful.items()} | dict(faults()),
+            {name: check() for name, check in helpful.items()} | dict(services.served.faults()),
         )
         answer = _xml(content)
         answer.headers["Cache-Control"] = "no-store"
@@ -86,17 +72,11 @@ def create_vosi(
     return blueprint
 
 
-def create_describing(
-    title: str, releases: Releases, served: ServedReleases, base_url: Callable[[], str]
-) -> Blueprint:
-    """Make the routes that tell what can be asked, and how.
-
-    Parameters
-    ----------
-    title
-        Of the service.
-    """
-    blueprint = Blueprint("describing", __name__)
+def create_descriptions(services: Services) -> Blueprint:
+    """Make the routes that say what clients can ask for, and how."""
+    blueprint = Blueprint("descriptions", __name__)
+    releases, served, base_url = services.sky.releases, services.served, services.base_url
+    title = services.config.service.title
 
     @blueprint.get("/tables")
     def tables() -> Response:

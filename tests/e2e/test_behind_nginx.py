@@ -133,7 +133,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     make_survey(data)
     production = tomllib.loads((ROOT / "conf" / "production.toml").read_text())
     settings = {f"SODA_WEB__{key.upper()}": str(value) for key, value in production["web"].items()}
-    command = ["-m", "soda_service.cli", "serve", "--data", str(data), "--port", "0"]
+    command = ["-m", "soda_service", "serve", "--data", str(data), "--port", "0"]
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with started(

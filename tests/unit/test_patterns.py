@@ -3,6 +3,7 @@
 import ast
 import importlib
 import re
+from collections import deque
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -15,11 +16,9 @@ from tests.cpu import cpu_limit
 ROOT = Path(__file__).parents[2]
 METHODS = frozenset({"match", "fullmatch", "search", "split", "sub", "findall", "finditer"})
 
-SIZE = 20_000
-"""Characters: one pass takes up to 2 ms, a pass for each of them 0.2 s to minutes."""
-
-SLOW_S = 0.05
-"""CPU time, so that a busy machine does not matter much; three tries make up for the rest."""
+TRIES = ((20_000, 0.05), (80_000, 0.5), (80_000, 0.5))
+"""Characters, and the CPU time that is too long for them: the first try sorts out, the others make
+sure on a busy machine. One pass over 80,000 takes up to 8 ms, a pass for each of them 3 s."""
 
 UNITS = (
     *"0a.-+_ \t\r\n\"',;:/@%{<(=&\0é",
@@ -64,24 +63,26 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, str]]:
                 yield name, method
 
 
-def is_slow(pattern: Pattern, method: str, text: str) -> bool:
+def is_slow(pattern: Pattern, method: str, text: str, limit_s: float) -> bool:
     given: Any = text.encode() if isinstance(pattern.pattern, bytes) else text
     arguments = (given[:0], given) if method == "sub" else (given,)
     try:
-        with cpu_limit(SLOW_S):
+        with cpu_limit(limit_s):
             found = getattr(pattern, method)(*arguments)
             if method == "finditer":
-                list(found)
+                deque(found, maxlen=0)
     except TimeoutError:
         return True
     return False
 
 
 def slow_text(pattern: Pattern, method: str) -> str | None:
-    """Find a text that takes too long, three times out of three."""
+    """Find a text that takes too long in all tries."""
     for start, unit, end in product(STARTS, UNITS, ENDS):
-        text = start + unit * (SIZE // len(unit)) + end
-        if all(is_slow(pattern, method, text) for _ in range(3)):
+        if all(
+            is_slow(pattern, method, start + unit * (size // len(unit)) + end, limit_s)
+            for size, limit_s in TRIES
+        ):
             return f"{start!r}, {unit!r} again and again, {end!r}"
     return None
 

@@ -14,17 +14,16 @@ from soda_service.request.spec import Scope
 from soda_service.request.table import PARAMETERS
 from soda_service.sky.releases import Releases, write_release
 from soda_service.sky.table import TileRow, table_path, write_tiles
-from soda_service.web.served import ServedReleases
+from tests.services import services_for
 from tests.synthetic import RELEASE
 
 BASE = "https://example.org/cutouts"
 
 
 def client_on(folder: Path) -> FlaskClient:
-    releases = Releases([folder])
     app = Flask(__name__, static_folder=None)
     app.register_blueprint(create_layout(ServiceConfig(contact="me@example.org"), lambda: BASE))
-    app.register_blueprint(create_help(releases, ServedReleases(releases)))
+    app.register_blueprint(create_help(services_for(releases=Releases([folder]))))
     return app.test_client()
 
 

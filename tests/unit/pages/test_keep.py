@@ -1,6 +1,7 @@
 """The link in a warning: following it changes nothing, its button keeps results, a few times."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from soda_service.config.model import ServiceConfig
+from soda_service.config.model import Config, ServiceConfig
 from soda_service.pages.keep import create_keep
 from soda_service.pages.layout import create_layout
+from tests.services import services_for
 from tests.uws_runtime import RecordingExecutor, open_runtime
 from uws.errors import UWSError
 from uws.http.responses import uws_error
@@ -20,6 +22,7 @@ from uws.runtime import Runtime
 from uws.service import JobService
 
 RULES = KeepRules(days=3, times=2)
+CONFIG = replace(Config(), mail=replace(Config().mail, keep_days=3, keep_times=2))
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def runtime(tmp_path: Path) -> Runtime:
 def client(runtime: Runtime) -> FlaskClient:
     app = Flask(__name__, static_folder=None)
     app.register_blueprint(create_layout(ServiceConfig(), lambda: "http://localhost"))
-    app.register_blueprint(create_keep(runtime, RULES))
+    app.register_blueprint(create_keep(services_for(runtime=runtime, config=CONFIG)))
     app.register_error_handler(UWSError, uws_error)
     return app.test_client()
 

@@ -14,7 +14,7 @@ from soda_service.errors import CutoutError
 from soda_service.pages.layout import create_layout
 from soda_service.pages.sky import create_sky
 from soda_service.sky.releases import Releases
-from soda_service.web.served import ServedReleases
+from tests.services import services_for
 from tests.unit.web.sia2app import write_releases
 from uws.http import responses
 
@@ -22,10 +22,9 @@ from uws.http import responses
 @pytest.fixture
 def client(tmp_path: Path) -> FlaskClient:
     write_releases(tmp_path)
-    releases = Releases([tmp_path])
     app = Flask(__name__, static_folder=None)
     app.register_blueprint(create_layout(ServiceConfig(), lambda: "https://example.org/cutouts"))
-    app.register_blueprint(create_sky(releases, ServedReleases(releases)))
+    app.register_blueprint(create_sky(services_for(releases=Releases([tmp_path]))))
     app.register_error_handler(CutoutError, lambda error: responses.uws_error(uws_error(error)))
     return app.test_client()
 

@@ -17,8 +17,9 @@ from werkzeug.test import TestResponse
 
 from soda_service.app import create_app
 from soda_service.assembly import build_parts
+from soda_service.auth import AUTHENTICATORS, Caller
 from soda_service.config.load import load_config
-from soda_service.config.model import Config
+from soda_service.config.model import AuthConfig, Config
 from soda_service.pages.security import COOKIE
 from soda_service.results.rows import Row, Status
 from soda_service.sky.release import Band
@@ -46,8 +47,8 @@ WISE = replace(
 class ByHeader:
     """Owners are who the header `X-User` says."""
 
-    def owner(self, request: Request) -> str:
-        return request.headers.get("X-User", "")
+    def caller(self, request: Request) -> Caller:
+        return Caller(request.headers.get("X-User", ""))
 
 
 @pytest.fixture
@@ -67,8 +68,8 @@ def config(tmp_path: Path) -> Config:
 
 @pytest.fixture
 def client(config: Config, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
-    monkeypatch.setattr("soda_service.app.open_authenticator", lambda _config: ByHeader())
-    return create_app(config).test_client()
+    monkeypatch.setitem(AUTHENTICATORS, "x-user", lambda _config: ByHeader())
+    return create_app(replace(config, auth=AuthConfig("x-user"))).test_client()
 
 
 def action(client: FlaskClient) -> str:

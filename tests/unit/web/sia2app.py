@@ -9,12 +9,13 @@ from astropy.io.votable import parse
 from astropy.io.votable.tree import VOTableFile
 from flask import Flask, Response
 
+from soda_service.config.model import Config, Sia2Config
 from soda_service.sky.outlines import tan_corners
 from soda_service.sky.release import Band, Release
 from soda_service.sky.releases import Releases, write_release
 from soda_service.sky.table import TileRow, table_path, write_tiles
-from soda_service.web.served import ServedReleases
 from soda_service.web.sia2 import create_sia2
+from tests.services import services_for
 from uws.errors import UWSError
 from uws.http import responses
 
@@ -41,9 +42,9 @@ def app_on(folder: Path, base_url: str = BASE, **limits: int) -> Flask:
     app = Flask(__name__)
     releases = Releases([folder], authority="example.org")
     limits = {"rows_default": 10, "rows_max": 14} | limits
-    app.register_blueprint(
-        create_sia2(releases, ServedReleases(releases), lambda: base_url, **limits)
-    )
+    config = replace(Config(), sia2=Sia2Config(**limits))
+    services = services_for(releases=releases, config=config, base=base_url)
+    app.register_blueprint(create_sia2(services))
     app.register_error_handler(UWSError, responses.uws_error)
     return app
 

@@ -9,12 +9,17 @@ from tests.unit.web.conftest import Open
 
 CODE = """
 import os, sys
+from dataclasses import replace
+from types import SimpleNamespace
 from flask import Flask
 from soda_service.web.metrics import create_metrics
+from tests.services import services_for
 
 def client():
     app = Flask("toy")
-    app.register_blueprint(create_metrics(app, {"jobs": lambda: {"QUEUED": 3}}))
+    runtime = SimpleNamespace(store=SimpleNamespace(phase_counts=lambda: {"QUEUED": 3}))
+    services = replace(services_for(), runtime=runtime, queue_status=lambda: {"tasks": 0})
+    app.register_blueprint(create_metrics(services))
     return app.test_client()
 
 if os.fork() == 0:

@@ -1,0 +1,99 @@
+"""The register of routes: a row for each blueprint, with who may use it.
+
+A new page or endpoint of the Virtual Observatory is a module with a factory, and a row here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Blueprint
+
+from soda_service.pages.help import create_help
+from soda_service.pages.jobactions import create_jobactions
+from soda_service.pages.joblist import create_joblist
+from soda_service.pages.jobpage import create_jobpage
+from soda_service.pages.jobrows import create_jobrows
+from soda_service.pages.keep import create_keep
+from soda_service.pages.live import create_live
+from soda_service.pages.share import create_share
+from soda_service.pages.sky import create_sky
+from soda_service.pages.submit import create_submit
+from soda_service.web.access import Access, caller
+from soda_service.web.links import create_links
+from soda_service.web.openapi import create_openapi
+from soda_service.web.releases import create_releases
+from soda_service.web.services import Services
+from soda_service.web.sia2 import create_sia2
+from soda_service.web.sync import create_sync
+from soda_service.web.validate import create_validate
+from soda_service.web.vosi import create_descriptions, create_vosi
+from uws.http.blueprint import create_blueprint
+
+__all__ = ["ROUTES", "Route"]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A blueprint, and what the application must know of it."""
+
+    create: Callable[[Services], Blueprint]
+    access: Access
+    is_page: bool = False
+    """Whether readers get its errors as pages; all others answer programs."""
+
+    is_public: bool = False
+    """Whether pages of other sites may read it all (CORS); it changes nothing then."""
+
+    public_views: tuple[str, ...] = ()
+    """Views that they may read where they may not read it all."""
+
+    menu: tuple[str, str] | None = None
+    """Address and words of its entry in the menu of all pages."""
+
+
+def _create_jobs(services: Services) -> Blueprint:
+    def page_of(job_id: str) -> str:
+        return f"{services.base_url()}/jobs/{job_id}".rstrip("/")
+
+    return create_blueprint(
+        services.jobs,
+        job_type="cutout",
+        authenticate=lambda _request: caller().owner,
+        base_url=services.base_url,
+        job_page=page_of,
+        accel_prefix=services.config.web.x_accel_prefix,
+    )
+
+
+def _create_metrics(services: Services) -> Blueprint:
+    # Not before the processes are forked: see that module.
+    from soda_service.web.metrics import create_metrics
+
+    return create_metrics(services)
+
+
+ROUTES: list[Route] = [
+    # Files of a job are read by its id or a link, 128 bits or more that nobody guesses. Lists would
+    # tell ids, and documents of jobs the addresses of their owners.
+    Route(_create_jobs, Access.OWNER, public_views=("jobinfo-schema", "result")),
+    Route(create_submit, Access.OWNER, is_page=True, menu=("/", "New cutouts")),
+    Route(create_joblist, Access.OWNER, is_page=True, menu=("/jobs", "Jobs")),
+    Route(create_jobpage, Access.OWNER, is_page=True),
+    Route(create_jobactions, Access.OWNER, is_page=True),
+    Route(create_jobrows, Access.OWNER, is_page=True),
+    Route(create_live, Access.OWNER),
+    Route(create_share, Access.LINK, is_page=True, public_views=("shared_result",)),
+    Route(create_keep, Access.LINK, is_page=True),
+    Route(create_sky, Access.OPEN, is_page=True, public_views=("footprint",), menu=("/sky", "Sky")),
+    Route(create_help, Access.OPEN, is_page=True, menu=("/help", "Help")),
+    Route(create_releases, Access.OPEN, is_public=True),
+    Route(create_sync, Access.OPEN, is_public=True),
+    Route(create_sia2, Access.OPEN, is_public=True),
+    Route(create_links, Access.OPEN, is_public=True),
+    Route(create_validate, Access.OPEN),
+    Route(create_vosi, Access.OPEN, is_public=True),
+    Route(create_descriptions, Access.OPEN, is_public=True),
+    Route(create_openapi, Access.OPEN, is_public=True),
+    Route(_create_metrics, Access.OPEN),
+]
+"""In the order in which they are registered."""

@@ -1,0 +1,40 @@
+"""What routes and pages work with: one value, handed to every factory of a blueprint."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from soda_service.config.model import Config
+from soda_service.cutouts.estimate import Estimate, estimate
+from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.sync_cutout import Immediate
+from soda_service.web.served import ServedReleases
+from uws.models import Parameter
+from uws.runtime import Runtime
+from uws.service import JobService
+
+__all__ = ["Services"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The service around a route."""
+
+    config: Config
+    sky: Sky
+    served: ServedReleases
+    runtime: Runtime
+    jobs: JobService
+    base_url: Callable[[], str]
+    """Returns the address of the service as the client sees it, without a slash at the end."""
+
+    queue_status: Callable[[], Mapping[str, float]]
+    """Counts the queue's tasks and workers; raises `UWSError` when it cannot be reached."""
+
+    immediate: Immediate
+    """Makes the cutouts of `/sync`."""
+
+    def estimate(self, parameters: Sequence[Parameter]) -> Estimate:
+        """Estimate what a request makes; raises as `soda_service.cutouts.estimate` says."""
+        rate = self.runtime.store.recent_rate_per_s()
+        cutouts, files = self.config.cutouts, self.runtime.files
+        return estimate(parameters, files, self.sky, cutouts, rows_per_s=rate)
