@@ -67,7 +67,7 @@ def publish(  # noqa: PLR0913 - one parameter for each option of the command
 @shared_options
 @pass_shared
 def import_tiles(shared: Shared, *, release: str, file: Path) -> None:
-    """Import the tile table of RELEASE from FILE (CSV, FITS, VOTable, Parquet)."""
+    """Import the tile table of RELEASE from FILE (CSV, FITS, VOTable, ECSV, Parquet)."""
     config = shared.load()
     folder = config.published_folder()
     from soda_service.ingest import importing
@@ -85,7 +85,7 @@ def import_tiles(shared: Shared, *, release: str, file: Path) -> None:
 @shared_options
 @pass_shared
 def import_objects(shared: Shared, *, release: str, file: Path, replace: bool) -> None:
-    """Import the object catalogue of RELEASE from FILE (CSV, FITS, VOTable, Parquet)."""
+    """Import the object catalogue of RELEASE from FILE (CSV, FITS, VOTable, ECSV, Parquet)."""
     config = shared.load()
     url = config.store_url()
     from soda_service.ingest import importing

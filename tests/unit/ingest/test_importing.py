@@ -38,7 +38,7 @@ def faults(folder: Path, text: str, release: Release = RELEASE) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", ["is no table: CSV (, ; or tab), FITS, VOTable or Parquet"]),
+        ("", ["is no table: CSV (, ; or tab), FITS, VOTable, ECSV or Parquet"]),
         ("RA,DEC\n1,2\n", ["no column TILENAME; it has: RA, DEC"]),
         ("TILENAME,tilename\nA,B\n", ["two columns are called 'tilename'"]),
         (f"TILENAME,{CORNERS}\n", ["there is no tile in this table"]),

@@ -1,6 +1,7 @@
-"""Tables as operators have them: CSV, FITS, VOTable, Parquet."""
+"""Tables as operators have them: CSV, FITS, VOTable, ECSV, Parquet."""
 
 import gzip
+import io
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,12 @@ def sample() -> Table:
             "ra": [46.275669, np.nan],
         }
     )
+
+
+def fits_bytes() -> bytes:
+    stream = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), fits.table_to_hdu(sample())]).writeto(stream)
+    return stream.getvalue()
 
 
 def test_fits(tmp_path: Path) -> None:
@@ -50,6 +57,36 @@ def test_votable(tmp_path: Path) -> None:
     writeto(from_table(table), str(path))
     read = read_table(path)
     assert (read.columns, list(read.rows)) == (COLUMNS, ROWS)
+
+
+def test_first_of_several_votables(tmp_path: Path) -> None:
+    path = tmp_path / "t.xml"
+    votable = from_table(sample())
+    votable.resources[0].tables.append(from_table(Table({"x": [1]})).get_first_table())
+    writeto(votable, str(path))
+    read = read_table(path)
+    assert (read.columns, list(read.rows)) == (COLUMNS, ROWS)
+
+
+def test_first_of_several_tables_in_fits(tmp_path: Path) -> None:
+    path = tmp_path / "t.fits"
+    tables = [fits.table_to_hdu(table) for table in (sample(), Table({"x": [1]}))]
+    tables[0].header["TUNIT3"] = "fathom"  # which astropy does not know
+    fits.HDUList([fits.PrimaryHDU(np.zeros((2, 2))), *tables]).writeto(path)
+    read = read_table(path)
+    assert (read.columns, list(read.rows)) == (COLUMNS, ROWS)
+
+
+def test_ecsv(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    table = sample()
+    table["name"] = MaskedColumn(["A", ""], mask=[False, True])
+    table.write(path, format="ascii.ecsv")
+    packed = tmp_path / "t.csv.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    for source in (path, packed):
+        read = read_table(source)
+        assert (read.columns, list(read.rows)) == (COLUMNS, ROWS)
 
 
 def test_parquet(tmp_path: Path) -> None:
@@ -93,9 +130,13 @@ def test_csv(tmp_path: Path, separator: str, start: str) -> None:
         (b'a,b\n1,"2\n', "damaged after row 0: unexpected end of data"),
         (gzip.compress(b"a,b\n" + b"1,2\n" * 10_000)[:-20], "damaged after row"),
         (b"SIMPLE  =  nothing", "cannot be read as FITS"),
+        (fits_bytes()[:-2880], "cannot be read as FITS"),
         (b"<VOTABLE><RESOURCE>", "cannot be read as a VOTable"),
+        (b"<?xml version='1.0'?><html/>", "cannot be read as a VOTable"),
+        (b"# %ECSV 1.0\na b\n1 2\n", "cannot be read as ECSV"),
+        (b"# %ECSV 1.0\n# ---\n# datatype: [1\n# schema: [{\na b\n1 2\n", "cannot be read as ECSV"),
     ],
-    ids=["utf8", "quote", "gzip", "fits", "votable"],
+    ids=["utf8", "quote", "gzip", "fits", "cut", "votable", "html", "ecsv", "yaml"],
 )
 def test_damaged_files(tmp_path: Path, content: bytes, fault: str) -> None:
     path = tmp_path / "t"
@@ -117,7 +158,7 @@ def test_text_named_as_fits(tmp_path: Path, name: str) -> None:
 def test_fits_without_table(tmp_path: Path) -> None:
     path = tmp_path / "t.fits"
     fits.PrimaryHDU(np.zeros((2, 2))).writeto(path)
-    with pytest.raises(ConfigError, match="there is no table in this FITS file"):
+    with pytest.raises(ConfigError, match="cannot be read as FITS: No table found"):
         read_table(path)
 
 
