@@ -6,6 +6,7 @@ keys and bad values stop the start. docs/configuration.md is drawn from the docs
 """
 
 from dataclasses import asdict, dataclass
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -159,7 +160,7 @@ class ReleasesConfig:
 
     folders: Folders = ()
     """Folders of release files, searched after `releases` in the data directory and before
-    `conf/releases`.
+    those that come with the package (`conf/releases`).
     """
 
 
@@ -350,6 +351,7 @@ class Config:
     def release_folders(self) -> tuple[Path, ...]:
         """Give the folders of release files, those that win first."""
         published = () if self.data is None else (self.published_folder(),)
-        beside = Path(__file__).resolve().parents[2] / "conf" / "releases"
-        shipped = beside if beside.is_dir() else Path.cwd() / "conf" / "releases"
-        return (*published, *self.releases.folders, *((shipped,) if shipped.is_dir() else ()))
+        shipped = resources.files("soda_service").joinpath(
+            "conf", "releases"
+        )  # through a link, in a checkout
+        return (*published, *self.releases.folders, Path(str(shipped)).resolve())
