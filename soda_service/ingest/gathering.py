@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from soda_service.engine.wcs.vectors import unit_vectors
+from soda_service.engine.wcs.vectors import separations, unit_vectors
 from soda_service.ingest.filenames import FileName
 from soda_service.ingest.scanning import Layer
 from soda_service.pixels.paths import format_planes
@@ -122,10 +122,8 @@ def _overlap(one: TileImage, other: TileImage) -> bool:
     """Tell whether the centre of one image is about within the other."""
     a, b = one.layer.footprint, other.layer.footprint
     half_diagonal = float(np.hypot(*a.size_arcmin)) / 120
-    ends = unit_vectors(np.array([a.ra_deg, b.ra_deg]), np.array([a.dec_deg, b.dec_deg]))
-    chord = float(np.linalg.norm(ends[0] - ends[1]))
-    distance = np.degrees(2 * np.arcsin(min(1.0, chord / 2)))
-    return bool(distance <= half_diagonal)
+    centres = unit_vectors([a.ra_deg, b.ra_deg], [a.dec_deg, b.dec_deg])
+    return bool(np.degrees(separations(*centres)) <= half_diagonal)
 
 
 def tile_rows(tiles: Images, fallback: str) -> list[TileRow]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soda_service.engine.wcs.grid import Grid, sky_grid
-from soda_service.engine.wcs.vectors import positions, unit_vectors
+from soda_service.engine.wcs.vectors import arc_distances, positions, separations, unit_vectors
 from soda_service.errors import TileUnreadable
 from soda_service.pixels.fitsfile import FitsFile, ImageHDU, open_fits
 from soda_service.pixels.reader import plane_roles
@@ -160,7 +160,7 @@ def _footprint(grid: Grid, shape: tuple[int, int]) -> Footprint:
             raise TileUnreadable("no pixel of the image lies on the sky")
         if not np.isfinite(centre).all():
             centre = many[len(many) // 2]
-        farthest = float(np.degrees(np.arccos(np.clip(many @ centre, -1, 1))).max())
+        farthest = float(np.degrees(separations(many, centre).max()))
         radius = min(180.0, farthest * _CAP_MARGIN + 1e-6)
     ra, dec = positions(centre)
     return Footprint(shape, grid.scales_arcsec, float(ra), float(dec), corners, radius, samples)
@@ -181,14 +181,9 @@ def _is_outline(samples: NDArray[np.float64]) -> bool:
         return False
     corners = samples[[0, 0, 2, 2], [0, 2, 2, 0]]
     middles = samples[[0, 1, 2, 1], [1, 2, 1, 0]]
-    if (corners @ samples[1, 1]).min() < np.cos(np.radians(_WIDEST_DEG)):
+    if separations(corners, samples[1, 1]).max() > np.radians(_WIDEST_DEG):
         return False
-    following = np.roll(corners, -1, axis=0)
-    straight = corners + following
-    straight /= np.linalg.norm(straight, axis=-1, keepdims=True)
-    length = np.linalg.norm(following - corners, axis=-1)
     # The middle pixel need not be half-way along, only on the great circle.
-    poles = np.cross(corners, following)
-    bend = np.abs(np.einsum("ek,ek->e", poles, middles)) / np.linalg.norm(poles, axis=-1)
-    along = np.linalg.norm(middles - straight, axis=-1)
-    return bool(np.all(bend < _STRAIGHT * length) and np.all(along < length / 2))
+    following = np.roll(corners, -1, axis=0)
+    bend = arc_distances(middles, corners, following)
+    return bool(np.all(bend < _STRAIGHT * separations(corners, following)))

@@ -3,15 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from soda_service.engine.wcs.vectors import positions
+from soda_service.engine.wcs.vectors import Floats, dot, positions, tangents
 from soda_service.sky.index import TileIndex
 from soda_service.sky.outlines import Caps, Outlines
 
 __all__ = ["Footprint", "footprint_of", "hammer"]
-
-Floats = NDArray[np.float64]
 
 _CAP_VERTICES = 24
 
@@ -69,14 +66,9 @@ def hammer(ra_deg: Floats, dec_deg: Floats) -> Floats:
 
 def _circles(caps: Caps) -> Floats:
     """Give points around circles, shape (n, vertices, 3)."""
-    axis = np.eye(3)[np.abs(caps.centre).argmin(axis=1)]
-    right = np.cross(axis, caps.centre)
-    right /= np.linalg.norm(right, axis=-1, keepdims=True)
-    up = np.cross(caps.centre, right)
-    turn = np.arange(_CAP_VERTICES) * (2 * np.pi / _CAP_VERTICES)
-    around = (
-        np.cos(turn)[None, :, None] * right[:, None] + np.sin(turn)[None, :, None] * up[:, None]
-    )
+    right, up = tangents(caps.centre)
+    turn = np.arange(_CAP_VERTICES)[:, None] * (2 * np.pi / _CAP_VERTICES)
+    around = np.cos(turn) * right[:, None] + np.sin(turn) * up[:, None]
     radius = caps.radius[:, None, None]
     points: Floats = np.cos(radius) * caps.centre[:, None] + np.sin(radius) * around
     return points
@@ -91,10 +83,8 @@ def _area_sr(shapes: Outlines | Caps) -> float:
 
 def _triangle_sr(a: Floats, b: Floats, c: Floats) -> Floats:
     """Give the solid angles of triangles (Van Oosterom and Strackee 1983, equation 8)."""
-    volume = np.einsum("nk,nk->n", a, np.cross(b, c))
-    ab, bc, ca = (np.einsum("nk,nk->n", u, v) for u, v in ((a, b), (b, c), (c, a)))
-    angles: Floats = np.abs(2 * np.arctan2(volume, 1 + ab + bc + ca))
-    return angles
+    angles: Floats = 2 * np.arctan2(dot(a, np.cross(b, c)), 1 + dot(a, b) + dot(b, c) + dot(c, a))
+    return np.abs(angles)
 
 
 def _unique_area_sr(unique_deg: Floats) -> float:

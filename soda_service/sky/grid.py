@@ -8,9 +8,12 @@ within a few cells a shape whatever their sizes.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from soda_service.engine.wcs.vectors import positions
 
 __all__ = ["Bounds", "SkyGrid"]
 
@@ -28,6 +31,26 @@ class Bounds:
 
     dec_min: NDArray[np.float64]
     dec_max: NDArray[np.float64]
+
+    @classmethod
+    def around(cls, centre: NDArray[np.float64], radius_deg: NDArray[np.float64]) -> Self:
+        """Return the boxes around circles, a little wider than they are.
+
+        Parameters
+        ----------
+        centre : ndarray, shape (n, 3)
+            Unit vectors.
+        radius_deg : ndarray, shape (n,)
+        """
+        ra, dec = positions(centre)
+        radius = np.asarray(radius_deg) + 1e-6
+        over_pole = np.abs(dec) + radius >= 90.0
+        cosine = np.where(over_pole, 1.0, np.cos(np.radians(dec)))
+        sine = np.sin(np.radians(np.minimum(radius, 90.0)))
+        half = np.degrees(np.arcsin(np.minimum(sine / cosine, 1.0)))
+        half = np.where(over_pole, 180.0, half)
+        dec_min, dec_max = np.maximum(dec - radius, -90.0), np.minimum(dec + radius, 90.0)
+        return cls((ra - half) % 360.0, 2 * half, dec_min, dec_max)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

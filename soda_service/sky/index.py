@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from soda_service.engine.wcs.vectors import unit_vectors
+from soda_service.engine.wcs.vectors import dot, normalised, unit_vectors
 from soda_service.sky.outlines import Areas, Caps, Outlines, Shapes
 from soda_service.sky.table import CANONICAL, TileTable, read_tiles
 
@@ -175,10 +175,7 @@ def _areas(table: TileTable) -> tuple[Shapes, ...]:
 def _images(table: TileTable) -> tuple[Outlines | Caps, ...]:
     """Make the outlines, then the caps: an image of the whole sky is nobody's first choice."""
     corners = unit_vectors(table.corners_deg[..., 0], table.corners_deg[..., 1])
-    middle = corners.sum(axis=1)
-    length = np.linalg.norm(middle, axis=-1, keepdims=True)
-    middle = middle / np.where(length > 1e-9, length, 1.0)
-    nearness = np.einsum("nck,nk->nc", corners, middle).min(axis=1)
+    nearness = dot(corners, normalised(corners.sum(axis=1))[:, None]).min(axis=1)
     has_corners = np.isfinite(table.corners_deg).all(axis=(1, 2))
     quadrilateral = has_corners & (nearness > np.cos(np.radians(_WIDEST_DEG)))
     shapes: list[Outlines | Caps] = []

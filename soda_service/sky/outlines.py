@@ -14,7 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from soda_service.engine.wcs.vectors import Floats, _normalised, positions, unit_vectors
+from soda_service.engine.wcs.vectors import (
+    Floats,
+    basis_at,
+    dot,
+    inward_sides,
+    normalised,
+    positions,
+    separations,
+    tangents,
+    unit_vectors,
+)
 from soda_service.sky.grid import Bounds, SkyGrid
 
 __all__ = ["Areas", "Caps", "Outlines", "Shapes", "tan_corners"]
@@ -47,10 +57,7 @@ def tan_corners(ra_deg: float, dec_deg: float, *, width_deg: float, height_deg: 
     ndarray, shape (4, 2)
         RA, Dec, deg.
     """
-    ra = np.radians(ra_deg)
-    centre = unit_vectors(np.array(ra_deg), np.array(dec_deg))
-    east = np.array([-np.sin(ra), np.cos(ra), 0.0])
-    north = np.cross(centre, east)
+    east, north, centre = map(np.array, basis_at(ra_deg, dec_deg))
     x = np.radians(width_deg / 2) * np.array([1, -1, -1, 1])
     y = np.radians(height_deg / 2) * np.array([-1, -1, 1, 1])
     return np.stack(positions(centre + x[:, None] * east + y[:, None] * north), axis=-1)
@@ -185,18 +192,12 @@ class Outlines(Shapes):
     def __init__(self, tiles: NDArray[np.int32], corners_deg: Floats) -> None:
         self.tiles = tiles
         corners = unit_vectors(corners_deg[..., 0], corners_deg[..., 1])
-        centre = _normalised(corners.sum(axis=1))
+        centre = normalised(corners.sum(axis=1))
         corners = _anticlockwise(corners, centre)
-        edges = np.cross(corners, np.roll(corners, -1, axis=1))
-        length = np.linalg.norm(edges, axis=-1, keepdims=True)
-        # Two corners in one place (boxes at a pole) have no edge between them: the vector to the
-        # centre stands in for it, from whose great circle every position within is far away.
-        none = length < 1e-12
-        edges = edges / np.where(none, 1.0, length)
-        self.inwards = np.where(none, centre[:, None, :], edges)
-        radius = np.arccos(np.clip(np.einsum("nck,nk->nc", corners, centre), -1, 1)).max(axis=1)
+        self.inwards = inward_sides(corners, centre)
+        radius = separations(corners, centre[:, None]).max(axis=1)
         self.corners, self.centre, self.radius = corners, centre, radius
-        self.grid = SkyGrid(_circle_bounds(centre, np.degrees(radius)))
+        self.grid = SkyGrid(Bounds.around(centre, np.degrees(radius)))
 
     @override
     def coordinates(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
@@ -228,7 +229,7 @@ class Outlines(Shapes):
         steps = (np.arange(_SHARE_STEPS) + 0.5) / _SHARE_STEPS
         along, up = (side.reshape(-1, 1) for side in np.meshgrid(steps, steps))
         bottom, top = first + along * (second - first), fourth + along * (third - fourth)
-        return _normalised(bottom + up * (top - bottom))
+        return normalised(bottom + up * (top - bottom))
 
 
 class Caps(Shapes):
@@ -253,7 +254,7 @@ class Caps(Shapes):
         self.tiles = tiles
         self.centre = unit_vectors(ra_deg, dec_deg)
         self.radius = np.radians(radius_deg)
-        self.grid = SkyGrid(_circle_bounds(self.centre, radius_deg))
+        self.grid = SkyGrid(Bounds.around(self.centre, radius_deg))
 
     @override
     def coordinates(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
@@ -263,10 +264,7 @@ class Caps(Shapes):
     @override
     def depth(self, coordinates: Floats, shapes: NDArray[np.int32]) -> Floats:
         """Give the distance to the circle, radians."""
-        centre = self.centre[shapes]
-        across = np.linalg.norm(np.cross(centre, coordinates), axis=-1)
-        distance = np.arctan2(across, np.einsum("nk,nk->n", centre, coordinates))
-        depth = self.radius[shapes] - distance
+        depth = self.radius[shapes] - separations(self.centre[shapes], coordinates)
         return np.where(depth < -_ON_THE_EDGE, _OUTSIDE, depth)
 
     def meeting(self, other: Outlines) -> NDArray[np.intp]:
@@ -282,30 +280,12 @@ def _within(centres: Floats, centre: Floats, radius: Floats) -> NDArray[np.intp]
 
     All are looked at: 10,169 take 0.1 ms, a small part of the mosaic that asks.
     """
-    across = np.linalg.norm(centres - centre, axis=1)
-    return np.flatnonzero(2 * np.arcsin(np.clip(across / 2, 0, 1)) <= radius + _ON_THE_EDGE)
+    return np.flatnonzero(separations(centres, centre) <= radius + _ON_THE_EDGE)
 
 
 def _anticlockwise(corners: Floats, centre: Floats) -> Floats:
     """Order corners, shape (n, 4, 3), around their centre as seen from outside the sphere."""
-    # Any two directions across the line of sight will do, if they turn the same way round.
-    start = np.eye(3)[np.abs(centre).argmin(axis=1)]
-    right = _normalised(np.cross(start, centre))
-    up = np.cross(centre, right)
-    x = np.einsum("nck,nk->nc", corners, right)
-    y = np.einsum("nck,nk->nc", corners, up)
+    right, up = tangents(centre)
+    x, y = dot(corners, right[:, None]), dot(corners, up[:, None])
     order = np.argsort(np.arctan2(y, x), axis=1)
     return np.take_along_axis(corners, order[..., None], axis=1)
-
-
-def _circle_bounds(centre: Floats, radius_deg: Floats) -> Bounds:
-    """Give the boxes of RA and Dec around circles, a little wider than they are."""
-    ra, dec = positions(centre)
-    radius = np.asarray(radius_deg) + 1e-6
-    dec_min, dec_max = np.maximum(dec - radius, -90.0), np.minimum(dec + radius, 90.0)
-    over_pole = (dec - radius <= -90.0) | (dec + radius >= 90.0)
-    cosine = np.where(over_pole, 1.0, np.cos(np.radians(dec)))
-    sine = np.sin(np.radians(np.minimum(radius, 90.0)))
-    half = np.degrees(np.arcsin(np.minimum(sine / cosine, 1.0)))
-    half = np.where(over_pole, 180.0, half)
-    return Bounds((ra - half) % 360.0, 2 * half, dec_min, dec_max)

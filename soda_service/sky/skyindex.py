@@ -11,21 +11,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soda_service.engine.wcs.position import Circle, Polygon, Position, Range
-from soda_service.engine.wcs.vectors import positions, unit_vectors
+from soda_service.engine.wcs.vectors import (
+    NO_LENGTH,
+    Floats,
+    arc_distances,
+    dot,
+    normalised,
+    positions,
+    separations,
+    unit_vectors,
+)
+from soda_service.sky.grid import Bounds
 from soda_service.sky.index import TileIndex
 from soda_service.sky.outlines import Caps, Outlines
 
 __all__ = ["tiles_meeting"]
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Numbers = NDArray[np.intp]
 
 _TOUCH = 1e-9
 """Radians, 0.2 mas: regions no farther than this from each other touch, and so share sky."""
-
-_NO_LENGTH = 1e-12
-"""Radians: an edge shorter than this is a point."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,28 +83,24 @@ def _near(centre: Floats, radius: Floats, position: Position) -> Numbers:
         reach = float(np.radians(position.radius_deg))
     else:
         ra, dec = np.array(position.vertices_deg).T
-        reach = float(_angles(unit_vectors(ra, dec), middle).max())
-    return np.flatnonzero(_angles(centre, middle) <= radius + reach + _TOUCH)
+        reach = float(separations(unit_vectors(ra, dec), middle).max())
+    return np.flatnonzero(separations(centre, middle) <= radius + reach + _TOUCH)
 
 
 def _near_range(centre: Floats, radius: Floats, asked: Range) -> Bools:
     """Compare the circles' own ranges of RA and Dec with another one."""
-    ra, dec = positions(centre)
-    radius = np.degrees(radius + _TOUCH)
-    has_dec = (dec + radius >= asked.dec_min_deg) & (dec - radius <= asked.dec_max_deg)
-    over_pole = np.abs(dec) + radius >= 90.0
-    flat = np.where(over_pole, 1.0, np.cos(np.radians(dec)))
-    ratio = np.sin(np.radians(np.minimum(radius, 90.0))) / flat
-    half = np.where(over_pole, 180.0, np.degrees(np.arcsin(np.minimum(ratio, 1.0))))
-    from_middle = np.abs((ra - asked.ra_min_deg - asked.width_deg / 2 + 180) % 360 - 180)
-    return np.asarray(has_dec & (from_middle <= asked.width_deg / 2 + half + 1e-9))
+    bounds = Bounds.around(centre, np.degrees(radius))
+    has_dec = (bounds.dec_max >= asked.dec_min_deg) & (bounds.dec_min <= asked.dec_max_deg)
+    middle = bounds.ra_min + bounds.ra_width / 2 - asked.ra_min_deg - asked.width_deg / 2
+    apart = np.abs((middle + 180) % 360 - 180)
+    return np.asarray(has_dec & (apart <= (asked.width_deg + bounds.ra_width) / 2))
 
 
 def _meets_circle(shapes: Outlines | Caps, near: Numbers, asked: Circle) -> Bools:
     """Compare the distance of a circle's centre from each image with its radius."""
     middle = unit_vectors(np.array(asked.ra_deg), np.array(asked.dec_deg))
     reach = np.radians(asked.radius_deg) + _TOUCH
-    distance = _angles(shapes.centre[near], middle)
+    distance = separations(shapes.centre[near], middle)
     if isinstance(shapes, Caps):
         return np.asarray(distance <= shapes.radius[near] + reach)
     # What lies in the circle with all its surroundings needs no closer look.
@@ -106,7 +108,7 @@ def _meets_circle(shapes: Outlines | Caps, near: Numbers, asked: Circle) -> Bool
     open_ = np.flatnonzero(~met)
     corners, inwards = shapes.corners[near[open_]], shapes.inwards[near[open_]]
     following = np.roll(corners, -1, axis=1)
-    to_edge = _arc_distances(middle, corners, following).min(axis=1)
+    to_edge = arc_distances(middle, corners, following).min(axis=1)
     met[open_] = _holds(inwards, middle) | (to_edge <= reach)
     return met
 
@@ -125,10 +127,9 @@ def _outlines_meet(shapes: Outlines, near: Numbers, asked: Polygon | Range) -> B
         look(_holds(shapes.inwards[near[among]], point), among)
     for start, end in boundary.arcs:
         among = np.flatnonzero(~met)
-        middle = start + end
-        middle /= np.linalg.norm(middle)
-        distance = _angles(shapes.centre[near[among]], middle)
-        reach = float(_angles(start, middle)) + _TOUCH
+        middle = normalised(start + end)
+        distance = separations(shapes.centre[near[among]], middle)
+        reach = float(separations(start, middle)) + _TOUCH
         among = among[distance <= shapes.radius[near[among]] + reach]
         look(_arc_meets(corners[among], shapes.inwards[near[among]], start, end), among)
     for bounded, dec_deg in boundary.parallels:
@@ -144,9 +145,9 @@ def _caps_meet(shapes: Caps, near: Numbers, asked: Polygon | Range) -> Bools:
     met = asked.contains(ra, dec)
     boundary = _boundary_of(asked)
     for point in boundary.points:
-        met |= _angles(centre, point) <= reach
+        met |= separations(centre, point) <= reach
     for start, end in boundary.arcs:
-        met |= _arc_distances(centre, start, end) <= reach
+        met |= arc_distances(centre, start, end) <= reach
     for bounded, dec_deg in boundary.parallels:
         # What is nearest on a parallel has the same RA, or is one of its ends.
         met |= _has_ra(bounded, ra) & (np.radians(np.abs(dec - dec_deg)) <= reach)
@@ -185,7 +186,7 @@ def _arc_meets(corners: Floats, inwards: Floats, start: Floats, end: Floats) -> 
     left, right = inwards @ start, inwards @ end
     turns = np.stack([-beside, np.roll(beside, -1, axis=1), left, -right])
     crosses = (turns > 0).all(axis=0) | (turns < 0).all(axis=0)
-    touches = _arc_distances(corners, start, end) <= _TOUCH
+    touches = arc_distances(corners, start, end) <= _TOUCH
     return np.asarray((crosses | touches).any(axis=1) | _holds(inwards, start))
 
 
@@ -197,15 +198,13 @@ def _parallel_crosses(corners: Floats, asked: Range, dec_deg: float) -> Bools:
     if abs(dec_deg) == 90:  # a point, which is looked at by itself
         return np.zeros(len(corners), dtype=np.bool_)
     following = np.roll(corners, -1, axis=1)
-    normal = np.cross(corners, following)
-    length = np.linalg.norm(normal, axis=-1, keepdims=True)
-    ahead = np.cross(normal / np.maximum(length, _NO_LENGTH), corners)
+    ahead = np.cross(normalised(np.cross(corners, following)), corners)
     height = np.hypot(corners[..., 2], ahead[..., 2])
     top = np.arctan2(ahead[..., 2], corners[..., 2])
-    ratio = np.sin(np.radians(dec_deg)) / np.maximum(height, _NO_LENGTH)
-    reaches = (np.abs(ratio) <= 1) & (length[..., 0] > _NO_LENGTH)
+    ratio = np.sin(np.radians(dec_deg)) / np.maximum(height, NO_LENGTH)
+    reaches = (np.abs(ratio) <= 1) & (dot(ahead, ahead) > 0.5)
     aside = np.arccos(np.clip(ratio, -1, 1))
-    whole = _angles(corners, following)
+    whole = separations(corners, following)
     met = np.zeros(len(corners), dtype=np.bool_)
     for angle in (top - aside, top + aside):
         along = (angle + _TOUCH) % (2 * np.pi) - _TOUCH
@@ -219,23 +218,3 @@ def _has_ra(asked: Range, ra_deg: Floats) -> Bools:
     """Tell which RA lie between the meridians of a range."""
     slack = np.degrees(_TOUCH)
     return np.asarray((ra_deg - asked.ra_min_deg + slack) % 360 <= asked.width_deg + 2 * slack)
-
-
-def _angles(one: Floats, other: Floats) -> Floats:
-    """Give the angles between unit vectors, shapes (..., 3) that broadcast, radians."""
-    chord = np.linalg.norm(one - other, axis=-1)
-    angles: Floats = 2 * np.arcsin(np.minimum(chord / 2, 1.0))
-    return angles
-
-
-def _arc_distances(points: Floats, starts: Floats, ends: Floats) -> Floats:
-    """Give the distances of points from great-circle arcs, shapes (..., 3), radians."""
-    normal = np.cross(starts, ends)
-    length = np.linalg.norm(normal, axis=-1)
-    normal = normal / np.maximum(length, _NO_LENGTH)[..., None]
-    after_start = (np.cross(normal, starts) * points).sum(axis=-1) >= 0
-    before_end = (np.cross(normal, ends) * points).sum(axis=-1) <= 0
-    across = np.abs(np.arcsin(np.clip((normal * points).sum(axis=-1), -1, 1)))
-    to_ends = np.minimum(_angles(points, starts), _angles(points, ends))
-    beside = after_start & before_end & (length > _NO_LENGTH)
-    return np.where(beside, across, to_ends)

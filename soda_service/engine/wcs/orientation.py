@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from soda_service.engine.fits.image import PixelBox
 from soda_service.engine.wcs.grid import Grid
+from soda_service.engine.wcs.vectors import basis_at, turned, unit_xyz
 
 __all__ = ["Orientation", "orientation"]
 
@@ -109,14 +110,11 @@ def orientation(grid: Grid, box: PixelBox) -> Orientation:
 def _sky_step(grid: Grid, centre: tuple[float, float]) -> NDArray[np.float64]:
     """Give d(east, north)/d(x, y) at a pixel, shape (2, 2), in units of its largest element."""
     x, y = centre
-    ra, dec = (
-        np.radians(angle)
-        for angle in grid.pixel_to_sky([x, x - 0.5, x + 0.5, x, x], [y, y, y, y - 0.5, y + 0.5])
-    )
-    unit = np.array([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
-    east = np.array([-np.sin(ra[0]), np.cos(ra[0]), 0.0])
-    north = np.cross(unit[:, 0], east)
-    step: NDArray[np.float64] = np.array([east, north]) @ (unit[:, [2, 4]] - unit[:, [1, 3]])
+    ra, dec = grid.pixel_to_sky([x, x - 0.5, x + 0.5, x, x], [y, y, y, y - 0.5, y + 0.5])
+    if not np.isfinite([ra, dec]).all():
+        return np.full((2, 2), np.nan)
+    east, north, _ = turned(basis_at(float(ra[0]), float(dec[0])), unit_xyz(ra, dec))
+    step = np.array([east[[2, 4]] - east[[1, 3]], north[[2, 4]] - north[[1, 3]]])
     # Rounded, so that a frame turned by exactly 45 degrees does not depend on the last bit; NaN
     # where an absurd WCS has the same sky all around.
     with np.errstate(invalid="ignore"):

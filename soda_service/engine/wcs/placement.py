@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from soda_service.engine.fits.header import TextHeader, card_lines
 from soda_service.engine.fits.image import PixelBox
-from soda_service.engine.wcs.directions import Vector, Vectors, basis_at, turned, unit_vectors
 from soda_service.engine.wcs.grid import Grid, celestial_wcs
 from soda_service.engine.wcs.orientation import Orientation
 from soda_service.engine.wcs.tangent import Cards, TangentGrid
+from soda_service.engine.wcs.vectors import Vectors, basis_at, turned, unit_xyz
 from soda_service.errors import TileUnreadable
 
 __all__ = ["Placement", "TangentWcs", "placement"]
@@ -182,16 +182,13 @@ def _exact(grid: TangentGrid, pose: _Turn) -> TangentWcs:
     # Digits beyond these are 1e-8 pixels: of the vectors' rounding, not of the header.
     ra_deg = round(math.atan2(y, x) / _RADIANS % 360, 12) % 360
     dec_deg = round(math.atan2(z, math.hypot(x, y)) / _RADIANS, 12)
-    east, north, _ = basis_at(ra_deg, dec_deg)
-    cd = tuple(_dot(step, axis) / _RADIANS for axis in (east, north) for step in (along_x, along_y))
+    basis = basis_at(ra_deg, dec_deg)
+    steps = (turned(basis, along_x), turned(basis, along_y))
+    cd = tuple(step[axis] / _RADIANS for axis in (0, 1) for step in steps)
     sign = _pole_sign(dec_deg)
     decimals = 13 - math.floor(math.log10(max(map(abs, cd))))
     a, b, c, d = (sign * round(element, decimals) for element in cd)
     return TangentWcs(ra_deg, dec_deg, pose.crpix(grid.x0, grid.y0), pose.matrix((a, b, c, d)))
-
-
-def _dot(one: Vector, other: Vector) -> float:
-    return one[0] * other[0] + one[1] * other[1] + one[2] * other[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +311,7 @@ def _fitted(
     x, y = pose.tile_pixels(column, row)
     middle = len(column) // 2
     ra, dec = grid.pixel_to_sky([*x, carried.crpix[0]], [*y, carried.crpix[1]])
-    vectors = unit_vectors(ra[:-1], dec[:-1])
+    vectors = unit_xyz(ra[:-1], dec[:-1])
     candidates = (
         _fitted_at((float(ra[at]), float(dec[at])), vectors, column, row)
         for at in (-1, middle)

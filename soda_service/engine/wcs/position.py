@@ -10,13 +10,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from soda_service.engine.fits.image import PixelBox
-from soda_service.engine.wcs.directions import Matrix, Vectors, angles_deg, basis_at, unit_vectors
 from soda_service.engine.wcs.grid import Grid
 from soda_service.engine.wcs.tangent import TangentGrid
+from soda_service.engine.wcs.vectors import (
+    Floats,
+    Matrix,
+    Vectors,
+    angles_deg,
+    basis_at,
+    turned,
+    unit_xyz,
+)
 
 __all__ = ["Circle", "Polygon", "Position", "Range", "inside_pixels", "touched_box"]
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 _STEPS = 128
@@ -67,8 +74,8 @@ class Circle:
 
     def contains(self, ra_deg: ArrayLike, dec_deg: ArrayLike) -> Bools:
         """Tell which positions lie within; NaN do not."""
-        x, y, z = unit_vectors(ra_deg, dec_deg)
-        a, b, c = unit_vectors(self.ra_deg, self.dec_deg)
+        x, y, z = unit_xyz(ra_deg, dec_deg)
+        a, b, c = unit_xyz(self.ra_deg, self.dec_deg)
         # By the chord, which tells small angles as well as large ones.
         chord = (x - a) ** 2 + (y - b) ** 2 + (z - c) ** 2
         limit = (2 * math.sin(math.radians(self.radius_deg) / 2)) ** 2
@@ -91,17 +98,20 @@ class Polygon:
     def __post_init__(self) -> None:
         if len(self.vertices_deg) < 3:
             raise ValueError("a polygon has at least three vertices")
-        depth = _depths(self._basis(), unit_vectors(*zip(*self.vertices_deg, strict=True)))
+        _, _, depth = turned(self._basis(), self._vertices())
         if not depth.min() > 1e-6:
             raise ValueError("a polygon lies within a hemisphere")
 
     def _basis(self) -> Matrix:
         return basis_at(*self.centre)
 
+    def _vertices(self) -> Vectors:
+        return unit_xyz(*zip(*self.vertices_deg, strict=True))
+
     @property
     def centre(self) -> tuple[float, float]:
         """The middle of the vertices: RA and Dec, deg."""
-        x, y, z = unit_vectors(*zip(*self.vertices_deg, strict=True))
+        x, y, z = self._vertices()
         ra, dec = angles_deg((x.sum(keepdims=True), y.sum(keepdims=True), z.sum(keepdims=True)))
         return float(ra[0]), float(dec[0])
 
@@ -114,8 +124,8 @@ class Polygon:
         """Give positions along the bounding lines, numbered by the whole part of `t`, deg."""
         ra, dec = (np.array(axis) for axis in zip(*self.vertices_deg, strict=True))
         side = np.floor(t).astype(int) % self.sides
-        begin = unit_vectors(ra[side], dec[side])
-        end = unit_vectors(ra[(side + 1) % self.sides], dec[(side + 1) % self.sides])
+        begin = unit_xyz(ra[side], dec[side])
+        end = unit_xyz(ra[(side + 1) % self.sides], dec[(side + 1) % self.sides])
         part = t - np.floor(t)
         # Along the chord: not evenly, but exactly on the great circle.
         x, y, z = (a + (b - a) * part for a, b in zip(begin, end, strict=True))
@@ -124,10 +134,8 @@ class Polygon:
     def contains(self, ra_deg: ArrayLike, dec_deg: ArrayLike) -> Bools:
         """Tell which positions lie within; NaN do not."""
         basis = self._basis()
-        x, y, is_near = _on_plane(basis, unit_vectors(ra_deg, dec_deg))
-        corners_x, corners_y, _ = _on_plane(
-            basis, unit_vectors(*zip(*self.vertices_deg, strict=True))
-        )
+        x, y, is_near = _on_plane(basis, unit_xyz(ra_deg, dec_deg))
+        corners_x, corners_y, _ = _on_plane(basis, self._vertices())
         inside = np.zeros(x.shape, bool)
         for ax, ay, bx, by in zip(
             corners_x, corners_y, np.roll(corners_x, -1), np.roll(corners_y, -1), strict=True
@@ -310,17 +318,9 @@ def inside_pixels(position: Position, grid: Grid, box: PixelBox) -> Bools:
     return inside
 
 
-def _depths(basis: Matrix, vectors: Vectors) -> Floats:
-    x, y, z = vectors
-    a, b, c = basis[2]
-    return np.asarray(a * x + b * y + c * z)
-
-
 def _on_plane(basis: Matrix, vectors: Vectors) -> tuple[Floats, Floats, Bools]:
     """Project onto the plane that touches the sky: great circles become straight lines."""
-    x, y, z = vectors
-    depth = _depths(basis, vectors)
+    across, up, depth = turned(basis, vectors)
     is_near = np.asarray(depth > 0)
     safe = np.where(is_near, depth, np.nan)
-    across, up = ((row[0] * x + row[1] * y + row[2] * z) / safe for row in basis[:2])
-    return np.asarray(across), np.asarray(up), is_near
+    return np.asarray(across / safe), np.asarray(up / safe), is_near

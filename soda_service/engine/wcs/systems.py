@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from soda_service.engine.wcs.directions import Matrix, Vector, angles_deg, turned, unit_vectors
+from soda_service.engine.wcs.vectors import Matrix, Vector, angles_deg, turned, unit_xyz
 from soda_service.errors import TileUnreadable
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ class _Turned:
     to_equatorial: Matrix
 
     def from_icrs(self, ra: _Floats, dec: _Floats) -> tuple[_Floats, _Floats]:
-        return angles_deg(turned(self.to_system, unit_vectors(ra, dec)))
+        return angles_deg(turned(self.to_system, unit_xyz(ra, dec)))
 
     def to_icrs(self, longitude: _Floats, latitude: _Floats) -> tuple[_Floats, _Floats]:
-        return angles_deg(turned(self.to_equatorial, unit_vectors(longitude, latitude)))
+        return angles_deg(turned(self.to_equatorial, unit_xyz(longitude, latitude)))
 
 
 @dataclass(frozen=True, slots=True)

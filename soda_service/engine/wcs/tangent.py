@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from soda_service.engine.wcs.directions import (
+from soda_service.engine.wcs.vectors import (
     FK5_TO_ICRS,
     UNTURNED,
     Matrix,
@@ -22,7 +22,7 @@ from soda_service.engine.wcs.directions import (
     angles_deg,
     basis_at,
     turned,
-    unit_vectors,
+    unit_xyz,
 )
 
 __all__ = ["Cards", "TangentGrid"]
@@ -125,7 +125,7 @@ class TangentGrid:
         self, ra_deg: ArrayLike, dec_deg: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Find the pixels of positions; NaN for those that are not on the plane's side."""
-        across, up, depth = turned(self.to_pixel, unit_vectors(ra_deg, dec_deg))
+        across, up, depth = turned(self.to_pixel, unit_xyz(ra_deg, dec_deg))
         depth = np.where(depth > 0, depth, np.nan)
         return np.asarray(across / depth + self.x0), np.asarray(up / depth + self.y0)
 

@@ -1,28 +1,172 @@
-"""Directions on the sky as unit vectors."""
+"""Directions on the sky as unit vectors: angles, great circles and rotations.
+
+Vectors lose nothing near the poles and at RA 0, where differences of angles do. Those of shapes
+come as arrays of shape (..., 3); those of pixels as x, y and z apart, with products written out:
+BLAS may round differently with the number of positions, and then a cutout would depend on the
+others of its batch.
+"""
+
+import math
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Floats", "positions", "unit_vectors"]
-
+__all__ = [
+    "FK5_TO_ICRS",
+    "NO_LENGTH",
+    "UNTURNED",
+    "Floats",
+    "Matrix",
+    "Vector",
+    "Vectors",
+    "angles_deg",
+    "arc_distances",
+    "basis_at",
+    "dot",
+    "inward_sides",
+    "normalised",
+    "positions",
+    "separations",
+    "tangents",
+    "turned",
+    "unit_vectors",
+    "unit_xyz",
+]
 
 Floats = NDArray[np.float64]
 
+Vector = tuple[float, float, float]
+Vectors = tuple[Floats, Floats, Floats]
+"""x, y and z, of one shape."""
 
-def unit_vectors(ra_deg: Floats, dec_deg: Floats) -> Floats:
-    """Turn positions into vectors of length 1, shape (..., 3)."""
-    ra, dec = np.radians(ra_deg), np.radians(dec_deg)
-    flat = np.cos(dec)
-    return np.stack([flat * np.cos(ra), flat * np.sin(ra), np.sin(dec)], axis=-1)
+Matrix = tuple[Vector, Vector, Vector]
+"""Rows of a rotation, or any three vectors."""
+
+_Number = TypeVar("_Number", float, Floats)
+
+UNTURNED: Matrix = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+FK5_TO_ICRS: Matrix = (
+    (0.9999999999999928, 1.1102233738475023e-07, 4.4118034299296302e-08),
+    (-1.1102233290551095e-07, 0.9999999999999891, -9.6477927450260902e-08),
+    (-4.4118044980967748e-08, 9.6477922460101329e-08, 0.9999999999999943),
+)
+"""Of equinox J2000: turns by -22.9, 9.1 and -19.9 mas (USNO Circular 179, section 3.3)."""
+
+NO_LENGTH = 1e-12
+"""Radians: an arc shorter than this is a point."""
+
+_RADIANS = math.pi / 180
+_DEGREES = 180 / math.pi
+
+
+def unit_xyz(longitude_deg: ArrayLike, latitude_deg: ArrayLike) -> Vectors:
+    """Turn angles, of shapes that broadcast, into the x, y and z of unit vectors."""
+    longitude = np.asarray(longitude_deg, np.float64) * _RADIANS
+    latitude = np.asarray(latitude_deg, np.float64) * _RADIANS
+    across = np.cos(latitude)
+    return across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)
+
+
+def unit_vectors(longitude_deg: ArrayLike, latitude_deg: ArrayLike) -> Floats:
+    """Turn angles of one shape into unit vectors, shape (..., 3)."""
+    return np.stack(unit_xyz(longitude_deg, latitude_deg), axis=-1)
+
+
+def angles_deg(vectors: Vectors) -> tuple[Floats, Floats]:
+    """Turn vectors of any length into longitude, 0 <= longitude < 360, and latitude.
+
+    NaN gives NaN.
+    """
+    x, y, z = vectors
+    # Twice, since the remainder of a tiny negative angle is 360.
+    longitude = np.arctan2(y, x) * _DEGREES % 360 % 360
+    latitude = np.arctan2(z, np.hypot(x, y)) * _DEGREES
+    return np.asarray(longitude), np.asarray(latitude)
 
 
 def positions(vectors: Floats) -> tuple[Floats, Floats]:
-    """Turn vectors of any length, shape (..., 3), into RA (0 to 360) and Dec, deg."""
-    ra = np.degrees(np.arctan2(vectors[..., 1], vectors[..., 0])) % 360.0
-    dec = np.degrees(np.arctan2(vectors[..., 2], np.hypot(vectors[..., 0], vectors[..., 1])))
-    return ra, dec
+    """Turn vectors of any length, shape (..., 3), into RA and Dec as `angles_deg` does."""
+    return angles_deg((vectors[..., 0], vectors[..., 1], vectors[..., 2]))
 
 
-def _normalised(vectors: Floats) -> Floats:
-    normalised: Floats = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return normalised
+def turned(
+    matrix: Matrix, vectors: tuple[_Number, _Number, _Number]
+) -> tuple[_Number, _Number, _Number]:
+    """Multiply a vector, or the vectors of arrays x, y and z, by a matrix from the left."""
+    x, y, z = vectors
+    a, b, c = (row[0] * x + row[1] * y + row[2] * z for row in matrix)
+    return a, b, c
+
+
+def basis_at(longitude_deg: float, latitude_deg: float) -> Matrix:
+    """Return the unit vectors to the east of a place, to its north, and to the place itself."""
+    longitude, latitude = longitude_deg * _RADIANS, latitude_deg * _RADIANS
+    sin_lon, cos_lon = math.sin(longitude), math.cos(longitude)
+    sin_lat, cos_lat = math.sin(latitude), math.cos(latitude)
+    east = (-sin_lon, cos_lon, 0.0)
+    north = (-sin_lat * cos_lon, -sin_lat * sin_lon, cos_lat)
+    return east, north, (cos_lat * cos_lon, cos_lat * sin_lon, sin_lat)
+
+
+# Vectors of shape (..., 3)
+
+
+def dot(one: Floats, other: Floats) -> Floats:
+    """Return scalar products of vectors whose shapes broadcast."""
+    products: Floats = np.einsum("...k,...k->...", one, other)
+    return products
+
+
+def normalised(vectors: Floats) -> Floats:
+    """Bring vectors to length 1; those without a length stay as short as they are."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    units: Floats = vectors / np.where(length > NO_LENGTH, length, 1.0)
+    return units
+
+
+def separations(one: Floats, other: Floats) -> Floats:
+    """Return the angles between unit vectors whose shapes broadcast, radians."""
+    # By both chords: small angles and those of nearly 180 degrees are as exact as all others.
+    chord, rest = (np.sqrt(dot(each, each)) for each in (one - other, one + other))
+    angles: Floats = 2 * np.arctan2(chord, rest)
+    return angles
+
+
+def tangents(vectors: Floats) -> tuple[Floats, Floats]:
+    """Return two directions across each line of sight, which with it make a right-handed basis."""
+    axis = np.eye(3)[np.abs(vectors).argmin(axis=-1)]
+    right = normalised(np.cross(axis, vectors))
+    return right, np.cross(vectors, right)
+
+
+def inward_sides(corners: Floats, centre: Floats) -> Floats:
+    """Return what points inside from the great circle of each side of convex outlines.
+
+    Parameters
+    ----------
+    corners : ndarray, shape (n, k, 3)
+        Unit vectors, anticlockwise as seen from outside the sphere.
+    centre : ndarray, shape (n, 3)
+
+    Returns
+    -------
+    ndarray, shape (n, k, 3)
+        Unit vectors, of the sides after the corners. Two corners in one place (boxes at a pole)
+        have no side between them: the vector to the centre stands in for it, from whose great
+        circle every position within is far away.
+    """
+    sides = normalised(np.cross(corners, np.roll(corners, -1, axis=1)))
+    has_length = dot(sides, sides)[..., None] > 0.5
+    return np.where(has_length, sides, centre[:, None])
+
+
+def arc_distances(points: Floats, starts: Floats, ends: Floats) -> Floats:
+    """Return the distances of points from great-circle arcs, shapes (..., 3), radians."""
+    normal = normalised(np.cross(starts, ends))
+    after_start = dot(np.cross(normal, starts), points) >= 0
+    before_end = dot(np.cross(normal, ends), points) <= 0
+    across = np.abs(np.arcsin(np.clip(dot(normal, points), -1, 1)))
+    to_ends = np.minimum(separations(points, starts), separations(points, ends))
+    beside = after_start & before_end & (dot(normal, normal) > 0.5)
+    return np.where(beside, across, to_ends)

@@ -10,10 +10,10 @@ from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soda_service.engine.wcs.directions import FK5_TO_ICRS, unit_vectors
 from soda_service.engine.wcs.grid import WcsGrid, celestial_wcs
 from soda_service.engine.wcs.systems import system_of
 from soda_service.engine.wcs.tangent import TangentGrid
+from soda_service.engine.wcs.vectors import FK5_TO_ICRS, unit_xyz
 from tests.unit.skyimages import sip_header, tan_header, tpv_header
 
 SYSTEMS = [
@@ -134,7 +134,7 @@ def test_far_positions_are_where_wcslib_has_them(header: fits.Header, seed: int)
     assert plain is not None
     rng = np.random.default_rng(seed)
     ra, dec = rng.uniform(0, 360, 100), np.degrees(np.arcsin(rng.uniform(-1, 1, 100)))
-    depth = np.tensordot(plain.to_pixel[2], unit_vectors(ra, dec), axes=1)
+    depth = np.tensordot(plain.to_pixel[2], unit_xyz(ra, dec), axes=1)
     clear = np.abs(depth) > 1e-3  # on the horizon itself the last bit decides
     found, expected = (np.array(grid.sky_to_pixel(ra[clear], dec[clear])) for grid in (plain, wcs))
     assert np.isnan(found[0]).tolist() == (depth[clear] < 0).tolist()
