@@ -15,7 +15,7 @@ from soda_service.cutouts.job_type import uws_error
 from soda_service.cutouts.sync_cutout import Immediate
 from soda_service.errors import CutoutError
 from soda_service.pages.layout import create_layout
-from soda_service.routes import ROUTES, Route
+from soda_service.routes import ROUTES, Route, offered_capabilities
 from soda_service.web.access import Access, guard
 from soda_service.web.served import ServedReleases
 from soda_service.web.services import Services
@@ -63,6 +63,7 @@ def _services(config: Config) -> Services:
         base_url=_base_url(config.web),
         queue_status=parts.executor.status,
         immediate=Immediate(parts.sky, pictures, pixels_max=pixels_max),
+        capabilities=offered_capabilities(),
     )
 
 

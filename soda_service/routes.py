@@ -18,6 +18,10 @@ from soda_service.pages.live import create_live
 from soda_service.pages.share import create_share
 from soda_service.pages.sky import create_sky
 from soda_service.pages.submit import create_submit
+from soda_service.vo.capabilities import Capability
+from soda_service.vo.datalink import LINKS_ID
+from soda_service.vo.sia import SIA_ID
+from soda_service.vo.soda import ASYNC_ID, SYNC_ID
 from soda_service.web.access import Access, caller
 from soda_service.web.links import create_links
 from soda_service.web.openapi import create_openapi
@@ -29,7 +33,7 @@ from soda_service.web.validate import create_validate
 from soda_service.web.vosi import create_descriptions, create_vosi
 from uws.http.blueprint import create_blueprint
 
-__all__ = ["ROUTES", "Route"]
+__all__ = ["ROUTES", "Route", "offered_capabilities"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,9 @@ class Route:
 
     public_views: tuple[str, ...] = ()
     """Views that they may read where they may not read it all."""
+
+    capabilities: tuple[Capability, ...] = ()
+    """The interfaces of the Virtual Observatory that it offers."""
 
     menu: tuple[str, str] | None = None
     """Address and words of its entry in the menu of all pages."""
@@ -75,7 +82,15 @@ def _create_metrics(services: Services) -> Blueprint:
 ROUTES: list[Route] = [
     # Files of a job are read by its id or a link, 128 bits or more that nobody guesses. Lists would
     # tell ids, and documents of jobs the addresses of their owners.
-    Route(_create_jobs, Access.OWNER, public_views=("jobinfo-schema", "result")),
+    Route(
+        _create_jobs,
+        Access.OWNER,
+        public_views=("jobinfo-schema", "result"),
+        capabilities=(
+            Capability(ASYNC_ID, "async", "base", description="Cutouts and pictures as a job"),
+            Capability("ivo://ivoa.net/std/UWS#rest-1.1", "async", "base", "1.1"),
+        ),
+    ),
     Route(create_submit, Access.OWNER, is_page=True, menu=("/", "New cutouts")),
     Route(create_joblist, Access.OWNER, is_page=True, menu=("/jobs", "Jobs")),
     Route(create_jobpage, Access.OWNER, is_page=True),
@@ -87,13 +102,51 @@ ROUTES: list[Route] = [
     Route(create_sky, Access.OPEN, is_page=True, public_views=("footprint",), menu=("/sky", "Sky")),
     Route(create_help, Access.OPEN, is_page=True, menu=("/help", "Help")),
     Route(create_releases, Access.OPEN, is_public=True),
-    Route(create_sync, Access.OPEN, is_public=True),
-    Route(create_sia2, Access.OPEN, is_public=True),
-    Route(create_links, Access.OPEN, is_public=True),
+    Route(
+        create_sync,
+        Access.OPEN,
+        is_public=True,
+        capabilities=(
+            Capability(SYNC_ID, "sync", description="A cutout of an image, made at once"),
+        ),
+    ),
+    Route(
+        create_sia2,
+        Access.OPEN,
+        is_public=True,
+        capabilities=(Capability(SIA_ID, "sia2", description="Images of the releases"),),
+    ),
+    Route(
+        create_links,
+        Access.OPEN,
+        is_public=True,
+        capabilities=(Capability(LINKS_ID, "links", description="What there is about an image"),),
+    ),
     Route(create_validate, Access.OPEN),
-    Route(create_vosi, Access.OPEN, is_public=True),
-    Route(create_descriptions, Access.OPEN, is_public=True),
+    Route(
+        create_vosi,
+        Access.OPEN,
+        is_public=True,
+        capabilities=(
+            Capability("ivo://ivoa.net/std/VOSI#capabilities", "capabilities"),
+            Capability("ivo://ivoa.net/std/VOSI#availability", "availability"),
+        ),
+    ),
+    Route(
+        create_descriptions,
+        Access.OPEN,
+        is_public=True,
+        capabilities=(
+            Capability("ivo://ivoa.net/std/VOSI#tables-1.1", "tables"),
+            Capability("ivo://ivoa.net/std/DALI#examples", "examples"),
+        ),
+    ),
     Route(create_openapi, Access.OPEN, is_public=True),
     Route(_create_metrics, Access.OPEN),
 ]
 """In the order in which they are registered."""
+
+
+def offered_capabilities() -> tuple[Capability, ...]:
+    """Return the standard interfaces of all routes."""
+    return tuple(each for route in ROUTES for each in route.capabilities)

@@ -16,7 +16,7 @@ from soda_service.errors import ConfigError
 from soda_service.sky.dataset import dataset_id
 from soda_service.sky.index import TileIndex
 from soda_service.sky.release import Release
-from soda_service.vo.capabilities import NAMES, XSI, add_capabilities
+from soda_service.vo.capabilities import NAMES, XSI, Capability, add_capabilities
 from soda_service.vo.images import wavelengths_m
 
 __all__ = ["Publishing", "collection_record", "moc_of", "service_record"]
@@ -46,6 +46,7 @@ class Publishing:
     service: ServiceConfig
     base_url: str
     updated: datetime
+    capabilities: tuple[Capability, ...] = ()
 
     def __post_init__(self) -> None:
         service = self.service
@@ -73,7 +74,7 @@ def service_record(publishing: Publishing) -> bytes:
     content = _content(root, publishing, service.description)
     etree.SubElement(content, "type").text = "Archive"
     etree.SubElement(content, "contentLevel").text = "Research"
-    add_capabilities(root, publishing.base_url)
+    add_capabilities(root, publishing.base_url, publishing.capabilities)
     return _written(root)
 
 

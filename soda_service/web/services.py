@@ -7,6 +7,7 @@ from soda_service.config.model import Config
 from soda_service.cutouts.estimate import Estimate, estimate
 from soda_service.cutouts.holdings import Sky
 from soda_service.cutouts.sync_cutout import Immediate
+from soda_service.vo.capabilities import Capability
 from soda_service.web.served import ServedReleases
 from uws.models import Parameter
 from uws.runtime import Runtime
@@ -32,6 +33,9 @@ class Services:
 
     immediate: Immediate
     """Makes the cutouts of `/sync`."""
+
+    capabilities: Sequence[Capability] = ()
+    """The standard interfaces of all routes."""
 
     def estimate(self, parameters: Sequence[Parameter]) -> Estimate:
         """Estimate what a request makes; raises as `soda_service.cutouts.estimate` says."""

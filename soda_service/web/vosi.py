@@ -53,7 +53,7 @@ def create_vosi(services: Services) -> Blueprint:
     @blueprint.get("/capabilities")
     def capabilities() -> Response:
         """Tell what the service offers, and where."""
-        answer = _xml(capabilities_document(base_url()))
+        answer = _xml(capabilities_document(base_url(), services.capabilities))
         answer.last_modified = up_since
         return answer
 

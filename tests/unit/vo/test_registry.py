@@ -15,6 +15,7 @@ from lxml import etree
 from soda_service.cli.main import main
 from soda_service.config.model import ServiceConfig
 from soda_service.errors import ConfigError
+from soda_service.routes import offered_capabilities
 from soda_service.sky.index import TileIndex
 from soda_service.sky.releases import Releases
 from soda_service.sky.table import read_tiles, table_path, write_tiles
@@ -30,7 +31,7 @@ SERVICE = ServiceConfig(
     subjects="sky surveys, photometry",
 )
 WHEN = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
-PUBLISHING = Publishing(SERVICE, "https://example.org/c", WHEN)
+PUBLISHING = Publishing(SERVICE, "https://example.org/c", WHEN, offered_capabilities())
 XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 
 
