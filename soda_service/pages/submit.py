@@ -76,7 +76,7 @@ class _Form:
             return self._refused(self._filled([]), error)
         state = self._filled(fields)
         parameters = form_parameters(fields, state.release)
-        if any(each.name == "LOOK" for each in fields):
+        if any(each.name == "VALIDATE" for each in fields):
             return self._looked(state, parameters, job_id)
         url = f"{self.services.base_url()}/async/{job_id}"
         try:
@@ -136,7 +136,7 @@ class _Form:
     ) -> Response:
         shown = self.served.all()
         page = render_template(
-            "ask.html",
+            "submit.html",
             here="/",
             state=state,
             releases=shown,

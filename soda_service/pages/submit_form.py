@@ -25,7 +25,7 @@ __all__ = [
     "release_facts",
 ]
 
-_OWN = frozenset({"CSRF", "LOOK", "PHASE"})
+_OWN = frozenset({"CSRF", "PHASE", "VALIDATE"})
 """Fields of the form that are no parameters of the job."""
 
 _LINES = tuple(name for name in FILTER_NAMES if PARAMETERS[name].kind is not Kind.BOOLEAN)

@@ -185,7 +185,7 @@ def test_the_table_is_sent_to_other_programs(
     shown: Page, service_url: str, job_id: str, hub: type[Hub]
 ) -> None:
     shown.get_by_role("button", name="Send the table to TOPCAT").click()
-    expect(shown.locator("#samp-told")).to_have_text("Sent to 1 program.")
+    expect(shown.locator("#samp-status")).to_have_text("Sent to 1 program.")
     methods = [re.findall(r"<methodName>samp\.webhub\.(\w+)", call)[0] for call in hub.calls]
     assert methods == ["register", "declareMetadata", "getSubscribedClients", "notifyAll",
                        "unregister"]  # fmt: skip
@@ -197,13 +197,13 @@ def test_the_table_is_sent_to_other_programs(
 
 def test_images_are_sent_and_a_hub_without_clients_is_told(shown: Page, hub: type[Hub]) -> None:
     shown.get_by_role("button", name="Send the images to Aladin").click()
-    expect(shown.locator("#samp-told")).to_have_text("Sent to 1 program.")
+    expect(shown.locator("#samp-status")).to_have_text("Sent to 1 program.")
     sent = [call for call in hub.calls if "notifyAll" in call]
     assert all("image.load.fits" in call and "_g.fits" in call for call in sent[:1])
     assert len(sent) > 1
     hub.clients = ""
     shown.get_by_role("button", name="Send the images to Aladin").click()
-    expect(shown.locator("#samp-told")).to_contain_text("no program that can load this")
+    expect(shown.locator("#samp-status")).to_contain_text("no program that can load this")
 
 
 # The list

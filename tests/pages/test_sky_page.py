@@ -39,13 +39,13 @@ def test_projections_are_those_of_wcslib(sky: Page, name: str) -> None:
             return xy && [...xy, ...p.unproject(...xy)];
         }});
     }}"""
-    found = sky.evaluate(script, [module(sky, "projection.js"), places.tolist()])
+    found = sky.evaluate(script, [module(sky, "sphere.js"), places.tolist()])
     drawn = [number for number, each in enumerate(found) if each is not None]
     assert len(drawn) > 250
-    answers, asked = np.array([found[number] for number in drawn]), places[drawn]
-    assert np.allclose(answers[:, :2], wcs.wcs_world2pix(asked, 0) + 1, atol=1e-9)
-    assert np.allclose((answers[:, 2] - asked[:, 0] + 180) % 360 - 180, 0, atol=1e-6)
-    assert np.allclose(answers[:, 3], asked[:, 1], atol=1e-6)
+    answers, sent = np.array([found[number] for number in drawn]), places[drawn]
+    assert np.allclose(answers[:, :2], wcs.wcs_world2pix(sent, 0) + 1, atol=1e-9)
+    assert np.allclose((answers[:, 2] - sent[:, 0] + 180) % 360 - 180, 0, atol=1e-6)
+    assert np.allclose(answers[:, 3], sent[:, 1], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_projections_are_those_of_wcslib(sky: Page, name: str) -> None:
     ],
 )
 def test_places_are_read_as_people_write_them(sky: Page, text: str, place: list[float]) -> None:
-    read = "async ([address, text]) => (await import(address)).readPlace(text)"
-    assert sky.evaluate(read, [module(sky, "skypage.js"), text]) == pytest.approx(place, abs=1e-6)
+    read = "async ([address, text]) => (await import(address)).parsePosition(text)"
+    assert sky.evaluate(read, [module(sky, "positions.js"), text]) == pytest.approx(place, abs=1e-6)
 
 
 @pytest.mark.parametrize("text", ["", "12", "nowhere", "1 91", "1 2 3", "1e3 x", "NaN 0"])

@@ -1,44 +1,64 @@
+// @ts-check
 // Thumbnails of a job's rows: blocks of rows of which only those near the view are filled, so that
 // ten thousand scroll as smoothly as ten; and the lightbox, with keys.
 
+import { closest, encodePath, find, make } from "./dom.js";
+
+/**
+ * A row as JOB/rows has it.
+ * @typedef {object} Row
+ * @property {number} row
+ * @property {string} name
+ * @property {number | null} ra degrees
+ * @property {number | null} dec degrees
+ * @property {string} tile
+ * @property {string} status
+ * @property {string} message
+ * @property {string} folder of its files, among the results
+ * @property {string[]} files
+ * @property {string} [thumbnail] path among the results
+ */
+/** @typedef {{ rows: Row[], total: number }} RowPage */
+
 const BLOCK = 60;
 const CELL = 104; // px, as in job.css
-const SHOWN_MAX = 10000; // rows beyond it have no thumbnails
-
-const encodePath = (path) => path.split("/").map(encodeURIComponent).join("/");
+const ROWS_MAX = 10000; // rows beyond it have no thumbnails
 
 export class Gallery {
+  /**
+   * @param {HTMLElement} place
+   * @param {object} settings
+   * @param {string} settings.pageUrl of the job
+   * @param {string} settings.resultsUrl
+   * @param {HTMLDialogElement} settings.lightbox
+   */
   constructor(place, { pageUrl, resultsUrl, lightbox }) {
     this.place = place;
     this.pageUrl = pageUrl;
     this.resultsUrl = resultsUrl;
     this.lightbox = lightbox;
-    this.status = place.dataset.status;
-    this.total = Math.min(Number(place.dataset.total), SHOWN_MAX);
+    this.status = place.dataset.status ?? "";
+    this.total = Math.min(Number(place.dataset.total), ROWS_MAX);
+    /** @type {Row[]} */
     this.rows = [];
+    /** @type {Map<number, Promise<void>>} */
     this.loading = new Map();
-    this.blocks = [];
+    /** @type {Set<Element>} */
     this.near = new Set();
+    this.at = 0;
+    this.stop = new AbortController();
     place.hidden = false;
-    this.watcher = new IntersectionObserver((entries) => {
-      for (const entry of entries) {
-        if (entry.isIntersecting) {
-          this.near.add(entry.target);
-          this.fill(entry.target);
-        } else {
-          this.near.delete(entry.target);
-          entry.target.replaceChildren();
-        }
-      }
-    }, { root: place, rootMargin: "400px" });
+    /** @type {HTMLElement[]} */
+    this.blocks = [];
     for (let first = 0; first < this.total; first += BLOCK) {
-      const block = document.createElement("div");
-      block.className = "block";
-      block.dataset.first = first;
+      const block = make("div", { className: "block" });
+      block.dataset.first = String(first);
       this.blocks.push(block);
-      this.watcher.observe(block);
     }
     place.replaceChildren(...this.blocks);
+    const margins = { root: place, rootMargin: "400px" };
+    this.watcher = new IntersectionObserver((entries) => this.scrolled(entries), margins);
+    for (const block of this.blocks) this.watcher.observe(block);
     this.sizer = new ResizeObserver(() => this.measure());
     this.sizer.observe(place);
     this.measure();
@@ -59,97 +79,145 @@ export class Gallery {
     }
   }
 
-  // Gives the rows of a block, asked for once.
-  load(first) {
-    if (!this.loading.has(first)) {
-      const address = `${this.pageUrl}/rows?from=${first}&count=${BLOCK}${this.status ? `&status=${this.status}` : ""}`;
-      this.loading.set(first, fetch(address).then(async (answer) => {
-        if (!answer.ok) throw new Error(await answer.text());
-        const { rows } = await answer.json();
-        rows.forEach((row, n) => (this.rows[first + n] = row));
-      }));
+  /** @param {IntersectionObserverEntry[]} entries */
+  scrolled(entries) {
+    for (const { isIntersecting, target } of entries) {
+      if (isIntersecting) {
+        this.near.add(target);
+        this.fill(/** @type {HTMLElement} */ (target));
+      } else {
+        this.near.delete(target);
+        target.replaceChildren();
+      }
     }
-    return this.loading.get(first);
   }
 
+  /**
+   * Load the rows of a block, once.
+   * @param {number} first
+   */
+  load(first) {
+    const known = this.loading.get(first);
+    if (known) return known;
+    const loading = this.fetchRows(first);
+    this.loading.set(first, loading);
+    return loading;
+  }
+
+  /** @param {number} first */
+  async fetchRows(first) {
+    const status = this.status ? `&status=${this.status}` : "";
+    const answer = await fetch(`${this.pageUrl}/rows?from=${first}&count=${BLOCK}${status}`);
+    if (!answer.ok) throw new Error(await answer.text());
+    /** @type {RowPage} */
+    const page = await answer.json();
+    for (const [n, row] of page.rows.entries()) this.rows[first + n] = row;
+  }
+
+  /** @param {HTMLElement} block */
   async fill(block) {
     const first = Number(block.dataset.first);
     await this.load(first);
     if (!this.near.has(block)) return; // it was passed by meanwhile
-    const count = Math.min(BLOCK, this.total - first);
     const cells = [];
-    for (let n = first; n < first + count; n += 1) if (this.rows[n]) cells.push(this.cell(n));
+    for (let n = first; n < Math.min(first + BLOCK, this.total); n += 1) {
+      if (this.rows[n]) cells.push(this.cell(n));
+    }
     block.replaceChildren(...cells);
   }
 
+  /** @param {number} n */
   cell(n) {
     const row = this.rows[n];
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = row.thumbnail ? "cell" : "cell none";
-    button.dataset.n = n;
-    button.setAttribute("aria-label", `Row ${row.row}, ${row.name || "no position"}, ${row.status.replace("_", " ")}`);
+    const status = row.status.replace("_", " ");
+    const button = make("button", {
+      type: "button",
+      className: row.thumbnail ? "cell" : "cell none",
+      ariaLabel: `Row ${row.row}, ${row.name || "no position"}, ${status}`,
+    });
+    button.dataset.n = String(n);
     if (row.thumbnail) {
-      const image = document.createElement("img");
-      image.loading = "lazy";
-      image.decoding = "async";
-      image.alt = "";
-      image.src = `${this.resultsUrl}/${encodePath(row.thumbnail)}`;
-      button.append(image);
+      const src = `${this.resultsUrl}/${encodePath(row.thumbnail)}`;
+      button.append(make("img", { loading: "lazy", decoding: "async", alt: "", src }));
     } else {
-      button.append(row.status.replace("_", " "));
+      button.append(status);
     }
-    const number = document.createElement("span");
-    number.textContent = row.row;
-    button.append(number);
+    button.append(make("span", {}, String(row.row)));
     return button;
   }
 
   listen() {
-    this.stop = new AbortController();
     const { signal } = this.stop;
-    this.place.addEventListener("click", (event) => {
-      const cell = event.target.closest(".cell");
+    const click = (/** @type {Event} */ event) => {
+      const cell = closest(event, ".cell");
       if (cell) this.show(Number(cell.dataset.n));
-    }, { signal });
-    this.lightbox.addEventListener("click", (event) => {
+    };
+    /** @type {Record<string, () => void>} */
+    const actions = {
+      close: () => this.lightbox.close(),
+      previous: () => this.show(this.at - 1),
+      next: () => this.show(this.at + 1),
+    };
+    const press = (/** @type {Event} */ event) => {
       if (event.target === this.lightbox) this.lightbox.close();
-      const wanted = event.target.dataset.do;
-      if (wanted === "close") this.lightbox.close();
-      if (wanted === "previous") this.show(this.at - 1);
-      if (wanted === "next") this.show(this.at + 1);
-    }, { signal });
-    this.lightbox.addEventListener("keydown", (event) => {
-      const steps = { ArrowLeft: this.at - 1, ArrowRight: this.at + 1, Home: 0, End: this.total - 1 };
-      if (!(event.key in steps)) return;
+      const action = closest(event, "[data-do]")?.dataset.do;
+      if (action) actions[action]();
+    };
+    const key = (/** @type {KeyboardEvent} */ event) => {
+      /** @type {Record<string, number>} */
+      const rows = {
+        ArrowLeft: this.at - 1,
+        ArrowRight: this.at + 1,
+        Home: 0,
+        End: this.total - 1,
+      };
+      if (!(event.key in rows)) return;
       event.preventDefault();
-      this.show(steps[event.key]);
-    }, { signal });
+      this.show(rows[event.key]);
+    };
+    this.place.addEventListener("click", click, { signal });
+    this.lightbox.addEventListener("click", press, { signal });
+    this.lightbox.addEventListener("keydown", key, { signal });
   }
 
+  /**
+   * Show a row in the lightbox.
+   * @param {number} n
+   */
   async show(n) {
     if (n < 0 || n >= this.total) return;
     this.at = n;
     await this.load(Math.floor(n / BLOCK) * BLOCK);
-    if (this.at !== n) return;
+    if (this.at !== n) return; // another was chosen meanwhile
     const row = this.rows[n];
-    const place = row.ra === null ? "" : `RA ${row.ra}, Dec ${row.dec}`;
-    document.getElementById("light-title").textContent = `Row ${row.row}${row.name ? `, ${row.name}` : ""}`;
-    const told = [place, row.tile, row.status.replace("_", " "), row.message].filter(Boolean);
-    document.getElementById("light-text").textContent = told.join(" · ");
+    const position = row.ra === null ? "" : `RA ${row.ra}, Dec ${row.dec}`;
+    const texts = [position, row.tile, row.status.replace("_", " "), row.message];
+    find("light-title").textContent = `Row ${row.row}${row.name ? `, ${row.name}` : ""}`;
+    find("light-text").textContent = texts.filter(Boolean).join(" · ");
+    this.showPicture(row);
+    const links = row.files.map((name) =>
+      make("a", {
+        href: this.address(row, name),
+        textContent: name.replace(row.name, "").replace(/^_/, "") || name,
+        title: name,
+      }),
+    );
+    find("light-files").replaceChildren(...links);
+    if (!this.lightbox.open) this.lightbox.showModal();
+  }
+
+  /** @param {Row} row */
+  showPicture(row) {
     const picture = row.files.find((name) => /\.(png|jpg)$/.test(name));
-    const image = document.getElementById("light-image");
+    const image = find("light-image", HTMLImageElement);
     image.hidden = !(picture || row.thumbnail);
     image.alt = picture ? `Picture ${picture}` : "Small picture of one band";
-    if (picture) image.src = `${this.resultsUrl}/${encodePath(`${row.folder}/${picture}`)}`;
+    if (picture) image.src = this.address(row, picture);
     else if (row.thumbnail) image.src = `${this.resultsUrl}/${encodePath(row.thumbnail)}`;
-    document.getElementById("light-files").replaceChildren(...row.files.map((name) => {
-      const link = document.createElement("a");
-      link.href = `${this.resultsUrl}/${encodePath(`${row.folder}/${name}`)}`;
-      link.textContent = name.replace(row.name, "").replace(/^_/, "") || name;
-      link.title = name;
-      return link;
-    }));
-    if (!this.lightbox.open) this.lightbox.showModal();
+  }
+
+  /** @type {(row: Row, name: string) => string} */
+  address(row, name) {
+    return `${this.resultsUrl}/${encodePath(`${row.folder}/${name}`)}`;
   }
 }

@@ -1,97 +1,111 @@
+// @ts-check
 // The page of a job: live while it works, its gallery, and what it sends to other programs.
 
+import { closest, encodePath, find, make, meta } from "./dom.js";
 import { Gallery } from "./gallery.js";
-import { follow, number, size } from "./live.js";
+import { follow } from "./live.js";
 import { send } from "./samp.js";
+import { number, size } from "./text.js";
 
-const live = document.getElementById("live");
-const pageUrl = live.dataset.page;
-const resultsUrl = live.dataset.results;
+const IMAGES_MAX = 20; // sent to other programs at once
+
+const live = find("live");
+const { page: pageUrl = "", results: resultsUrl = "", job: id = "" } = live.dataset;
+/** @type {Gallery | null} */
 let gallery = null;
 
-function dress() {
+const decorate = () => {
   const place = document.getElementById("gallery");
-  if (place) gallery = new Gallery(place, { pageUrl, resultsUrl, lightbox: document.getElementById("lightbox") });
-  for (const samp of live.querySelectorAll(".samp")) samp.hidden = false;
-}
+  const lightbox = find("lightbox", HTMLDialogElement);
+  if (place) gallery = new Gallery(place, { pageUrl, resultsUrl, lightbox });
+  for (const each of live.querySelectorAll(".samp")) each.removeAttribute("hidden");
+};
 
-function write(facts) {
+/** @param {import("./live.js").JobFacts} facts */
+const write = (facts) => {
   if (facts.gone) {
-    document.getElementById("title").textContent += " (deleted)";
+    find("title").textContent += " (deleted)";
     return;
   }
-  if (facts.phase !== live.dataset.phase || (facts.total && !live.querySelector("progress"))) {
+  const bar = live.querySelector("progress");
+  if (facts.phase !== live.dataset.phase || (facts.total && !bar)) {
     live.dataset.phase = facts.phase;
     reload();
     return;
   }
-  const part = (name) => live.querySelector(`[data-part="${name}"]`);
-  const set = (name, text) => {
-    if (part(name)) part(name).textContent = text;
+  const finished = facts.done + facts.failed;
+  const rate = facts.rate_per_s ? `${facts.rate_per_s} rows a second` : "";
+  const end = facts.expected_end?.slice(0, 19).replace("T", " ");
+  const texts = {
+    done: number(finished),
+    total: number(facts.total),
+    failed: number(facts.failed),
+    size: facts.size_bytes ? size(facts.size_bytes) : "",
+    speed: rate + (end ? `, done about ${end} UTC` : ""),
   };
-  set("done", number(facts.done + facts.failed));
-  set("total", number(facts.total));
-  set("failed", number(facts.failed));
-  set("size", facts.size_bytes ? size(facts.size_bytes) : "");
-  const bar = live.querySelector("progress");
-  if (bar) [bar.max, bar.value] = [facts.total || 1, facts.done + facts.failed];
-  const speed = facts.rate_per_s ? `${facts.rate_per_s} rows a second` : "";
-  const until = facts.expected_end ? `, done about ${facts.expected_end.slice(0, 19).replace("T", " ")} UTC` : "";
-  set("speed", speed + until);
-}
+  for (const [name, text] of Object.entries(texts)) {
+    const part = live.querySelector(`[data-part="${name}"]`);
+    if (part) part.textContent = text;
+  }
+  if (bar) [bar.max, bar.value] = [facts.total || 1, finished];
+};
 
-// What changes with the state is written by the server; where the reader is stays.
-async function reload() {
-  const address = new URL(window.location);
+/** Have the server write what looks otherwise in another phase; the page stays where it is. */
+const reload = async () => {
+  const address = new URL(window.location.href);
   address.searchParams.set("part", "live");
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
   if (!answer.ok) return;
   const before = window.scrollY;
   gallery?.close();
   live.innerHTML = await answer.text();
-  dress();
+  decorate();
   window.scrollTo(0, before);
-}
+};
+
+/**
+ * Return the messages that a button sends.
+ * @param {HTMLElement} button
+ * @returns {Promise<import("./samp.js").Message[]>}
+ */
+const messages = async ({ dataset: { samp: mtype = "", url = "", name = "" } }) => {
+  if (mtype === "table.load.votable") {
+    return [{ "samp.mtype": mtype, "samp.params": { url, name } }];
+  }
+  const answer = await fetch(`${pageUrl}/rows?count=200&status=ok`);
+  /** @type {import("./gallery.js").RowPage} */
+  const { rows } = await answer.json();
+  const images = rows.flatMap((row) =>
+    row.files.filter((file) => file.endsWith(".fits")).map((file) => ({ row, file })),
+  );
+  if (!images.length) throw new Error("There are no FITS files to send.");
+  return images.slice(0, IMAGES_MAX).map(({ row, file }) => {
+    const address = `${resultsUrl}/${encodePath(`${row.folder}/${file}`)}`;
+    return { "samp.mtype": mtype, "samp.params": { url: address, name: file } };
+  });
+};
 
 live.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-samp]");
+  const button = closest(event, "[data-samp]");
   if (!button) return;
-  const told = document.getElementById("samp-told");
-  told.textContent = "Asking…";
+  const status = find("samp-status");
+  status.textContent = "Asking…";
   try {
-    const mtype = button.dataset.samp;
-    const messages = mtype === "table.load.votable"
-      ? [{ "samp.mtype": mtype, "samp.params": { url: button.dataset.url, name: button.dataset.name } }]
-      : await images(mtype);
-    const count = await send(document.title, messages);
-    told.textContent = `Sent to ${count} program${count === 1 ? "" : "s"}.`;
+    const count = await send(document.title, await messages(button));
+    status.textContent = `Sent to ${count} program${count === 1 ? "" : "s"}.`;
   } catch (error) {
-    told.textContent = error.message;
+    status.textContent = error instanceof Error ? error.message : String(error);
   }
 });
 
-const IMAGES_SENT = 20;
-
-async function images(mtype) {
-  const answer = await fetch(`${pageUrl}/rows?count=200&status=ok`);
-  const { rows } = await answer.json();
-  const found = rows.flatMap((row) => row.files.filter((name) => name.endsWith(".fits")).map((name) => [row.folder, name]));
-  if (!found.length) throw new Error("There are no FITS files to send.");
-  return found.slice(0, IMAGES_SENT).map(([folder, name]) => ({
-    "samp.mtype": mtype,
-    "samp.params": { url: `${resultsUrl}/${encodePath(`${folder}/${name}`)}`, name },
-  }));
-}
-
-const encodePath = (path) => path.split("/").map(encodeURIComponent).join("/");
-
-document.getElementById("delete")?.addEventListener("submit", (event) => {
-  if (!window.confirm("Delete this job and all its files?")) {
+const deletion = document.getElementById("delete");
+deletion?.addEventListener("submit", (event) => {
+  if (window.confirm("Delete this job and all its files?")) {
+    deletion.append(make("input", { type: "hidden", name: "confirmed", value: "1" }));
+  } else {
     event.preventDefault();
-    return;
   }
-  event.target.append(Object.assign(document.createElement("input"), { type: "hidden", name: "confirmed", value: "1" }));
 });
 
-dress();
-if (live.hasAttribute("data-active")) follow([live.dataset.job], write);
+decorate();
+if (live.hasAttribute("data-active")) follow(meta("base"), [id], write);

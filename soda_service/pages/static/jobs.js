@@ -1,25 +1,22 @@
-// The list of jobs: live, selected together, asked before something is deleted.
+// @ts-check
+// The list of jobs: live, renamed in place, selected together; asks before it deletes.
 
-import { duration, follow, number, size } from "./live.js";
+import { find, make, meta, select } from "./dom.js";
+import { follow } from "./live.js";
+import { duration, number, size } from "./text.js";
 
-const meta = (name) => document.querySelector(`meta[name="${name}"]`).content;
-const form = document.getElementById("jobs");
-const rows = new Map([...document.querySelectorAll("tr[data-job]")].map((row) => [row.dataset.job, row]));
-
-// Shift adds a column to the order instead of replacing it.
-for (const link of document.querySelectorAll("a[data-also]")) {
-  link.addEventListener("click", (event) => {
-    if (!event.shiftKey) return;
-    event.preventDefault();
-    window.location = link.dataset.also;
-  });
+const base = meta("base");
+/** @type {Map<string, HTMLElement>} */
+const rows = new Map();
+for (const row of document.querySelectorAll("tr")) {
+  if (row.dataset.job) rows.set(row.dataset.job, row);
 }
 
-for (const box of document.querySelectorAll("#filter input[type=checkbox]")) {
-  box.addEventListener("change", () => box.form.requestSubmit());
-}
+/** @type {(row: HTMLElement, name: string) => HTMLElement} */
+const part = (row, name) => select(row, `[data-part="${name}"]`, HTMLElement);
 
-function write(facts) {
+/** @param {import("./live.js").JobFacts} facts */
+const write = (facts) => {
   const row = rows.get(facts.id);
   if (!row) return;
   if (facts.gone) {
@@ -27,82 +24,116 @@ function write(facts) {
     rows.delete(facts.id);
     return;
   }
-  const part = (name) => row.querySelector(`[data-part="${name}"]`);
-  const badge = part("phase").querySelector(".phase");
-  if (badge.title !== facts.phase) reloadRow(row);
-  part("name").textContent = facts.name || "unnamed";
-  part("duration").textContent = duration(facts.duration_s);
-  part("size").textContent = facts.size_bytes ? size(facts.size_bytes) : "";
+  if (select(row, ".phase", HTMLElement).title !== facts.phase) reload(row);
+  part(row, "name").textContent = facts.name || "unnamed";
+  part(row, "duration").textContent = duration(facts.duration_s);
+  part(row, "size").textContent = facts.size_bytes ? size(facts.size_bytes) : "";
   if (facts.total && facts.is_active) {
-    part("rows").textContent = `${number(facts.done + facts.failed)} of ${number(facts.total)}`;
+    const finished = number(facts.done + facts.failed);
+    part(row, "rows").textContent = `${finished} of ${number(facts.total)}`;
   }
-}
+};
 
-// What looks otherwise in another state is written by the server.
-async function reloadRow(row) {
-  const answer = await fetch(window.location, { headers: { Accept: "text/html" } });
+/**
+ * Have the server write what looks otherwise in another phase.
+ * @param {HTMLElement} row
+ */
+const reload = async (row) => {
+  const answer = await fetch(window.location.href, { headers: { Accept: "text/html" } });
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.querySelector(`tr[data-job="${row.dataset.job}"]`);
   if (!fresh) return;
-  const isChecked = row.querySelector("input").checked;
-  fresh.querySelector("input").checked = isChecked;
+  const { checked } = select(row, "input", HTMLInputElement);
   row.replaceChildren(...fresh.childNodes);
-  const button = row.querySelector("[data-rename]");
+  select(row, "input", HTMLInputElement).checked = checked;
+  offerRename(row);
+};
+
+/** @param {HTMLElement} row */
+const offerRename = (row) => {
+  const button = select(row, "[data-rename]", HTMLElement);
   button.classList.remove("hidden");
-  button.addEventListener("click", () => rename(row.dataset.job));
-}
+  button.addEventListener("click", () => rename(row));
+};
 
-follow([...rows.keys()], write);
-
-const renaming = document.getElementById("rename");
-for (const row of rows.values()) {
-  const button = row.querySelector("[data-rename]");
-  button.classList.remove("hidden");
-  button.addEventListener("click", () => rename(row.dataset.job));
-}
-
-function rename(id) {
-  const name = rows.get(id).querySelector('[data-part="name"]');
-  const field = document.getElementById("new-name");
-  field.value = name.textContent === "unnamed" ? "" : name.textContent;
-  renaming.returnValue = "no";
-  renaming.showModal();
+/** @param {HTMLElement} row */
+const rename = (row) => {
+  const name = part(row, "name");
+  const field = find("new-name", HTMLInputElement);
+  const dialog = find("rename", HTMLDialogElement);
+  field.value = name.textContent === "unnamed" ? "" : (name.textContent ?? "");
+  dialog.returnValue = "no";
+  dialog.showModal();
   field.select();
-  renaming.onclose = async () => {
-    if (renaming.returnValue !== "yes") return;
-    const answer = await fetch(`${meta("base")}/jobs/${id}/name`, {
+  dialog.onclose = async () => {
+    if (dialog.returnValue !== "yes") return;
+    const answer = await fetch(`${base}/jobs/${row.dataset.job}/name`, {
       method: "POST",
       headers: { Accept: "application/json", "X-CSRF-Token": meta("csrf-token") },
       body: new URLSearchParams({ NAME: field.value }),
     });
     if (answer.ok) name.textContent = (await answer.json()).name || "unnamed";
-    else document.getElementById("count").textContent = (await answer.text()).trim();
+    else find("count").textContent = (await answer.text()).trim();
   };
-}
+};
 
-if (form) {
-  const all = document.getElementById("all");
-  const boxes = () => [...form.querySelectorAll('input[name="id"]')];
+/** @param {HTMLFormElement} form */
+const listen = (form) => {
+  const all = find("all", HTMLInputElement);
+  /** @type {() => HTMLInputElement[]} */
+  const boxes = () => [...form.querySelectorAll('input[name="id"]')].filter(isInput);
   all.hidden = false;
-  all.addEventListener("change", () => boxes().forEach((box) => (box.checked = all.checked)));
+  all.addEventListener("change", () => {
+    for (const box of boxes()) box.checked = all.checked;
+  });
   form.addEventListener("change", () => {
     all.checked = boxes().every((box) => box.checked);
   });
-  const sure = document.getElementById("sure");
   form.addEventListener("submit", (event) => {
     const chosen = boxes().filter((box) => box.checked).length;
     if (!chosen) event.preventDefault();
-    if (event.submitter?.value !== "delete" || form.elements.confirmed || !chosen) return;
+    const button = event.submitter;
+    const isDeletion = button instanceof HTMLButtonElement && button.value === "delete";
+    if (!chosen || !isDeletion || form.elements.namedItem("confirmed")) return;
     event.preventDefault();
-    document.getElementById("sure-text").textContent =
-      `${chosen === 1 ? "This job" : `These ${chosen} jobs`} and all files are removed for good.`;
-    sure.showModal();
-    sure.addEventListener("close", () => {
-      if (sure.returnValue !== "yes") return;
-      const confirmed = Object.assign(document.createElement("input"), { type: "hidden", name: "confirmed", value: "1" });
-      form.append(confirmed);
-      form.requestSubmit(event.submitter);
-    }, { once: true });
+    confirmDeletion(form, button, chosen);
+  });
+};
+
+/** @type {(element: Element) => element is HTMLInputElement} */
+const isInput = (element) => element instanceof HTMLInputElement;
+
+/** @type {(form: HTMLFormElement, button: HTMLButtonElement, chosen: number) => void} */
+const confirmDeletion = (form, button, chosen) => {
+  const dialog = find("sure", HTMLDialogElement);
+  const jobs = chosen === 1 ? "This job" : `These ${chosen} jobs`;
+  find("sure-text").textContent = `${jobs} and all files are removed for good.`;
+  dialog.returnValue = "no";
+  dialog.showModal();
+  dialog.onclose = () => {
+    if (dialog.returnValue !== "yes") return;
+    form.append(make("input", { type: "hidden", name: "confirmed", value: "1" }));
+    form.requestSubmit(button);
+  };
+};
+
+// Shift adds a column to the order instead of replacing it.
+for (const link of document.querySelectorAll("a")) {
+  const address = link.dataset.also;
+  if (!address) continue;
+  link.addEventListener("click", (event) => {
+    if (!event.shiftKey) return;
+    event.preventDefault();
+    window.location.assign(address);
   });
 }
+
+for (const box of document.querySelectorAll("#filter input[type=checkbox]")) {
+  box.addEventListener("change", () => find("filter", HTMLFormElement).requestSubmit());
+}
+
+for (const row of rows.values()) offerRename(row);
+const form = document.getElementById("jobs");
+if (form instanceof HTMLFormElement) listen(form);
+follow(base, [...rows.keys()], write);

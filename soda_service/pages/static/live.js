@@ -1,25 +1,53 @@
-// Follows jobs by one stream of events for the page; asks every ten seconds where there is none.
+// @ts-check
+// Follows jobs by one stream of events for the page; by a request every ten seconds where there is
+// none.
 
-const base = document.querySelector('meta[name="base"]').content;
+/**
+ * A job as the server sums it up (pages/jobfacts.py), as far as scripts need it.
+ * @typedef {object} JobFacts
+ * @property {string} id
+ * @property {true} [gone] the job is deleted; nothing else is known then
+ * @property {string} name
+ * @property {string} phase
+ * @property {boolean} is_active
+ * @property {number} total rows
+ * @property {number} done rows
+ * @property {number} failed rows
+ * @property {number} size_bytes
+ * @property {number | null} rate_per_s
+ * @property {number | null} duration_s
+ * @property {string | null} expected_end
+ */
 
-// Calls `told` with the facts of each job that changes, until no page looks any more.
-export function follow(ids, told) {
+const POLL = 10_000; // ms
+
+/**
+ * Call back with the facts of each job that changes, until the page is left.
+ * @param {string} base address of the service
+ * @param {string[]} ids
+ * @param {(facts: JobFacts) => void} onChange
+ */
+export const follow = (base, ids, onChange) => {
   if (!ids.length) return;
-  const address = `${base}/jobs/events?${ids.map((id) => `id=${encodeURIComponent(id)}`).join("&")}`;
+  const query = ids.map((id) => `id=${encodeURIComponent(id)}`).join("&");
+  /** @type {EventSource | null} */
   let stream = null;
   let timer = 0;
-  const ask = async () => {
+  const poll = async () => {
     for (const id of ids) {
-      const answer = await fetch(`${base}/jobs/${id}`, { headers: { Accept: "application/json" } });
-      told(answer.ok ? await answer.json() : { id, gone: answer.status === 404 });
+      const headers = { Accept: "application/json" };
+      const answer = await fetch(`${base}/jobs/${id}`, { headers });
+      if (answer.ok) onChange(await answer.json());
+      else if (answer.status === 404) onChange(/** @type {JobFacts} */ ({ id, gone: true }));
     }
   };
   const open = () => {
-    stream = new EventSource(address);
-    stream.onmessage = (event) => told(JSON.parse(event.data));
-    stream.onerror = () => {
-      if (stream.readyState !== EventSource.CLOSED) return; // it asks again by itself
-      timer = window.setInterval(ask, 10000);
+    const source = new EventSource(`${base}/jobs/events?${query}`);
+    stream = source;
+    source.onmessage = (event) => onChange(JSON.parse(event.data));
+    source.onerror = () => {
+      if (source.readyState !== EventSource.CLOSED) return; // the browser connects again by itself
+      timer = window.setInterval(poll, POLL);
     };
   };
   const close = () => {
@@ -29,30 +57,4 @@ export function follow(ids, told) {
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   window.addEventListener("pagehide", close);
   if (!document.hidden) open();
-}
-
-const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
-
-export const number = (value) => value.toLocaleString("en").replaceAll(",", "\u202f");
-
-export function size(bytes) {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < UNITS.length - 1) [value, unit] = [value / 1000, unit + 1];
-  const text = unit === 0 || value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
-  return `${text}\u00a0${UNITS[unit]}`;
-}
-
-export function duration(seconds) {
-  if (seconds === null) return "";
-  if (seconds < 9.95) return `${seconds.toFixed(1)}\u00a0s`;
-  let left = Math.round(seconds);
-  const texts = [];
-  for (const [name, length] of [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]]) {
-    const many = Math.floor(left / length);
-    left -= many * length;
-    if (many && texts.length < 2) texts.push(`${many}\u00a0${name}`);
-    else if (texts.length) break;
-  }
-  return texts.join(" ");
-}
+};

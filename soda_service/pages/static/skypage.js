@@ -1,91 +1,127 @@
+// @ts-check
 // The page of the sky: the map, a place to go to, and what can be done with a chosen position.
 
-import { SkyView, sexagesimal } from "./sky.js";
+import { closest, find, meta, select } from "./dom.js";
+import { parsePosition, sexagesimal } from "./positions.js";
+import { SkyView } from "./sky.js";
+import { RADIAN, toPosition } from "./sphere.js";
 
-const base = document.querySelector('meta[name="base"]').content;
+const POSITIONS_MAX = 200_000; // of a job, on the map
+const BLOCK = 1000;
+
+const base = meta("base");
 const box = document.getElementById("sky");
-const find = (id) => document.getElementById(id);
 
-// A place as people write it: two numbers of degrees, or sexagesimal hours and degrees.
-export const readPlace = (text) => {
-  const fields = text.trim().split(/[\s,]+/);
-  const angle = (field, hours) => {
-    const parts = /^([+\-−]?)(\d{1,3}):(\d{1,2})(?::(\d{1,2}(?:\.\d*)?))?$/.exec(field);
-    if (!parts) return /^[+\-−]?(\d+\.?\d*|\.\d+)$/.test(field) ? Number(field.replace("−", "-")) : NaN;
-    const value = Number(parts[2]) + parts[3] / 60 + Number(parts[4] ?? 0) / 3600;
-    return (parts[1] && parts[1] !== "+" ? -value : value) * (hours ? 15 : 1);
-  };
-  if (fields.length === 6) return readPlace(`${fields.slice(0, 3).join(":")} ${fields.slice(3).join(":")}`);
-  if (fields.length !== 2) return null;
-  const [ra, dec] = [angle(fields[0], true), angle(fields[1], false)];
-  return Number.isFinite(ra) && Math.abs(dec) <= 90 ? [((ra % 360) + 360) % 360, dec] : null;
-};
-
-const start = async () => {
-  const canvas = box.querySelector("canvas"), readout = box.querySelector("output");
-  const buttons = box.querySelector(".buttons");
+/** @param {HTMLElement} map */
+const start = async (map) => {
+  const canvas = select(map, "canvas", HTMLCanvasElement);
   canvas.hidden = false;
   const view = new SkyView(canvas, {
     base,
-    onReadout: (at) => {
-      readout.hidden = !at;
-      if (at) readout.textContent = `${at.ra.toFixed(4)} ${at.dec.toFixed(4)}  ${sexagesimal(at.ra, at.dec)}  ${at.tile}`;
-    },
+    onReadout: (at) => showReadout(select(map, "output", HTMLOutputElement), at),
     onPick: (ra, dec) => choose(view, ra, dec),
   });
-  await view.setRelease(box.dataset.release);
-  box.querySelector(".overview").style.display = "none";
-  for (const each of [buttons, ...document.querySelectorAll(".needs-script:not(#chosen)")]) each.hidden = false;
-  for (const each of document.querySelectorAll(".script-less")) each.hidden = true;
-  buttons.addEventListener("click", (event) => {
-    const act = { in: () => view.zoom(0.5), out: () => view.zoom(2), fit: () => view.fit() }[event.target.dataset.act];
-    if (act) act();
-  });
-  find("release").addEventListener("change", (event) => event.target.form.submit());
-  find("goto").addEventListener("submit", (event) => { event.preventDefault(); goTo(view, find("place").value); });
-  const query = new URLSearchParams(location.search);
+  await view.setRelease(map.dataset.release ?? "");
+  select(map, ".overview", SVGElement).style.display = "none";
+  for (const each of document.querySelectorAll(".needs-script:not(#chosen)")) {
+    each.removeAttribute("hidden");
+  }
+  for (const each of document.querySelectorAll(".script-less")) each.remove();
+  listen(view, select(map, ".buttons", HTMLElement));
+  const query = new URLSearchParams(window.location.search);
   const [ra, dec] = [Number(query.get("ra") ?? NaN), Number(query.get("dec") ?? NaN)];
   if (Number.isFinite(ra) && Math.abs(dec) <= 90) view.goTo(ra, dec, Number(query.get("fov")) || 2);
-  if (query.get("job")) await showJob(view, query.get("job"));
-  box.dataset.ready = "true";
-  window.skyView = view; // for who looks from the console
+  const job = query.get("job");
+  if (job) await showJob(map, view, job);
+  Object.assign(window, { skyView: view }); // for the console, and for tests
+  map.dataset.ready = "true";
 };
 
+/** @type {(view: SkyView, buttons: HTMLElement) => void} */
+const listen = (view, buttons) => {
+  /** @type {Record<string, () => void>} */
+  const actions = { in: () => view.zoom(0.5), out: () => view.zoom(2), fit: () => view.fit() };
+  buttons.hidden = false;
+  buttons.addEventListener("click", (event) => {
+    const action = closest(event, "[data-act]")?.dataset.act;
+    if (action) actions[action]();
+  });
+  const release = find("release", HTMLSelectElement);
+  release.addEventListener("change", () => release.form?.submit());
+  find("goto").addEventListener("submit", (event) => {
+    event.preventDefault();
+    goTo(view, find("place", HTMLInputElement).value);
+  });
+};
+
+/** @type {(readout: HTMLElement, at: import("./sky.js").Readout | null) => void} */
+const showReadout = (readout, at) => {
+  readout.hidden = !at;
+  if (!at) return;
+  const degrees = `${at.ra.toFixed(4)} ${at.dec.toFixed(4)}`;
+  readout.textContent = `${degrees}  ${sexagesimal(at.ra, at.dec)}  ${at.tile}`;
+};
+
+/**
+ * Go to a tile by its name, or to a position.
+ * @param {SkyView} view
+ * @param {string} text
+ */
 const goTo = (view, text) => {
-  const tile = view.tiles.find((each) => each.name.toLowerCase() === text.trim().toLowerCase());
-  const place = readPlace(text);
-  find("place-fault").textContent = tile || place ? "" : "neither a position nor a tile of this release";
-  if (tile) {
-    const [x, y, z] = tile.centre;
-    view.goTo(Math.atan2(y, x) * 180 / Math.PI, Math.asin(z) * 180 / Math.PI, tile.radius * 400 / Math.PI);
-  } else if (place) view.goTo(...place, Math.min(view.field, 2));
+  const name = text.trim().toLowerCase();
+  const tile = view.tiles.find((each) => each.name.toLowerCase() === name);
+  const position = parsePosition(text);
+  find("place-fault").textContent =
+    tile || position ? "" : "neither a position nor a tile of this release";
+  if (tile) view.goTo(...toPosition(tile.centre), (tile.radius / RADIAN) * (400 / 180));
+  else if (position) view.goTo(...position, Math.min(view.field, 2));
 };
 
+/** @type {(view: SkyView, ra: number, dec: number) => void} */
 const choose = (view, ra, dec) => {
   const [r, d] = [ra.toFixed(6), dec.toFixed(6)];
-  const tile = view.tileAt(ra, dec);
+  const tile = view.tileAt(ra, dec)?.name ?? "in no tile";
   find("chosen").hidden = false;
-  find("chosen-text").textContent = `${r} ${d}   ${sexagesimal(ra, dec)}   ${tile ? tile.name : "in no tile"}`;
+  find("chosen-text").textContent = `${r} ${d}   ${sexagesimal(ra, dec)}   ${tile}`;
   const release = `RELEASE=${encodeURIComponent(view.release)}`;
-  find("chosen-cut").href = `${base}/?${release}&POSITIONS=${encodeURIComponent(`RA,DEC\n${r},${d}\n`)}`;
-  find("chosen-fits").href = `${base}/sync?${release}&RA=${r}&DEC=${d}`;
-  find("chosen-png").href = `${base}/sync?${release}&RA=${r}&DEC=${d}&MAKE_RGB_LUPTON=true&RESPONSEFORMAT=png`;
+  const table = encodeURIComponent(`RA,DEC\n${r},${d}\n`);
+  const sync = `${base}/sync?${release}&RA=${r}&DEC=${d}`;
+  find("chosen-cut", HTMLAnchorElement).href = `${base}/?${release}&POSITIONS=${table}`;
+  find("chosen-fits", HTMLAnchorElement).href = sync;
+  find("chosen-png", HTMLAnchorElement).href = `${sync}&MAKE_RGB_LUPTON=true&RESPONSEFORMAT=png`;
 };
 
-const showJob = async (view, job) => {
+/**
+ * Show the positions of a job, block by block as they come.
+ * @param {HTMLElement} map
+ * @param {SkyView} view
+ * @param {string} job id
+ */
+const showJob = async (map, view, job) => {
+  /** @type {[number, number, string][]} */
   const positions = [];
-  for (let from = 0, total = 1; from < total && from < 200000;) {
-    const answer = await fetch(`${base}/jobs/${encodeURIComponent(job)}/rows?from=${from}&count=1000`);
+  let [from, total] = [0, 1];
+  while (from < total && from < POSITIONS_MAX) {
+    const address = `${base}/jobs/${encodeURIComponent(job)}/rows?from=${from}&count=${BLOCK}`;
+    const answer = await fetch(address);
     if (!answer.ok) return;
-    const found = await answer.json();
-    if (!found.rows.length) break;
-    total = found.total;
-    from += found.rows.length;
-    for (const row of found.rows) if (row.ra !== null) positions.push([row.ra, row.dec, row.status]);
+    /** @type {import("./gallery.js").RowPage} */
+    const page = await answer.json();
+    if (!page.rows.length) break;
+    total = page.total;
+    from += page.rows.length;
+    for (const { ra, dec, status } of page.rows) {
+      if (ra !== null && dec !== null) positions.push([ra, dec, status]);
+    }
     view.setPositions(positions);
   }
-  box.dataset.positions = positions.length;
-  box.setAttribute("aria-label", `${box.getAttribute("aria-label") ?? "The sky"}, with ${positions.length} positions of a job`);
+  map.dataset.positions = String(positions.length);
+  const label = map.getAttribute("aria-label") ?? "The sky";
+  map.setAttribute("aria-label", `${label}, with ${positions.length} positions of a job`);
 };
 
-if (box) start().catch((error) => { find("place-fault").textContent = error.message; });
+if (box) {
+  start(box).catch((error) => {
+    find("place-fault").textContent = error.message;
+  });
+}

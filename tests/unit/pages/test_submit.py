@@ -209,7 +209,7 @@ def test_who_has_too_many_jobs_keeps_the_form(
 
 def test_looking_makes_no_job(client: FlaskClient, config: Config) -> None:
     table = "RA,DEC\n" + "30.0,-20.0\n" * 900 + "1,1\n"
-    answer = send(client, {"POSITIONS": table, "LOOK": "true"})
+    answer = send(client, {"POSITIONS": table, "VALIDATE": "true"})
     assert answer.status_code == 200
     sums = re.findall(r"<dt>([\w ]+)</dt><dd>(.*?)</dd>", answer.text)
     assert sums[:3] == [("Rows", "901"), ("In tiles", "900"), ("Files", "900")]
@@ -362,8 +362,9 @@ def test_scripts_know_the_releases(client: FlaskClient) -> None:
 def test_styles_and_scripts_are_packed_for_who_can_unpack_them(client: FlaskClient) -> None:
     page = client.get("/").text
     addresses = re.findall(r'(?:src|href)="http://localhost(/static/[^"]+)"', page)
-    names = [*(path.rsplit("/", 1)[1] for path in addresses), "askbands.js"]
-    names += ["askpositions.js", "askestimate.js", "askpreview.js"]
+    names = [*(path.rsplit("/", 1)[1] for path in addresses), "dom.js", "latest.js"]
+    names += ["positions.js", "sphere.js", "submitbands.js", "submitestimate.js"]
+    names += ["submitpreview.js", "submitsheet.js", "text.js"]
     folder = addresses[0].rsplit("/", 1)[0]
     total = len(page.encode())
     for name in set(names):

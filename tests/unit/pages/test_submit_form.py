@@ -37,7 +37,7 @@ def test_faults_stand_at_their_fields() -> None:
         ([("MAKE_FITS", "false"), ("MAKE_FITS", "true")], []),
         ([("RGB_STIFF_COLORS", "W3,W2,W1"), ("RGB_STIFF_COLORS", "W4,W3,W2")],
          [("RGB_STIFF_COLORS", "W3,W2,W1;W4,W3,W2")]),
-        ([("CSRF", "x"), ("LOOK", "true"), ("PHASE", "ABORT"), ("JOBNAME", " ")], []),
+        ([("CSRF", "x"), ("VALIDATE", "true"), ("PHASE", "ABORT"), ("JOBNAME", " ")], []),
         ([("UNKNOWN", "x")], [("UNKNOWN", "x")]),
     ],
 )  # fmt: skip
