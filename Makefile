@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+WEB_STAMP := node_modules/.installed
 
-.PHONY: install demo test lint bench chaos fuzz fuzz-decoder screenshots serve clean
+.PHONY: install demo test test-js lint lint-web bench chaos fuzz fuzz-decoder screenshots serve clean
 
 install: $(STAMP)
 
@@ -23,6 +24,24 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	@$(MAKE) --no-print-directory lint-web
+
+# Format, lint and types of the pages' scripts. The tools come from npm and are for development only:
+# a machine without npm or without a way to them skips this and is told so.
+lint-web:
+	@if ! command -v npm > /dev/null; then \
+		echo "lint-web: npm is not installed: the scripts of the pages are not checked"; \
+	elif ! $(MAKE) --no-print-directory $(WEB_STAMP) 2> /dev/null; then \
+		echo "lint-web: npm could not fetch the tools of package.json: the scripts of the pages are not checked"; \
+	else npm run --silent lint; fi
+
+$(WEB_STAMP): package.json
+	npm install --silent --no-audit --no-fund --fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-timeout=30000
+	@touch $@
+
+# The unit tests of the pages' scripts; pytest runs them as well, where there is Node.
+test-js:
+	node --test tests/js/*.test.js
 
 bench: install
 	$(BIN)/python -m tests.bench --write
@@ -53,4 +72,4 @@ serve: install
 	$(BIN)/soda-service serve --data data
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv node_modules build dist *.egg-info
