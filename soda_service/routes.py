@@ -28,8 +28,7 @@ from soda_service.web.openapi import create_openapi
 from soda_service.web.releases import create_releases
 from soda_service.web.services import Services
 from soda_service.web.sia2 import create_sia2
-from soda_service.web.sync import create_sync
-from soda_service.web.validate import create_validate
+from soda_service.web.sync import create_sync, create_validate
 from soda_service.web.vosi import create_descriptions, create_vosi
 from uws.http.blueprint import create_blueprint
 

@@ -15,7 +15,6 @@ from pydantic import ConfigDict
 
 from soda_service.config.cutouts import CutoutsConfig, PicturesConfig, Sia2Config, SyncConfig
 from soda_service.config.notify import MailConfig, WebhooksConfig
-from soda_service.config.service import ServiceConfig
 from soda_service.config.validation import (
     ANY_CASE,
     Flag,
@@ -276,6 +275,37 @@ class SweepConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceConfig:
+    """What the service says of itself."""
+
+    title: str = "Sky cutout service"
+    """Name shown on pages and in VO documents."""
+
+    authority: str = "unregistered.invalid"
+    """IVOA authority of dataset identifiers: `ivo://{authority}/{release}?{tile}/{band}`; an
+    observatory's own, as the IVOA's registry knows it."""
+
+    contact: str = ""
+    """Mail address or URL where users find help."""
+
+    contact_name: str = ""
+    """Whose address that is, for registry records: a person or a help desk."""
+
+    publisher: str = ""
+    """Institution that runs the service, for registry records."""
+
+    description: str = "Cutouts and colour pictures of survey images, at once or as jobs."
+    """A few sentences about the service, for registry records."""
+
+    subjects: str = "sky surveys"
+    """Words by which it is found in registries, separated by commas; of the Unified Astronomy
+    Thesaurus."""
+
+    reference_url: str = ""
+    """Page about the service, for registry records; empty: the service's own first page."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All settings."""
 
@@ -296,7 +326,7 @@ class Config:
     sync: SyncConfig = SyncConfig()  # noqa: RUF009
     sia2: Sia2Config = Sia2Config()  # noqa: RUF009
     remote: RemoteConfig = RemoteConfig()
-    service: ServiceConfig = ServiceConfig()  # noqa: RUF009
+    service: ServiceConfig = ServiceConfig()
     mail: MailConfig = MailConfig()  # noqa: RUF009
     webhooks: WebhooksConfig = WebhooksConfig()  # noqa: RUF009
     log: LogConfig = LogConfig()

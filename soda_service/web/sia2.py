@@ -1,9 +1,11 @@
 """`/sia2`: which images there are, by Simple Image Access 2.0."""
 
-from collections.abc import Iterator, Sequence
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from itertools import chain
+from itertools import chain, islice
 
 from flask import Blueprint, Response, request
 
@@ -21,7 +23,6 @@ from soda_service.sky.release import Release
 from soda_service.sky.releases import Releases
 from soda_service.vo.images import DATALINK_TYPE, Images, rows_of
 from soda_service.vo.obscore import COLUMNS, ID_COLUMN, SYSTEMS
-from soda_service.vo.separated import write_separated
 from soda_service.vo.sia import (
     SIA_ID,
     ResponseFormat,
@@ -37,7 +38,7 @@ from soda_service.web.services import Services
 from soda_service.web.votables import fault_of_error, fault_votable, given_texts
 from uws.errors import UWSError
 
-__all__ = ["create_sia2"]
+__all__ = ["create_sia2", "write_separated"]
 
 _TABLE = Table(
     "images",
@@ -149,3 +150,32 @@ def _fault(text: str, status: HTTPStatus, wanted: ResponseFormat) -> Response:
     if wanted.kind == "votable":
         return fault_votable(text, status, wanted.content_type)
     return Response(f"{text}\n", status, content_type="text/plain; charset=utf-8")
+
+
+_ROWS_AT_ONCE = 200
+
+
+def write_separated(
+    fields: Sequence[Field], rows: Iterable[Sequence[str]], *, delimiter: str
+) -> Iterator[bytes]:
+    """Write a line of the columns' names, then one for each row (RFC 4180).
+
+    Parameters
+    ----------
+    rows
+        Texts in the order of the fields; empty is null.
+    delimiter
+        Comma or tab.
+
+    Yields
+    ------
+    bytes
+        Pieces of many lines.
+    """
+    lines = iter(rows)
+    block: list[Sequence[str]] = [[field.name for field in fields]]
+    while block:
+        text = io.StringIO()
+        csv.writer(text, delimiter=delimiter).writerows(block)
+        yield text.getvalue().encode()
+        block = list(islice(lines, _ROWS_AT_ONCE))

@@ -1,11 +1,11 @@
-"""`/sync`: one cutout, made while the client waits (SODA 1.0, section 5)."""
+"""`/sync`: one cutout, made while the client waits; `/validate`: what a request would make."""
 
 import os
 import threading
 from http import HTTPStatus
 from urllib.parse import quote
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, jsonify, request
 
 from soda_service.config.model import Config
 from soda_service.cutouts.sync_cutout import Choice, WholeTile
@@ -15,9 +15,11 @@ from uws.errors import TransientError
 from uws.http.conditional import answer_conditionally
 from uws.http.formdata import form_fields
 from uws.http.intake import Intake
+from uws.http.reading import read_submission
 from uws.http.responses import see_other
+from uws.models import new_job_id
 
-__all__ = ["create_sync"]
+__all__ = ["create_sync", "create_validate"]
 
 _TEXT_MAX = 100_000
 """Characters of a value: a polygon of a thousand vertices has less."""
@@ -82,3 +84,24 @@ def _at_once(config: Config) -> int:
     """Share the cutouts of a host between its web processes."""
     cores = os.cpu_count() or 1
     return max(1, config.sync.at_once_per_core * cores // config.web.workers)
+
+
+def create_validate(services: Services) -> Blueprint:
+    """Make the route."""
+    runtime, files = services.runtime, services.runtime.files
+    blueprint = Blueprint("validate", __name__)
+
+    @blueprint.post("/validate")
+    def validate() -> Response:
+        """Tell faults, warnings, matched rows, files, bytes and seconds of a cutout request."""
+        place = f".validate-{new_job_id()}"
+        intake = Intake(runtime.limits.inline_value_max, files, job_id=place)
+        try:
+            intake.take(form_fields(request))
+            parameters = read_submission(intake.parameters).parameters
+            found = services.estimate(parameters)
+        finally:
+            files.delete(place)
+        return jsonify(found.to_json())
+
+    return blueprint

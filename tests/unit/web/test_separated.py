@@ -6,7 +6,7 @@ import io
 import pytest
 
 from soda_service.formats.votable import Field
-from soda_service.vo.separated import write_separated
+from soda_service.web.sia2 import write_separated
 
 FIELDS = (Field("a", "int"), Field("b", "char", "*"))
 
