@@ -9,7 +9,7 @@ from soda_service.cutouts.job_type import CutoutJob
 from soda_service.cutouts.notification_policy import Wishes
 from soda_service.cutouts.pictures import PictureSettings
 from soda_service.engine.colour.stiff import StiffSettings
-from soda_service.pixels.objectstore import configure
+from soda_service.pixels.objectstore import Servers
 from soda_service.pixels.reader import TileReader
 from soda_service.restart.indexfolder import IndexFolder
 from soda_service.sky.catalogue import ObjectCatalogue
@@ -36,11 +36,10 @@ class Parts:
 
 def build_sky(config: Config) -> Sky:
     """Join releases, object catalogue and tile reader; nothing is opened yet."""
-    configure(config.remote)
     return Sky(
         Releases(config.release_folders(), authority=config.service.authority),
         ObjectCatalogue(config.store_url()),
-        TileReader(config.cutouts.open_tiles, _indexes(config)),
+        TileReader(config.cutouts.open_tiles, _indexes(config), servers=Servers(config.remote)),
     )
 
 

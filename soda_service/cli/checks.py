@@ -15,6 +15,7 @@ from soda_service.cli.options import expected_errors
 from soda_service.config.model import Config, RemoteConfig
 from soda_service.engine.compiled import engine_path
 from soda_service.errors import ConfigError, CutoutError, UnknownTile
+from soda_service.pixels.objectstore import Servers
 from soda_service.pixels.paths import is_remote_root, locate
 from soda_service.pixels.reader import TileFile
 from soda_service.request.options import default_options
@@ -158,23 +159,22 @@ def _check_release(releases: Releases, path: Path, remote: RemoteConfig) -> str:
 
 def _check_server(release: Release, index: TileIndex, remote: RemoteConfig) -> None:
     """Find whether a server gives a byte of the first tile's first file; ConfigError if not."""
-    from soda_service.pixels.objectstore import configure
     from soda_service.pixels.remote import remote_identity
 
-    configure(remote)
+    servers = Servers(remote)
     try:
-        file = next(_files(release, index), None)
+        file = next(_files(release, index, servers), None)
         if file is not None:
-            remote_identity(file.path)
+            remote_identity(file.path, servers)
     except CutoutError as error:
         cause = str(error.__cause__ or "").partition("\n")[0]
         root = _without_password(release.root)
         raise ConfigError(f"{release.name}: below {root}: {error} {cause}") from error
 
 
-def _files(release: Release, index: TileIndex) -> Iterator[TileFile]:
+def _files(release: Release, index: TileIndex, servers: Servers) -> Iterator[TileFile]:
     """Find the files of a release's tiles, one after the other; tiles may lack bands."""
     for number in range(len(index)):
         for band in release.band_names:
             with suppress(UnknownTile):
-                yield locate(release, index.tile(number), band)
+                yield locate(release, index.tile(number), band, servers)

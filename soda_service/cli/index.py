@@ -9,9 +9,11 @@ import click
 
 from soda_service.cli.options import Shared, cores, pass_shared, progress_bar, shared_options
 from soda_service.errors import ConfigError
+from soda_service.startup import start_process
 
 if TYPE_CHECKING:
     from soda_service.config.model import Config
+    from soda_service.pixels.objectstore import Servers
     from soda_service.restart.indexfolder import IndexFolder
     from soda_service.restart.indexing import BandFile, Indexed
     from soda_service.sky.release import Release
@@ -67,17 +69,17 @@ def index_tiles(  # noqa: PLR0913 - one parameter for each option of the command
         raise click.UsageError("--tile and --band need a RELEASE")
     config = shared.load()
     folder = _folder(config)
-    begin_process(config)
+    from soda_service.pixels.objectstore import Servers
     from soda_service.restart.indexing import index_files
     from soda_service.sky.releases import Releases
 
-    releases = Releases(config.release_folders())
+    releases, servers = Releases(config.release_folders()), Servers(config.remote)
     if is_removal and release is None:
-        click.echo(f"{_remove_gone(releases, folder)} restart indexes removed")
+        click.echo(f"{_remove_gone(releases, servers, folder)} restart indexes removed")
         return
     served = (each for each in releases.all() if releases.has_tiles(each))
     named = [releases.get(release)] if release else served
-    chosen = [(each, _files(releases, each, tiles, bands)) for each in named]
+    chosen = [(each, _files(releases, each, servers, tiles, bands)) for each in named]
     if is_removal:
         for each, files in chosen:
             removed = sum(folder.remove(one.file.path) for one in files if one.file)
@@ -87,22 +89,14 @@ def index_tiles(  # noqa: PLR0913 - one parameter for each option of the command
     work = partial(
         index_files,
         folder=folder,
+        servers=servers,
         is_forced=is_forced,
         processes=processes,
-        begin=partial(begin_process, config),
+        begin=partial(start_process, config.log),
     )
     problems = [text for each, files in chosen for text in _told(each, work(files), len(files))]
     _tell(problems)
     ctx.exit(1 if problems else 0)
-
-
-def begin_process(config: "Config") -> None:
-    """Set up what a process needs that reads tiles."""
-    from soda_service.pixels.objectstore import configure
-    from soda_service.startup import start_process
-
-    start_process(config.log)
-    configure(config.remote)
 
 
 def _folder(config: "Config") -> "IndexFolder":
@@ -117,7 +111,11 @@ def _folder(config: "Config") -> "IndexFolder":
 
 
 def _files(
-    releases: "Releases", release: "Release", tiles: Sequence[str], bands: Sequence[str]
+    releases: "Releases",
+    release: "Release",
+    servers: "Servers",
+    tiles: Sequence[str],
+    bands: Sequence[str],
 ) -> list["BandFile"]:
     """Find the files of the tiles asked for; a root that is away is told at once."""
     from soda_service.restart.indexing import band_files, chosen_tiles, require_root
@@ -125,7 +123,7 @@ def _files(
     index = releases.index(release)
     numbers, names = chosen_tiles(release, index, tiles=tiles, bands=bands)
     require_root(release)
-    return list(band_files(release, index, numbers, names))
+    return list(band_files(release, index, numbers, names, servers))
 
 
 def _require_decoder() -> None:
@@ -165,10 +163,10 @@ def _tell(problems: Sequence[str]) -> None:
         click.echo(f"and {len(problems) - _TOLD_MAX} more", err=True)
 
 
-def _remove_gone(releases: "Releases", folder: "IndexFolder") -> int:
+def _remove_gone(releases: "Releases", servers: "Servers", folder: "IndexFolder") -> int:
     """Remove the indexes of files that no release has, or that are not there."""
     from soda_service.restart.indexing import Wanted
 
     if releases.faults():
         raise ConfigError(f"which tiles are gone cannot be told: {releases.faults()[0]}")
-    return folder.remove_others(Wanted(releases).has)
+    return folder.remove_others(Wanted(releases, servers).has)

@@ -161,7 +161,7 @@ class Placer:
         number = self.index.number(tile)
         if number is None:
             raise NoCoverage(f"tile {tile} is not in release {self.release.name} any more")
-        file = locate(self.release, self.index.tile(number), band)
+        file = locate(self.release, self.index.tile(number), band, self._reader.servers)
         if number in self._rows_of_tiles and (number, band) not in self._prepared:
             self._prepared.add((number, band))
             rows = self._rows_of_tiles[number]

@@ -1,7 +1,7 @@
 """One FITS file: its image HDUs, and parts of their pixels."""
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from soda_service.pixels.otherpixels import AstropyFile, OtherPixels
 from soda_service.pixels.rowpixels import Marks, RowPixels
 from soda_service.pixels.rowtable import RowTable, row_scheme
 from soda_service.pixels.source import ByteSource, failures_explained
+
+if TYPE_CHECKING:
+    from soda_service.pixels.objectstore import Servers
 
 __all__ = ["FitsFile", "ImageHDU", "open_fits"]
 
@@ -156,9 +159,9 @@ class FitsFile:
         return _RowsOrOthers(RowPixels(self.source, hdu, scheme), others)
 
 
-def open_fits(path: str, root: str = "") -> FitsFile:
+def open_fits(path: str, root: str = "", servers: "Servers | None" = None) -> FitsFile:
     """Open a FITS file by its path, as `open_source` does, with its errors and FitsFile's."""
-    source = open_source(path, root)
+    source = open_source(path, root, servers)
     try:
         return FitsFile(source)
     except BaseException:

@@ -1,8 +1,8 @@
 """Servers of files, asked through obstore: HTTP and S3, their connections, failures and listings.
 
-Connections are the process's, one pool for each server, and are made when first needed. obstore
-works in threads of its own, which a forked process does not have: a request there would wait for
-ever. So no process may ask a server before it forks; where one did, its child is told so.
+Connections are one pool for each server, and are made when first needed. obstore works in threads
+of its own, which a forked process does not have: a request there would wait for ever. So no
+process may ask a server before it forks; where one did, its child is told so.
 """
 
 import logging
@@ -27,7 +27,7 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )
 from obstore.store import HTTPStore, S3Store
-from typing_extensions import Buffer
+from typing_extensions import Buffer, override
 
 from soda_service.config.model import RemoteConfig
 from soda_service.errors import ConfigError, SourceUnavailable, TileUnreadable
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import ClientConfig, RetryConfig
 
-__all__ = ["Address", "Part", "Servers", "configure", "servers"]
+__all__ = ["Address", "Part", "Servers"]
 
 _log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Part:
 
 
 class Servers:
-    """Connections to servers. Threads may share it; processes may not.
+    """Connections to servers. Threads may share it; to other processes go its settings alone.
 
     Parameters
     ----------
@@ -118,6 +118,12 @@ class Servers:
         self._stores: dict[str, _Store] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(settings.connections, "tiles")
+        self._asked_by = 0
+        """The process that asked first; 0: none did."""
+
+    @override
+    def __reduce__(self) -> tuple[type["Servers"], tuple[RemoteConfig]]:
+        return Servers, (self.settings,)
 
     def get(self, address: Address, start: int, end: int, *, identity: str = "") -> Part:
         """Get bytes `start` to `end` (exclusive), or those that are there.
@@ -133,6 +139,8 @@ class Servers:
             When there is no such file, it ends before `start`, or the server gives no parts.
         SourceUnavailable
             When the server is away or refuses, or the file is another one by now.
+        RuntimeError
+            When this process was forked from one that had asked.
         """
         store = self._store(address)
         with _failures_told(address, is_open=bool(identity)):
@@ -166,9 +174,10 @@ class Servers:
 
         Raises
         ------
-        TileUnreadable, SourceUnavailable
+        TileUnreadable, SourceUnavailable, RuntimeError
             As `get`.
         """
+        self._store(address)  # before the pool is asked, which a fork has not
         sizes = ends - begins
         content = np.empty(int(sizes.sum()), np.uint8).data
         places = (np.cumsum(sizes) - sizes).tolist()
@@ -199,6 +208,9 @@ class Servers:
 
     def _store(self, address: Address) -> _Store:
         with self._lock:
+            if self._asked_by not in (0, os.getpid()):
+                raise RuntimeError("servers of tiles were asked before this process was forked")
+            self._asked_by = os.getpid()
             if address.server not in self._stores:
                 self._stores[address.server] = self._connected(address.server)
             return self._stores[address.server]
@@ -218,44 +230,6 @@ class Servers:
         if scheme == "s3":
             return S3Store(bucket, client_options=client, retry_config=retry)
         return HTTPStore.from_url(server, client_options=client, retry_config=retry)
-
-
-class _Shared:
-    """What the readers of a process share."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.settings = RemoteConfig()
-        self.current: Servers | None = None
-        self.asked_by = 0
-        """The process that asked first; 0: none did."""
-
-
-_shared = _Shared()
-
-
-def configure(settings: RemoteConfig) -> None:
-    """Set how servers are asked from now on, by all readers of this process."""
-    with _shared.lock:
-        if settings != _shared.settings:
-            _shared.settings, _shared.current = settings, None
-
-
-def servers() -> Servers:
-    """Give the connections of this process, to ask through them at once.
-
-    Raises
-    ------
-    RuntimeError
-        When the process was forked from one that had asked.
-    """
-    with _shared.lock:
-        if _shared.asked_by not in (0, os.getpid()):
-            raise RuntimeError("servers of tiles were asked before this process was forked")
-        _shared.asked_by = os.getpid()
-        if _shared.current is None:
-            _shared.current = Servers(_shared.settings)
-        return _shared.current
 
 
 def _identity(meta: "ObjectMeta") -> str:

@@ -2,16 +2,19 @@
 
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from soda_service.errors import TileUnreadable
 from soda_service.pixels.failures import failures_explained
 from soda_service.pixels.source import ByteSource, LocalSource, _identity, unpacked
 
+if TYPE_CHECKING:
+    from soda_service.pixels.objectstore import Servers
+
 __all__ = ["identity_of", "open_source"]
 
 
-def open_source(path: str, root: str = "") -> ByteSource:
+def open_source(path: str, root: str = "", servers: "Servers | None" = None) -> ByteSource:
     """Open a tile's file.
 
     Parameters
@@ -22,9 +25,13 @@ def open_source(path: str, root: str = "") -> ByteSource:
         grow with tiles.
     root
         Directory below which the survey lies, if known.
+    servers
+        Connections to ask for what lies behind a URL.
 
     Raises
     ------
+    ValueError
+        For a URL without connections.
     TileUnreadable
         When the file is missing, or packed and damaged.
     SourceUnavailable
@@ -33,7 +40,7 @@ def open_source(path: str, root: str = "") -> ByteSource:
     if "://" in path:
         from soda_service.pixels.remote import open_remote  # few releases need it
 
-        return open_remote(path)
+        return open_remote(path, _required(servers))
     with failures_explained(Path(path).name, root):
         return _open_local(path)
 
@@ -52,20 +59,26 @@ def _open_local(path: str) -> LocalSource:
         raise
 
 
-def identity_of(path: str) -> str | None:
+def identity_of(path: str, servers: "Servers | None" = None) -> str | None:
     """Give the identity that a file has now; None where opening it will tell what is wrong.
 
     Raises
     ------
-    TileUnreadable, SourceUnavailable
-        When a remote file is gone or away.
+    TileUnreadable, SourceUnavailable, ValueError
+        As `open_source`, when a remote file is gone or away.
     """
     if "://" in path:
         from soda_service.pixels.remote import remote_identity  # few releases need it
 
-        return remote_identity(path)
+        return remote_identity(path, _required(servers))
     try:
         # Called for each cutout, and a Path costs more than the call itself.
         return _identity(os.stat(path))  # noqa: PTH116 - as above
     except OSError:
         return None
+
+
+def _required(servers: "Servers | None") -> "Servers":
+    if servers is None:
+        raise ValueError("a tile behind a URL is opened through connections; none were given")
+    return servers

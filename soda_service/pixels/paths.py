@@ -14,7 +14,7 @@ from soda_service.sky.index import Tile
 from soda_service.sky.release import Plane, Release
 
 if TYPE_CHECKING:
-    from soda_service.pixels.objectstore import Address
+    from soda_service.pixels.objectstore import Address, Servers
 
 __all__ = [
     "format_planes",
@@ -33,7 +33,7 @@ def is_remote_root(root: str) -> bool:
     return "://" in root
 
 
-def locate(release: Release, tile: Tile, band: str) -> TileFile:
+def locate(release: Release, tile: Tile, band: str, servers: "Servers | None" = None) -> TileFile:
     """Find the file of a tile in a band.
 
     Parameters
@@ -43,6 +43,8 @@ def locate(release: Release, tile: Tile, band: str) -> TileFile:
         One of the release's.
     band
         Name of a band, in the release's spelling.
+    servers
+        Connections to ask for the files of an `s3://` root whose path has a wildcard.
 
     Returns
     -------
@@ -67,7 +69,7 @@ def locate(release: Release, tile: Tile, band: str) -> TileFile:
     if re.search(r"[*?]", release.path_template):
         name = f"{release.name} tile {tile.name}, band {band}"
         pattern = _filled(release, tile, band, glob.escape)
-        relative = _matching(release.root, pattern, name)
+        relative = _matching(release.root, pattern, name, servers)
     planes = tile.columns.get(f"hdus_{band}")
     return TileFile(
         path=f"{release.root.rstrip('/')}/{_spelt(release.root, relative)}",
@@ -141,16 +143,16 @@ def _spelt(root: str, relative: str) -> str:
     return quote(relative) if root.startswith(("http://", "https://")) else relative
 
 
-def _matching(root: str, pattern: str, name: str) -> str:
+def _matching(root: str, pattern: str, name: str, servers: "Servers | None") -> str:
     """Find the file of a pattern below the root; of several the last by name."""
     # The last name is the latest processing where names count up (p01, p02).
-    found = max(_below(root, pattern, name), default=None)
+    found = max(_below(root, pattern, name, servers), default=None)
     if found is None:
         raise TileUnreadable(f"{name}: no file matches its path")
     return found
 
 
-def _below(root: str, pattern: str, name: str) -> Iterator[str]:
+def _below(root: str, pattern: str, name: str, servers: "Servers | None") -> Iterator[str]:
     if is_remote_root(root):
         from soda_service.pixels.objectstore import Address
 
@@ -158,7 +160,9 @@ def _below(root: str, pattern: str, name: str) -> Iterator[str]:
             raise TileUnreadable(
                 f"{name}: its path has a * or ?, but files of an http server cannot be listed"
             )
-        yield from _objects(Address.parse(root), PurePosixPath(pattern).parts)
+        if servers is None:
+            raise ValueError("a bucket is listed through connections; none were given")
+        yield from _objects(servers, Address.parse(root), PurePosixPath(pattern).parts)
         return
     folder = Path(root)
     if not folder.is_dir():
@@ -167,21 +171,20 @@ def _below(root: str, pattern: str, name: str) -> Iterator[str]:
         yield path.relative_to(folder).as_posix()
 
 
-def _objects(folder: "Address", parts: Sequence[str]) -> Iterator[str]:
+def _objects(servers: "Servers", folder: "Address", parts: Sequence[str]) -> Iterator[str]:
     """Find the objects of a pattern; folders are listed only where its part is not plain."""
-    from soda_service.pixels.objectstore import servers
-
     part, *deeper = parts
     if deeper and not glob.has_magic(part):
         found = [part]
     else:
-        folders, files = servers().names(folder)
+        folders, files = servers.names(folder)
         found = [
             entry for entry in (folders if deeper else files) if fnmatch.fnmatchcase(entry, part)
         ]
     for entry in found:
         if deeper:
-            yield from (f"{entry}/{rest}" for rest in _objects(folder.joined(entry), deeper))
+            below = _objects(servers, folder.joined(entry), deeper)
+            yield from (f"{entry}/{rest}" for rest in below)
         else:
             yield entry
 

@@ -6,7 +6,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from soda_service.pixels.planes import is_same_grid, named, on_one_grid, plane_r
 from soda_service.pixels.rowpixels import Marks
 from soda_service.pixels.source import failures_explained
 from soda_service.sky.release import Plane
+
+if TYPE_CHECKING:
+    from soda_service.pixels.objectstore import Servers
 
 __all__ = ["Indexes", "TileFile", "TileHandle", "TilePlane", "TileReader", "plane_roles"]
 
@@ -220,13 +223,21 @@ class TileReader:
         How many files are kept open; the one that was used longest ago is let go first.
     indexes
         Where restart indexes of compressed tiles are found.
+    servers
+        Connections to ask for tiles behind a URL.
     max_bytes
         How much memory their tables may take, before files are let go.
     """
 
     def __init__(
-        self, max_open: int = 64, indexes: Indexes | None = None, *, max_bytes: int = _BYTES_MAX
+        self,
+        max_open: int = 64,
+        indexes: Indexes | None = None,
+        *,
+        servers: "Servers | None" = None,
+        max_bytes: int = _BYTES_MAX,
     ) -> None:
+        self.servers = servers
         self._max_open = max_open
         self._max_bytes = max_bytes
         self._indexes = indexes
@@ -254,7 +265,7 @@ class TileReader:
         if known and known.handle.is_sound:
             if now_s < known.fresh_until_s:
                 return known.handle
-            if identity_of(file.path) == known.handle.file.source.identity:
+            if identity_of(file.path, self.servers) == known.handle.file.source.identity:
                 self._keep(file, known.handle, now_s)
                 return known.handle
         # Outside of the lock: unpacking a .bz2 takes seconds, and no other tile must wait for it.
@@ -290,7 +301,7 @@ class TileReader:
             self._open.clear()
 
     def _opened(self, file: TileFile) -> TileHandle:
-        handle = _open_tile(file)
+        handle = _open_tile(file, self.servers)
         if self._indexes is not None:
             handle.use_index(self._indexes.find(file.path, handle.file))
         return handle
@@ -312,8 +323,8 @@ class TileReader:
                 size_bytes -= oldest.handle.table_bytes
 
 
-def _open_tile(tile: TileFile) -> TileHandle:
-    file = open_fits(tile.path, tile.root)
+def _open_tile(tile: TileFile, servers: "Servers | None") -> TileHandle:
+    file = open_fits(tile.path, tile.root, servers)
     try:
         with failures_explained(file.label):
             hdus = named(file, tile.planes) if tile.planes else list(on_one_grid(file))

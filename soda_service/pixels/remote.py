@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from typing_extensions import Buffer
 
 from soda_service.errors import TileUnreadable
-from soda_service.pixels.objectstore import Address, Part, Servers, servers
+from soda_service.pixels.objectstore import Address, Part, Servers
 from soda_service.pixels.source import ByteSource, LocalSource, failures_explained, unpacked
 
 __all__ = ["RemoteSource", "open_remote", "remote_identity"]
@@ -36,7 +36,7 @@ class RemoteSource:
 
     Parameters
     ----------
-    through
+    servers
         Connections.
     address
         Of the file.
@@ -46,11 +46,11 @@ class RemoteSource:
 
     is_remote = True
 
-    def __init__(self, through: Servers, address: Address, opening: Part) -> None:
+    def __init__(self, servers: Servers, address: Address, opening: Part) -> None:
         self.label = address.label
         self.size_bytes = opening.size_bytes
         self.identity = opening.identity
-        self._servers = through
+        self._servers = servers
         self._address = address
         self._windows: OrderedDict[int, memoryview] = OrderedDict()
         self._lock = threading.Lock()
@@ -148,7 +148,7 @@ class RemoteSource:
         return self._servers.get_all(self._address, begins, ends, identity=self.identity)
 
 
-def open_remote(path: str) -> ByteSource:
+def open_remote(path: str, servers: Servers) -> ByteSource:
     """Open a file on a server, by one request for its first bytes.
 
     Parameters
@@ -156,6 +156,8 @@ def open_remote(path: str) -> ByteSource:
     path
         `https://` (quoted), `http://` or `s3://` (not quoted). A file packed by gzip or bzip2 is
         brought here whole and unpacked into an anonymous temporary file.
+    servers
+        Connections to ask through.
 
     Raises
     ------
@@ -166,16 +168,16 @@ def open_remote(path: str) -> ByteSource:
     ConfigError
         When the address is none.
     """
-    address, through = Address.parse(path), servers()
-    opening = through.get(address, 0, _WINDOW_BYTES)
-    source = RemoteSource(through, address, opening)
+    address = Address.parse(path)
+    opening = servers.get(address, 0, _WINDOW_BYTES)
+    source = RemoteSource(servers, address, opening)
     if bytes(memoryview(opening.content)[:2]) not in _PACKED:
         return source
     with failures_explained(source.label):
         return LocalSource(_brought(source), source.label, source.identity)
 
 
-def remote_identity(path: str) -> str:
+def remote_identity(path: str, servers: Servers) -> str:
     """Give the identity that a file on a server has now, by a request for one byte.
 
     Raises
@@ -183,7 +185,7 @@ def remote_identity(path: str) -> str:
     TileUnreadable, SourceUnavailable, ConfigError
         As `open_remote`.
     """
-    return servers().get(Address.parse(path), 0, 1).identity
+    return servers.get(Address.parse(path), 0, 1).identity
 
 
 def _brought(source: RemoteSource) -> BinaryIO:

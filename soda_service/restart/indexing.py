@@ -9,6 +9,7 @@ from typing import Literal
 
 from soda_service.errors import SourceUnavailable, TileUnreadable, UnknownTile
 from soda_service.pixels.fitsfile import open_fits
+from soda_service.pixels.objectstore import Servers
 from soda_service.pixels.opening import identity_of
 from soda_service.pixels.paths import is_remote_root, locate
 from soda_service.pixels.reader import TileFile
@@ -56,7 +57,7 @@ class Indexed:
 class Wanted:
     """Tells whether a release has a file; whether it is there, where that can be told."""
 
-    def __init__(self, releases: Releases) -> None:
+    def __init__(self, releases: Releases, servers: Servers) -> None:
         self._paths: set[str] = set()
         self._unknown: list[str] = []
         for release in releases.all():
@@ -66,7 +67,8 @@ class Wanted:
                 self._unknown.append(f"{release.root.rstrip('/')}/")
                 continue
             index = releases.index(release)
-            files = band_files(release, index, range(len(index)), release.band_names)
+            numbers = range(len(index))
+            files = band_files(release, index, numbers, release.band_names, servers)
             self._paths |= {found.file.path for found in files if found.file}
 
     def has(self, path: str) -> bool:
@@ -118,7 +120,11 @@ def chosen_tiles(
 
 
 def band_files(
-    release: Release, index: TileIndex, numbers: Iterable[int], bands: Sequence[str]
+    release: Release,
+    index: TileIndex,
+    numbers: Iterable[int],
+    bands: Sequence[str],
+    servers: Servers,
 ) -> Iterator[BandFile]:
     """Find the files of tiles; one that holds several bands comes once.
 
@@ -135,7 +141,7 @@ def band_files(
         for band in bands:
             name = f"{tile.name} {band}"
             try:
-                file = locate(release, tile, band)
+                file = locate(release, tile, band, servers)
             except UnknownTile:
                 continue
             except TileUnreadable as error:
@@ -149,6 +155,7 @@ def band_files(
 def index_files(
     files: Iterable[BandFile],
     folder: IndexFolder,
+    servers: Servers,
     *,
     is_forced: bool = False,
     processes: int = 1,
@@ -158,6 +165,8 @@ def index_files(
 
     Parameters
     ----------
+    servers
+        Connections to ask for files behind a URL; further processes open their own.
     is_forced
         Whether to make those too that are there.
     processes
@@ -175,7 +184,7 @@ def index_files(
             left.append((found.name, found.file))
     if min(processes, len(left)) < 2:
         for name, file in left:
-            yield _indexed(name, file, folder, is_forced=is_forced)
+            yield _indexed(name, file, folder, servers, is_forced=is_forced)
         return
     # Processes, since waiting for a disk's pages holds the interpreter; started afresh, since a
     # fork has no threads, and connections need theirs.
@@ -183,7 +192,8 @@ def index_files(
     pool = ProcessPoolExecutor(min(processes, len(left)), context, begin)
     try:
         asked = [
-            pool.submit(_indexed, name, file, folder, is_forced=is_forced) for name, file in left
+            pool.submit(_indexed, name, file, folder, servers, is_forced=is_forced)
+            for name, file in left
         ]
         for done in as_completed(asked):
             yield done.result()
@@ -200,9 +210,11 @@ def _is_fresh(file: TileFile, folder: IndexFolder) -> bool:
     return "://" not in file.path and folder.has(file.path, identity_of(file.path))
 
 
-def _indexed(name: str, file: TileFile, folder: IndexFolder, *, is_forced: bool) -> Indexed:
+def _indexed(
+    name: str, file: TileFile, folder: IndexFolder, servers: Servers, *, is_forced: bool
+) -> Indexed:
     try:
-        opened = open_fits(file.path, file.root)
+        opened = open_fits(file.path, file.root, servers)
         try:
             if not is_forced and folder.has(file.path, opened.source.identity):
                 return Indexed(name, "fresh")

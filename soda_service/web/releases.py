@@ -93,7 +93,7 @@ def _tile_path(sky: Sky, release: Release, tile: str, band: str) -> Path:
         bands = ", ".join(release.band_names)
         raise UnknownTile(f"release {release.name} has no band {band}; it has {bands}")
     try:
-        path = Path(locate(release, index.tile(number), exact).path)
+        path = Path(locate(release, index.tile(number), exact, sky.reader.servers).path)
     except TileUnreadable as error:  # for a client there is no such file, whatever the reason
         raise UnknownTile(str(error)) from error
     if path.is_file():

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from soda_service.cutouts.job_type import CutoutJob
 from soda_service.engine import compiled
 from soda_service.engine.fits.image import PixelBox
 from soda_service.errors import SourceUnavailable, TileUnreadable
-from soda_service.pixels import objectstore
+from soda_service.pixels.objectstore import Servers
 from soda_service.pixels.paths import locate
 from soda_service.pixels.reader import TileFile, TileHandle, TileReader
 from soda_service.restart.indexfolder import IndexFolder
@@ -38,6 +39,7 @@ pytestmark = pytest.mark.xdist_group("servers")
 
 PLANES = (Plane("SCI", "SCI"), Plane("MSK", "MSK"), Plane("WGT", "WGT"))
 BUCKET = "surveys"
+SETTINGS = RemoteConfig(connections=8)
 TABLE = "RA,DEC\n" + "".join(
     f"{ra_deg!r},{DEC_DEG}\n"
     for first_deg in (RA_DEG, float(RA_DEG + STEP_DEG))
@@ -55,12 +57,9 @@ def s3(survey: Path) -> Iterator[S3Server]:
         yield running
 
 
-@pytest.fixture(autouse=True)
-def _fresh_connections() -> Iterator[None]:
-    """Forget servers that were asked with other variables or settings."""
-    objectstore.configure(RemoteConfig(connections=8))
-    yield
-    objectstore.configure(RemoteConfig())
+def new_reader(settings: RemoteConfig = SETTINGS, **options: Any) -> TileReader:
+    """A reader with connections of its own: variables and settings of other tests are forgotten."""
+    return TileReader(servers=Servers(settings), **options)
 
 
 @pytest.fixture
@@ -131,7 +130,7 @@ def test_pixels_are_those_of_the_file_itself(
     write(path, **compression)
     release = replace(RELEASE, root=server.url, path_template="{path}", planes=PLANES)
     there = locate(release, Tile("T", RA_DEG, DEC_DEG, {"path_g": name}), "g")
-    assert_same(TileReader().open(there), TileReader().open(TileFile(str(path), PLANES)))
+    assert_same(new_reader().open(there), new_reader().open(TileFile(str(path), PLANES)))
 
 
 @pytest.mark.parametrize("kind", ["GZIP_1", "GZIP_2", "HCOMPRESS_1", "NOCOMPRESS"])
@@ -140,7 +139,7 @@ def test_other_compressions_are_fetched_once(server: FileServer, kind: str) -> N
     hdu = fits.CompImageHDU(sky, tile_header(RA_DEG, DEC_DEG), compression_type=kind)
     path = server.folder / "tile.fits.fz"
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
-    handle = TileReader().open(TileFile(f"{server.url}/tile.fits.fz"))
+    handle = new_reader().open(TileFile(f"{server.url}/tile.fits.fz"))
     for box in (PixelBox(100, 500, 20, 400), PixelBox(300, 600, 200, 600)):
         assert (handle.read(0, box) == sky[box.y0 : box.y1, box.x0 : box.x1]).all()
     assert server.sent_bytes < 2 * path.stat().st_size + 300_000
@@ -150,8 +149,8 @@ def test_other_compressions_are_fetched_once(server: FileServer, kind: str) -> N
 @pytest.mark.usefixtures("_s3_known")
 def test_pixels_from_s3_are_those_of_the_file_itself(survey: Path) -> None:
     below = "EAST0/p01/EAST0_g.fits.fz"
-    local = TileReader().open(TileFile(str(survey / "tiles" / below), PLANES))
-    assert_same(TileReader().open(TileFile(f"s3://{BUCKET}/des y6/{below}", PLANES)), local)
+    local = new_reader().open(TileFile(str(survey / "tiles" / below), PLANES))
+    assert_same(new_reader().open(TileFile(f"s3://{BUCKET}/des y6/{below}", PLANES)), local)
 
 
 @pytest.mark.usefixtures("_s3_known")
@@ -163,19 +162,20 @@ def test_wildcards_are_looked_up_in_the_bucket(s3: S3Server) -> None:
     s3.put("wild", "deep/EAST0/p03/EAST0_r.fits.fz")
     root = "s3://wild/deep/"
     release = replace(RELEASE, root=root, path_template="{tilename}/p*/*_{band}.fits*")
-    found = locate(release, tile, "g")
+    servers = Servers(SETTINGS)
+    found = locate(release, tile, "g", servers)
     assert found.path == "s3://wild/deep/EAST0/p02/EAST0+[2]_g.fits.fz"
     with pytest.raises(TileUnreadable, match="TEST1 tile EAST0, band i: no file matches its path"):
-        locate(release, tile, "i")
+        locate(release, tile, "i", servers)
     with pytest.raises(SourceUnavailable, match="the release's bucket is not there"):
-        locate(replace(release, root="s3://gone-by-now"), tile, "g")
+        locate(replace(release, root="s3://gone-by-now"), tile, "g", servers)
 
 
 def test_a_tile_that_is_replaced_is_opened_again(server: FileServer) -> None:
     path = server.folder / "a.fits.fz"
     rice = {"compression_type": "RICE_1", "tile_shape": (1, SIZE)}
     write(path, **rice)
-    reader, file, box = TileReader(), TileFile(f"{server.url}/a.fits.fz", PLANES), BOXES[1]
+    reader, file, box = new_reader(), TileFile(f"{server.url}/a.fits.fz", PLANES), BOXES[1]
     before = reader.open(file).read(0, box)
     new = server.folder / "new"
     write(new, **rice, quantize_level=1)
@@ -184,7 +184,7 @@ def test_a_tile_that_is_replaced_is_opened_again(server: FileServer) -> None:
         reader.open(file).read(0, box)
     again = reader.open(file).read(0, box)
     assert again.tobytes() != before.tobytes()
-    assert again.tobytes() == TileReader().open(TileFile(str(path), PLANES)).read(0, box).tobytes()
+    assert again.tobytes() == new_reader().open(TileFile(str(path), PLANES)).read(0, box).tobytes()
 
 
 # Bytes
@@ -258,7 +258,7 @@ def test_what_an_arcminute_moves_without_an_index(wide: Wide) -> None:
         # megabytes in the middle of the tile and 4.6 at its right edge.
         for x0, limit_bytes in ((0, 0.95e6), (2250, 2e6), (4500, 3e6), (9772, 4.7e6)):
             server.forget()
-            tile = TileReader().open(file)
+            tile = new_reader().open(file)
             assert len(server.asked) <= 3
             moved_by(server, tile, arcminute(x0))
             assert server.sent_bytes + wide.left_out_bytes < limit_bytes
@@ -269,9 +269,9 @@ def test_what_an_arcminute_moves_with_an_index(wide: Wide, tmp_path: Path) -> No
     with FileServer(wide.path.parent) as server:
         file = TileFile(f"{server.url}/{wide.path.name}", PLANES)
         indexes = IndexFolder(tmp_path / "indexes")
-        assert indexes.make(file.path, TileReader().open(file).file)
-        tile = TileReader(indexes=indexes).open(file)
-        local = TileReader().open(TileFile(str(wide.path), PLANES))
+        assert indexes.make(file.path, new_reader().open(file).file)
+        tile = new_reader(indexes=indexes).open(file)
+        local = new_reader().open(TileFile(str(wide.path), PLANES))
         moved_by(server, tile, arcminute(0))  # of tables, too
         for x0 in (0, 100, 4886, 9772):
             assert moved_by(server, tile, arcminute(x0)) < 0.3e6
@@ -284,11 +284,11 @@ def test_what_an_arcminute_moves_with_an_index(wide: Wide, tmp_path: Path) -> No
 
 
 @pytest.fixture
-def runtimes(survey: Path, tmp_path: Path) -> Iterator[Callable[[str], Runtime]]:
+def runtimes(survey: Path, tmp_path: Path) -> Iterator[Callable[..., Runtime]]:
     """Give a function that joins a service on the small survey with another root."""
     closing: list[Callable[[], None]] = []
 
-    def joined(root: str) -> Runtime:
+    def joined(root: str, settings: RemoteConfig = SETTINGS) -> Runtime:
         folder = tmp_path / f"service{len(closing)}"
         shutil.copytree(survey / "releases", folder / "releases")
         release = folder / "releases" / "test1.toml"
@@ -297,7 +297,7 @@ def runtimes(survey: Path, tmp_path: Path) -> Iterator[Callable[[str], Runtime]]
         store = open_store(f"sqlite:///{folder / 'soda.db'}")
         store.migrate()
         job_type = CutoutJob(
-            Sky(Releases([folder / "releases"]), catalogue, TileReader()), CutoutsConfig()
+            Sky(Releases([folder / "releases"]), catalogue, new_reader(settings)), CutoutsConfig()
         )
         closing.extend([store.close, catalogue.dispose])
         limits = JobLimits(tries=2, retry_pause_s=0.001, retry_for_s=0.01)
@@ -331,7 +331,7 @@ def statuses(runtime: Runtime, job_id: str) -> list[str]:
 
 
 @pytest.fixture
-def expected(survey: Path, runtimes: Callable[[str], Runtime]) -> dict[str, bytes]:
+def expected(survey: Path, runtimes: Callable[..., Runtime]) -> dict[str, bytes]:
     """Give the files of the job where the tiles lie in a directory."""
     runtime = runtimes(str(survey / "tiles"))
     job_id = start(runtime)
@@ -343,7 +343,7 @@ def expected(survey: Path, runtimes: Callable[[str], Runtime]) -> dict[str, byte
 
 
 def test_a_job_on_tiles_of_an_http_server(
-    survey: Path, runtimes: Callable[[str], Runtime], expected: dict[str, bytes]
+    survey: Path, runtimes: Callable[..., Runtime], expected: dict[str, bytes]
 ) -> None:
     with FileServer(survey) as server:
         runtime = runtimes(f"{server.url}/tiles")
@@ -356,9 +356,7 @@ def test_a_job_on_tiles_of_an_http_server(
 
 
 @pytest.mark.usefixtures("_s3_known")
-def test_a_job_on_tiles_in_s3(
-    runtimes: Callable[[str], Runtime], expected: dict[str, bytes]
-) -> None:
+def test_a_job_on_tiles_in_s3(runtimes: Callable[..., Runtime], expected: dict[str, bytes]) -> None:
     runtime = runtimes(f"s3://{BUCKET}/des y6")
     job_id = start(runtime)
     work_off(runtime, job_id)
@@ -367,11 +365,10 @@ def test_a_job_on_tiles_in_s3(
 
 
 def test_rows_wait_for_a_server_that_is_away(
-    survey: Path, runtimes: Callable[[str], Runtime], expected: dict[str, bytes]
+    survey: Path, runtimes: Callable[..., Runtime], expected: dict[str, bytes]
 ) -> None:
-    objectstore.configure(RemoteConfig(retries=0))
     with FileServer(survey) as server:
-        runtime = runtimes(f"{server.url}/tiles")
+        runtime = runtimes(f"{server.url}/tiles", RemoteConfig(retries=0))
         job_id = start(runtime)
         server.is_away = True
         work_once(runtime)

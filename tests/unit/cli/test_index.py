@@ -8,8 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from soda_service.cli.main import main
+from soda_service.config.model import RemoteConfig
 from soda_service.engine import compiled
 from soda_service.engine.fits.image import PixelBox
+from soda_service.pixels.objectstore import Servers
 from soda_service.pixels.reader import TileFile, TileReader
 from soda_service.restart.indexfolder import IndexFolder
 from tests.logging_state import restored_logging
@@ -221,7 +223,8 @@ def test_tiles_on_a_server_are_indexed(moved: Path, folder: Path) -> None:
         assert run(moved, *chosen).stdout.endswith("; 1 were there\n")
         assert told(run(moved, "--remove")) == (0, "0 restart indexes removed\n", "")
         path = "EAST0/p01/EAST0_g.fits.fz"
-        handle = TileReader(indexes=IndexFolder(folder)).open(TileFile(f"{server.url}/{path}"))
+        reader = TileReader(indexes=IndexFolder(folder), servers=Servers(RemoteConfig()))
+        handle = reader.open(TileFile(f"{server.url}/{path}"))
         assert IndexFolder(folder).find(f"{server.url}/{path}", handle.file) is not None
         box = PixelBox(10, 60, 300, 390)
         expected = TileReader().open(TileFile(f"{root}/{path}")).read(0, box)

@@ -1,8 +1,8 @@
 import bz2
 import gzip
-import itertools
 import logging
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +14,7 @@ import pytest
 
 from soda_service.config.model import RemoteConfig
 from soda_service.errors import ConfigError, SourceUnavailable, TileUnreadable
-from soda_service.pixels import objectstore
-from soda_service.pixels.objectstore import Address
+from soda_service.pixels.objectstore import Address, Servers
 from soda_service.pixels.remote import RemoteSource, open_remote, remote_identity
 from soda_service.pixels.source import ByteSource
 from tests.objectserver import Fault, FileServer, S3Server, started_s3
@@ -25,15 +24,15 @@ pytestmark = pytest.mark.xdist_group("servers")
 NAME = "DES0126+0335 a%b.fits"
 CONTENT = np.random.default_rng(4).bytes(300_000)
 QUICK = RemoteConfig(connections=4, gap_bytes=100, retries=2)
-NUMBERS = itertools.count()
 IMPATIENT = RemoteConfig(timeout_s=1, retries=2)
 
 
-@pytest.fixture(autouse=True)
-def _quick() -> Iterator[None]:
-    objectstore.configure(QUICK)
-    yield
-    objectstore.configure(RemoteConfig())
+def opened(path: str, settings: RemoteConfig = QUICK) -> ByteSource:
+    return open_remote(path, Servers(settings))
+
+
+def identity(path: str) -> str:
+    return remote_identity(path, Servers(QUICK))
 
 
 @pytest.fixture
@@ -58,8 +57,6 @@ def s3() -> Iterator[S3Server]:
 def _s3_known(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in s3.environ().items():
         monkeypatch.setenv(name, value)
-    # Servers that were asked with other variables are forgotten.
-    objectstore.configure(replace(QUICK, timeout_s=20 + next(NUMBERS)))
 
 
 def http(server: FileServer) -> str:
@@ -122,11 +119,10 @@ def test_what_goes_wrong_at_a_server(
 ) -> None:
     server.has_etags = False  # with one, the rest of an answer that was cut off is asked for
     server.always = fault
-    if fault == "slow":
-        objectstore.configure(replace(IMPATIENT, retries=1))
+    settings = replace(IMPATIENT, retries=1) if fault == "slow" else QUICK
     caplog.set_level(logging.INFO)
     with pytest.raises(error) as found:
-        open_remote(http(server))
+        opened(http(server), settings)
     assert str(found.value) == f"{NAME}: {message}"
     assert server.url in caplog.text
     tries = {"429": 3, "500": 3, "503": 3, "hang-up": 3, "slow": 2}
@@ -136,38 +132,36 @@ def test_what_goes_wrong_at_a_server(
 
 @pytest.mark.parametrize("fault", ["429", "500", "503", "cut", "hang-up", "slow"])
 def test_a_request_that_fails_is_repeated(server: FileServer, fault: Fault) -> None:
-    if fault == "slow":
-        objectstore.configure(IMPATIENT)
-    source = open_remote(http(server))
+    source = opened(http(server), IMPATIENT if fault == "slow" else QUICK)
     server.faults.extend([fault] * (1 if fault == "slow" else 2))
     assert ranges(source, (100_000, 50)) == [CONTENT[100_000:100_050]]
     assert not server.faults
 
 
 def test_a_server_that_is_away_for_a_moment(server: FileServer) -> None:
-    source = open_remote(http(server))
+    source = opened(http(server))
     server.is_away = True
     with pytest.raises(SourceUnavailable, match="its server cannot be reached"):
         ranges(source, (100_000, 50))
     with pytest.raises(SourceUnavailable, match="its server cannot be reached"):
-        open_remote(http(server))
+        opened(http(server))
     server.is_away = False
     assert ranges(source, (100_000, 50)) == [CONTENT[100_000:100_050]]
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "127.0.0.1:1"], ids=["unknown", "refusing"])
 def test_a_host_that_is_not_there(host: str) -> None:
-    objectstore.configure(RemoteConfig(connect_timeout_s=1, retries=0))
+    settings = RemoteConfig(connect_timeout_s=1, retries=0)
     with pytest.raises(SourceUnavailable, match=r"^x\.fits: its server cannot be reached$"):
-        open_remote(f"http://{host}/x.fits")
+        opened(f"http://{host}/x.fits", settings)
 
 
 def test_an_empty_file_and_a_path_that_cannot_be(server: FileServer) -> None:
     (server.folder / "empty.fits").touch()
     with pytest.raises(TileUnreadable, match=r"^empty\.fits: the file is empty$"):
-        open_remote(f"{server.url}/empty.fits")
+        opened(f"{server.url}/empty.fits")
     with pytest.raises(TileUnreadable, match=r"^x\.fits: no server can be asked for its path$"):
-        open_remote(f"{server.url}/a//x.fits")
+        opened(f"{server.url}/a//x.fits")
 
 
 @pytest.mark.parametrize("has_etags", [True, False], ids=["etag", "last-modified"])
@@ -176,7 +170,7 @@ def test_a_file_that_is_replaced_gives_no_mixed_bytes(
     server: FileServer, has_etags: bool, size_bytes: int
 ) -> None:
     server.has_etags = has_etags
-    source = open_remote(http(server))
+    source = opened(http(server))
     path = server.folder / "a b" / NAME
     new = path.with_suffix(".new")
     new.write_bytes(bytes(size_bytes))
@@ -184,13 +178,13 @@ def test_a_file_that_is_replaced_gives_no_mixed_bytes(
     new.replace(path)
     with pytest.raises(SourceUnavailable, match="was replaced while it was read"):
         ranges(source, (100_000, 50))
-    assert remote_identity(http(server)) != source.identity
-    again = open_remote(http(server))
+    assert identity(http(server)) != source.identity
+    again = opened(http(server))
     assert ranges(again, (66_000, 50)) == [bytes(50)]
 
 
 def test_a_file_that_is_replaced_between_two_ranges(server: FileServer) -> None:
-    source = open_remote(http(server))
+    source = opened(http(server))
     path = server.folder / "a b" / NAME
     new = path.with_suffix(".new")
     new.write_bytes(bytes(len(CONTENT)))
@@ -205,7 +199,7 @@ def test_a_file_that_is_replaced_between_two_ranges(server: FileServer) -> None:
 
 
 def test_a_file_that_is_removed_after_it_was_opened(server: FileServer) -> None:
-    source = open_remote(http(server))
+    source = opened(http(server))
     (server.folder / "a b" / NAME).unlink()
     with pytest.raises(TileUnreadable, match="no such file"):
         ranges(source, (100_000, 50))
@@ -215,7 +209,7 @@ def test_a_file_that_is_removed_after_it_was_opened(server: FileServer) -> None:
     ("start", "length"), [(-1, 5), (0, 300_001), (300_000, 1), (10**15, 1), (5, -1)]
 )
 def test_bytes_that_are_not_there(server: FileServer, start: int, length: int) -> None:
-    source = open_remote(http(server))
+    source = opened(http(server))
     server.forget()
     with pytest.raises(TileUnreadable, match="truncated: no byte 300000"):
         source.read(start, length)
@@ -226,7 +220,7 @@ def test_bytes_that_are_not_there(server: FileServer, start: int, length: int) -
 
 
 def test_opening_takes_one_request_and_reading_on_few(server: FileServer) -> None:
-    source = open_remote(http(server))
+    source = opened(http(server))
     assert isinstance(source, RemoteSource)
     assert (source.label, source.size_bytes, source.is_remote) == (NAME, 300_000, True)
     assert [asked.range for asked in server.asked] == [(0, 65536)]
@@ -249,7 +243,7 @@ def test_opening_takes_one_request_and_reading_on_few(server: FileServer) -> Non
 
 
 def test_ranges_close_together_are_one_request(server: FileServer) -> None:
-    source = open_remote(http(server))
+    source = opened(http(server))
     server.forget()
     pairs = [(5000, 20), (100, 10), (0, 0), (210, 5), (5010, 5), (110, 0), (316, 4), (299_990, 10)]
     assert ranges(source, *pairs) == [CONTENT[start : start + size] for start, size in pairs]
@@ -261,7 +255,7 @@ def test_ranges_close_together_are_one_request(server: FileServer) -> None:
 
 def test_long_ranges_are_got_in_pieces(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("soda_service.pixels.remote._PIECE_BYTES", 40_000)
-    source = open_remote(http(server))
+    source = opened(http(server))
     server.forget()
     assert source.read(70_000, 130_000) == CONTENT[70_000:200_000]
     asked = sorted(asked.range for asked in server.asked if asked.range)
@@ -269,7 +263,7 @@ def test_long_ranges_are_got_in_pieces(server: FileServer, monkeypatch: pytest.M
 
 
 def test_a_random_many_of_ranges_are_those_of_the_file(server: FileServer) -> None:
-    source = open_remote(http(server))
+    source = opened(http(server))
     random = np.random.default_rng(5)
     for _ in range(20):
         starts = random.integers(0, 299_000, 50)
@@ -280,7 +274,7 @@ def test_a_random_many_of_ranges_are_those_of_the_file(server: FileServer) -> No
 @pytest.mark.usefixtures("_s3_known")
 def test_s3_gives_the_same(s3: S3Server) -> None:
     s3.forget()
-    source = open_remote(f"s3://tiles/a b/{NAME}")
+    source = opened(f"s3://tiles/a b/{NAME}")
     assert (source.label, source.size_bytes, source.is_remote) == (NAME, 300_000, True)
     assert source.read(0, 2880) == CONTENT[:2880]
     pairs = [(5000, 20), (100, 10), (0, 0), (210, 5), (299_990, 10)]
@@ -292,15 +286,15 @@ def test_s3_gives_the_same(s3: S3Server) -> None:
             ranges(source, (100_000, 50))
     finally:
         s3.put("tiles", f"a b/{NAME}", CONTENT)
-    assert remote_identity(f"s3://tiles/a b/{NAME}") == source.identity
+    assert identity(f"s3://tiles/a b/{NAME}") == source.identity
 
 
 @pytest.mark.usefixtures("_s3_known")
 def test_s3_says_what_is_missing() -> None:
     with pytest.raises(TileUnreadable, match=r"^none\.fits: no such file$"):
-        open_remote("s3://tiles/none.fits")
+        opened("s3://tiles/none.fits")
     with pytest.raises(SourceUnavailable, match=r"^the release's bucket is not there$"):
-        open_remote("s3://nosuchbucket/none.fits")
+        opened("s3://nosuchbucket/none.fits")
 
 
 @pytest.mark.usefixtures("_s3_known")
@@ -308,16 +302,16 @@ def test_s3_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
-    assert open_remote("s3://tiles/public.fits").read(5, 5) == CONTENT[5:10]
+    assert opened("s3://tiles/public.fits").read(5, 5) == CONTENT[5:10]
     with pytest.raises(SourceUnavailable, match="its server refuses access"):
-        open_remote(f"s3://tiles/a b/{NAME}")
+        opened(f"s3://tiles/a b/{NAME}")
 
 
 @pytest.mark.usefixtures("_s3_known")
 def test_s3_over_plain_http_has_to_be_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ALLOW_HTTP")
     with pytest.raises(SourceUnavailable, match="its server cannot be reached"):
-        open_remote(f"s3://tiles/a b/{NAME}")
+        opened(f"s3://tiles/a b/{NAME}")
 
 
 @pytest.mark.parametrize("ending", ["gz", "bz2"])
@@ -327,20 +321,23 @@ def test_a_packed_file_is_brought_here(
     monkeypatch.setattr("soda_service.pixels.remote._BATCH_BYTES", 70_000)
     path = server.folder / f"packed.{ending}"
     path.write_bytes({"gz": gzip, "bz2": bz2}[ending].compress(CONTENT))
-    source = open_remote(f"{server.url}/packed.{ending}")
+    source = opened(f"{server.url}/packed.{ending}")
     assert (source.label, source.size_bytes, source.is_remote) == (path.name, 300_000, False)
     assert source.read(299_990, 10) == CONTENT[-10:]
     assert ranges(source, (5, 10), (100_000, 7)) == [CONTENT[5:15], CONTENT[100_000:100_007]]
-    assert source.identity == remote_identity(f"{server.url}/packed.{ending}")
+    assert source.identity == identity(f"{server.url}/packed.{ending}")
     source.close()
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(TileUnreadable, match=rf"^packed\.{ending}: "):
-        open_remote(f"{server.url}/packed.{ending}")
+        opened(f"{server.url}/packed.{ending}")
 
 
 @pytest.mark.parametrize(
     ("before", "expected"),
-    [("", "300000"), ("open_remote(sys.argv[1])", "servers of tiles were asked before this")],
+    [
+        ("", "300000"),
+        ("open_remote(sys.argv[1], servers)", "servers of tiles were asked before this"),
+    ],
     ids=["before", "after"],
 )
 def test_a_process_that_forks_before_and_after_it_asks(
@@ -349,13 +346,16 @@ def test_a_process_that_forks_before_and_after_it_asks(
     # After, the child would wait for obstore's threads, which it does not have.
     program = f"""
 import os, sys
+from soda_service.config.model import RemoteConfig
+from soda_service.pixels.objectstore import Servers
 from soda_service.pixels.remote import open_remote
+servers = Servers(RemoteConfig())
 {before}
 if os.fork():
     os.wait()
 else:
     try:
-        print(open_remote(sys.argv[1]).size_bytes)
+        print(open_remote(sys.argv[1], servers).size_bytes)
     except RuntimeError as error:
         print(error)
 """
@@ -365,8 +365,13 @@ else:
 
 
 def test_settings_are_in_effect(server: FileServer) -> None:
-    objectstore.configure(RemoteConfig(gap_bytes=10_000))
-    source = open_remote(http(server))
+    source = opened(http(server), RemoteConfig(gap_bytes=10_000))
     server.forget()
     assert ranges(source, (0, 5), (10_005, 5)) == [CONTENT[:5], CONTENT[10_005:10_010]]
     assert [asked.range for asked in server.asked] == [(0, 10_010)]
+
+
+def test_connections_go_to_other_processes_as_their_settings(server: FileServer) -> None:
+    servers = pickle.loads(pickle.dumps(Servers(QUICK)))
+    assert servers.settings == QUICK
+    assert open_remote(http(server), servers).size_bytes == len(CONTENT)

@@ -9,10 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from soda_service.cli.main import main
-from soda_service.config.model import RemoteConfig
 from soda_service.errors import ConfigError
 from soda_service.ingest.publish import publish
-from soda_service.pixels import objectstore
 from soda_service.sky.release import Band, Release
 from soda_service.sky.releases import write_release
 from soda_service.sky.table import TileRow, table_path, write_tiles
@@ -30,7 +28,6 @@ QUICK = "[remote]\nretries = 0\n"
 def _as_before() -> Iterator[None]:
     with restored_logging():
         yield
-    objectstore.configure(RemoteConfig())
 
 
 @pytest.fixture
@@ -72,7 +69,6 @@ def checked(data: Path, root: str, *, template: str = "{path}") -> tuple[str, st
 def test_a_server_that_gives_a_tile_is_good(server: FileServer, data: Path) -> None:
     assert checked(data, f"{server.url}/") == ("ok", "SKY, bands g, r, 2 tiles")
     assert [asked.range for asked in server.asked] == [(0, 1)]
-    assert objectstore.servers().settings == RemoteConfig(retries=0)
 
 
 def test_a_server_without_the_tile(server: FileServer, data: Path) -> None:
@@ -88,6 +84,12 @@ def test_a_server_that_is_away(server: FileServer, data: Path) -> None:
     assert mark == "WRONG"
     expected = f"SKY: below {server.url}: {NAME} r.fits: its server cannot be reached Generic HTTP"
     assert detail.startswith(expected)
+
+
+def test_the_settings_hold_for_the_check(server: FileServer, data: Path) -> None:
+    server.always = "500"
+    assert checked(data, server.url)[0] == "WRONG"
+    assert len(server.asked) == 1  # with `retries = 0`
 
 
 @pytest.mark.parametrize(
