@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from soda_service.cutouts.finalize import join_results
 from soda_service.request.options import default_options
+from soda_service.request.values import CutoutRequest, Table
+from soda_service.results.plan import JobPlan
 from soda_service.results.rows import FileEntry, Outcome, PlannedRow, Row, Status
 from soda_service.results.summary import JobFacts
 from soda_service.results.tree import lines_key
@@ -58,7 +60,9 @@ def write_row(files: JobFiles, row: Row, chunk: int = 0, *, job_id: str = JOB.id
 def finish(
     files: JobFiles, rows: Sequence[Row], columns: Sequence[str] = (), *, job: Job = JOB
 ) -> None:
-    """Write rows, and the documents about them."""
+    """Write rows, the plan, and the documents about them."""
+    request = CutoutRequest(RELEASE.name, _OPTIONS, Table("given by the test"))
+    JobPlan(request, tuple(columns), is_table=True).write(files, job.id)
     for row in rows:
         write_row(files, row, job_id=job.id)
     facts = JobFacts(job.id, "http://x/async/1", "", "", RELEASE, _OPTIONS, tuple(columns))

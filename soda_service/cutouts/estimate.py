@@ -10,15 +10,13 @@ import numpy as np
 
 from soda_service.config.model import CutoutsConfig
 from soda_service.cutouts.holdings import Sky
-from soda_service.cutouts.job_type import open_table, table_warnings
 from soda_service.cutouts.naming import wanted_files
 from soda_service.cutouts.planning import FAULTS_MAX
 from soda_service.cutouts.tile_lookup import Matcher
 from soda_service.engine.wcs.position import Position
 from soda_service.errors import Fault, OptionsError, TooManyRows
-from soda_service.request.positions import open_positions
-from soda_service.request.request import job_options, parse_request, table_of
-from soda_service.request.rows import select_rows
+from soda_service.request.request import parse_request
+from soda_service.request.rows import rows_of, warn_of_objects
 from soda_service.request.shapes import parse_pos
 from soda_service.request.values import PositionRow
 from soda_service.results.rows import PlannedRow
@@ -116,29 +114,16 @@ def estimate(
     """
     found = Estimate()
     try:
-        catalogues = sky.catalogue.releases()
-        request = parse_request(
-            parameters, sky.releases, catalogues=catalogues, open_content=files.open
-        )
-        release = sky.releases.get(request.release)
-        found.release, found.warnings = release.name, request.warnings
-        table = table_of(parameters)
-        if request.filters is not None:
-            rows = select_rows(request.filters, request.options, release, sky.releases)
-            _count(found, rows, release, sky)
-        elif table is None:
-            one = (request.ra_deg, request.dec_deg, request.object_id)
-            _count(found, [PositionRow(1, *one, request.options)], release, sky)
-        else:
-            with open_table(table, files) as stream:
-                entries = open_positions(stream, release, job_options(parameters))
-                found.warnings += entries.warnings
-                found.warnings += table_warnings(parameters, entries.columns, release, sky)
-                most = min(settings.rows_checked_at_once, settings.rows_max)
-                _count(found, itertools.islice(entries, most), release, sky)
-                found.is_complete = next(iter(entries), None) is None
-                if not found.is_complete and most == settings.rows_max:
-                    raise TooManyRows(most)
+        request = parse_request(parameters, sky.releases, open_content=files.open)
+        found.release, found.warnings = request.release, request.warnings
+        with rows_of(request, files, sky.releases) as rows:
+            found.warnings += rows.warnings
+            found.warnings += warn_of_objects(request, rows, sky.catalogue.releases)
+            most = min(settings.rows_checked_at_once, settings.rows_max)
+            _count(found, itertools.islice(rows, most), sky.releases.get(request.release), sky)
+            found.is_complete = next(iter(rows), None) is None
+            if not found.is_complete and most == settings.rows_max:
+                raise TooManyRows(most)
     except OptionsError as error:
         found.faults, found.total_faults = error.faults[:FAULTS_MAX], error.total
     if rows_per_s:

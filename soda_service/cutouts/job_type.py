@@ -1,10 +1,8 @@
 """The cutout job: the bridge between the UWS server's job type and the cutout domain."""
 
-import io
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
 
 from typing_extensions import Buffer
 
@@ -21,25 +19,21 @@ from soda_service.errors import (
     BandMissing,
     ConfigError,
     CutoutError,
-    Fault,
     OptionsError,
     SourceUnavailable,
     TooManyRows,
     UnknownRelease,
     UnknownTile,
 )
-from soda_service.request.positions import check_positions, open_positions
-from soda_service.request.request import job_options, parse_request, table_of, warn_of_catalogue
-from soda_service.request.rows import select_rows
-from soda_service.request.values import CutoutRequest, PositionRow
-from soda_service.request.votabletext import csv_of
+from soda_service.request.request import parse_request
+from soda_service.request.rows import check_rows, rows_of, warn_of_objects
+from soda_service.request.values import CutoutRequest
 from soda_service.results.archive import stream_archive
-from soda_service.results.plan import JobPlan
+from soda_service.results.plan import JobPlan, read_plan
 from soda_service.results.reading import JobResults
 from soda_service.results.summary import JobFacts
 from soda_service.results.tree import is_public, media_type_of
 from soda_service.results.zipped import stream_zip
-from soda_service.sky.release import Release
 from uws.errors import (
     FatalError,
     NotFoundError,
@@ -54,7 +48,7 @@ from uws.jobtype import JobContext, Plan
 from uws.jobtype import Outcome as JobOutcome
 from uws.models import Chunk, ChunkReport, ErrorKind, ErrorSummary, Job, Parameter, Phase, Result
 
-__all__ = ["CutoutJob", "open_table", "table_warnings", "told_by_uws", "uws_error"]
+__all__ = ["CutoutJob", "told_by_uws", "uws_error"]
 
 
 _ZIP = "archive.zip"
@@ -99,22 +93,6 @@ def told_by_uws() -> Iterator[None]:
         raise TransientError(f"files of the job: {error.strerror or 'not reachable'}") from error
 
 
-def table_warnings(
-    parameters: Sequence[Parameter], columns: Collection[str], release: Release, sky: Sky
-) -> tuple[str, ...]:
-    """Warn of objects that are looked up in a release that nobody named."""
-    if "COADD_OBJECT_ID" not in columns or any(p.name == "RELEASE" for p in parameters):
-        return ()
-    return warn_of_catalogue(release, sky.catalogue.releases())
-
-
-def open_table(parameter: Parameter, files: JobFiles) -> BinaryIO:
-    """Open a positions table as CSV, be it a text or kept by reference, CSV or VOTable."""
-    if parameter.by_reference:
-        return csv_of(files.open(parameter.value))
-    return csv_of(io.BytesIO(parameter.value.encode()))
-
-
 class CutoutJob:
     """Cutouts of many positions from one release.
 
@@ -144,86 +122,48 @@ class CutoutJob:
         self._pictures = pictures or PictureSettings()
         self._wishes = wishes or Wishes()
 
-    def _request(
-        self, parameters: Sequence[Parameter], files: JobFiles, *, catalogues: Collection[str] = ()
-    ) -> tuple[CutoutRequest, Release]:
-        """Read the parameters; warnings of object ids need the names of all `catalogues`."""
-        releases = self._sky.releases
-        request = parse_request(
-            parameters, releases, catalogues=catalogues, open_content=files.open
-        )
-        return request, releases.get(request.release)
+    def _read(self, parameters: Sequence[Parameter], files: JobFiles) -> CutoutRequest:
+        return parse_request(parameters, self._sky.releases, open_content=files.open)
 
     def check(self, parameters: Sequence[Parameter], files: JobFiles) -> tuple[str, ...]:
         """Check parameters and, up to a number of rows, the table; longer ones when planned."""
         with told_by_uws():
-            catalogues = self._sky.catalogue.releases()
-            request, release = self._request(parameters, files, catalogues=catalogues)
+            request = self._read(parameters, files)
             wishes = self._wishes.check(request)
-            table = table_of(parameters)
-            if request.filters is not None:
-                # Whether the release can tell; which pixels there are is for the worker to see.
-                for _ in select_rows(request.filters, request.options, release, self._sky.releases):
-                    break
-            if table is None:
-                return (*wishes, *request.warnings)
-            with open_table(table, files) as stream:
-                most = min(self._settings.rows_checked_at_once, self._settings.rows_max)
-                options = job_options(parameters)
-                checked = check_positions(stream, release, options, rows_max=most)
-            self._refuse_too_long(table, files, is_complete=checked.is_complete)
-            checked.raise_faults()
-            return (
-                *wishes,
-                *request.warnings,
-                *checked.warnings,
-                *table_warnings(parameters, checked.columns, release, self._sky),
-            )
-
-    def _refuse_too_long(self, table: Parameter, files: JobFiles, *, is_complete: bool) -> None:
-        """Refuse a table that is sure to have too many rows, without reading its cells."""
-        rows_max = self._settings.rows_max
-        if is_complete:
-            return
-        with open_table(table, files) as stream:
-            # Where nothing is quoted a line that is not blank is a row; the first is the header.
-            rows = -1
-            for line in stream:
-                rows += not line.isspace()
-                if b'"' in line:
-                    return
-                if rows > rows_max:
+            rows_max = self._settings.rows_max
+            with rows_of(request, files, self._sky.releases) as rows:
+                most = min(self._settings.rows_checked_at_once, rows_max)
+                checked = check_rows(rows, rows_max=most)
+                if not checked.is_complete and rows.has_surely_more_than(rows_max):
                     raise TooManyRows(rows_max)
+                checked.raise_faults()
+                ids = warn_of_objects(request, rows, self._sky.catalogue.releases)
+                return (*wishes, *request.warnings, *rows.warnings, *ids)
 
     def plan(self, context: JobContext) -> Plan:
         """Match all rows to tiles, and put rows of one tile together."""
-        job = context.job
         with told_by_uws():
-            request, release = self._request(job.parameters, context.files)
-            table = table_of(job.parameters)
-            if request.filters is not None:
-                chosen = select_rows(request.filters, request.options, release, self._sky.releases)
-                return self._plan(context, chosen, release)
-            if table is None:
-                row = PositionRow(
-                    1, request.ra_deg, request.dec_deg, request.object_id, request.options
+            request = self._read(context.job.parameters, context.files)
+            with rows_of(request, context.files, self._sky.releases) as rows:
+                return plan_cutouts(
+                    context,
+                    request,
+                    rows,
+                    self._sky,
+                    chunk_rows=self._settings.chunk_rows,
+                    rows_max=self._settings.rows_max,
                 )
-                return self._plan(context, [row], release)
-            with open_table(table, context.files) as stream:
-                rows = open_positions(stream, release, job_options(job.parameters))
-                return self._plan(context, rows, release)
 
-    def _plan(
-        self, context: JobContext, rows: Iterable[PositionRow | Fault], release: Release
-    ) -> Plan:
-        return plan_cutouts(
-            context,
-            rows,
-            release,
-            self._sky,
-            chunk_rows=self._settings.chunk_rows,
-            rows_max=self._settings.rows_max,
-        )
+    def _plan_of(self, job: Job, files: JobFiles) -> JobPlan:
+        """Read the plan of a job; what another version of the service wrote is made good."""
+        content = read_plan(files, job.id)
+        try:
+            return JobPlan.from_json(content)
+        except (KeyError, TypeError, ValueError):
+            request = self._read(job.parameters, files)
+            with rows_of(request, files, self._sky.releases) as rows:
+                time_s = content["query_time_s"]
+                return JobPlan(request, rows.extra_columns, rows.is_table, time_s)
 
     def run_chunk(self, context: JobContext, chunk: Chunk) -> ChunkReport:
         """Cut the rows of a chunk that are not cut yet; each is noted as soon as it is done."""
@@ -232,7 +172,7 @@ class CutoutJob:
 
     def _cutter(self, context: JobContext, chunk: Chunk, *, is_last: bool = False) -> Cutter:
         job, files = context.job, context.files
-        _, release = self._request(job.parameters, files)
+        release = self._sky.releases.get(self._plan_of(job, files).request.release)
 
         def save(path: str, data: Buffer) -> None:
             files.write(f"{job.id}/{path}", data)
@@ -268,29 +208,23 @@ class CutoutJob:
             text = str(TransientError(reports[0].detail["away"]))
             return JobOutcome(error=ErrorSummary(text, ErrorKind.TRANSIENT))
         with told_by_uws():
-            request, release = self._request(job.parameters, context.files)
-            table = table_of(job.parameters)
-            extra: tuple[str, ...] = ()
-            if table is not None:
-                with open_table(table, context.files) as stream:
-                    rows = open_positions(stream, release, job_options(job.parameters))
-                    extra = rows.extra_columns
+            plan = self._plan_of(job, context.files)
             facts = JobFacts(
                 job.id,
                 job.url,
                 job.owner,
-                request.job_name or job.run_id,
-                release,
-                request.options,
-                extra,
+                plan.request.job_name or job.run_id,
+                self._sky.releases.get(plan.request.release),
+                plan.request.options,
+                plan.extra_columns,
                 warnings=job.notes,
-                query_time_s=JobPlan.read(context.files, job.id).query_time_s,
+                query_time_s=plan.query_time_s,
             )
             return join_results(
                 context,
                 facts,
                 results_listed_max=self._settings.results_listed_max,
-                has_table=table is not None,
+                has_table=plan.is_table,
             )
 
     def results_so_far(self, job: Job, files: JobFiles) -> Sequence[Result]:

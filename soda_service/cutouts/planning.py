@@ -20,7 +20,8 @@ from soda_service.cutouts.holdings import Sky
 from soda_service.cutouts.naming import FileNamer, declination_of, position_key, wanted_files
 from soda_service.cutouts.tile_lookup import Matcher
 from soda_service.errors import Fault, OptionsError, TooManyRows
-from soda_service.request.values import CutoutOptions, PositionRow
+from soda_service.request.rows import RequestRows
+from soda_service.request.values import CutoutOptions, CutoutRequest, PositionRow
 from soda_service.results.plan import JobPlan
 from soda_service.results.rows import Outcome, PlannedRow, Row, Status
 from soda_service.results.tree import lines_key, plan_key
@@ -39,14 +40,19 @@ _CHUNK_ROWS_MIN = 10
 
 def plan_cutouts(
     context: JobContext,
-    rows: Iterable[PositionRow | Fault],
-    release: Release,
+    request: CutoutRequest,
+    rows: RequestRows,
     sky: Sky,
     *,
     chunk_rows: int,
     rows_max: int,
 ) -> Plan:
     """Match rows to tiles, name them, and write the chunks to the job's files.
+
+    Parameters
+    ----------
+    rows
+        Those of `request`.
 
     Raises
     ------
@@ -55,6 +61,7 @@ def plan_cutouts(
     """
     job_id = context.job.id
     started = time.monotonic()
+    release = sky.releases.get(request.release)
     with tempfile.TemporaryFile() as file, context.files.writer(lines_key(job_id, None)) as done:
         spool = _Spool(file)
         matcher = Matcher(release, sky)
@@ -71,7 +78,7 @@ def plan_cutouts(
                     unmatched += 1
         query_time_s = time.monotonic() - started
         chunks = list(spool.write_chunks(context, release, chunk_rows=chunk_rows))
-    facts = JobPlan(query_time_s, datetime.now(UTC).isoformat())
+    facts = JobPlan(request, rows.extra_columns, rows.is_table, query_time_s)
     facts.write(context.files, job_id)
     return Plan(tuple(chunks), done=unmatched)
 

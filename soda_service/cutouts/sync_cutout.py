@@ -16,13 +16,20 @@ from soda_service.cutouts.naming import WantedFile, wanted_files
 from soda_service.cutouts.pictures import PictureSettings
 from soda_service.cutouts.tile_lookup import Matcher
 from soda_service.errors import Fault, NoCoverage, OptionsError
-from soda_service.request.request import parse_request, table_of
-from soda_service.request.rows import select_rows
-from soda_service.request.values import CutoutOptions, CutoutRequest, PositionRow
+from soda_service.request.request import parse_request
+from soda_service.request.rows import rows_of
+from soda_service.request.values import (
+    CutoutOptions,
+    CutoutRequest,
+    Filters,
+    PositionRow,
+    Table,
+)
 from soda_service.results.rows import PlannedRow
 from soda_service.results.tree import media_type_of
-from soda_service.sky.dataset import Dataset, find_dataset
+from soda_service.sky.dataset import find_dataset
 from soda_service.sky.release import Release
+from soda_service.sky.releases import Releases
 from uws.errors import MultiValuedParamNotSupported
 from uws.models import Parameter
 
@@ -99,24 +106,17 @@ class Immediate:
         NoCoverage
             When there is no tile, or no band, as asked for.
         """
-        if table_of(parameters) is not None:
-            message = "one cutout is made at once; send a table of positions to /async"
-            raise OptionsError((Fault(message, column="POSITIONS"),))
         releases = self._sky.releases
         request = parse_request(parameters, releases)
+        _require_single(request)
+        if (whole := _whole_tile(request, releases)) is not None:
+            return whole
+        with rows_of(request, None, releases) as rows:
+            (row,) = rows
+        assert isinstance(row, PositionRow)  # noqa: S101 - only rows of a table are faults
+        if not row.nothing:
+            row = replace(row, options=_of_one_file(request, row.options))
         release = releases.get(request.release)
-        filters = request.filters
-        if filters is None:
-            options = _of_one_file(request)
-            row = PositionRow(1, request.ra_deg, request.dec_deg, request.object_id, options)
-        else:
-            _require_single(request)
-            sets = [find_dataset(text, releases) for text in filters.ids]
-            if sets and not filters.shapes and not (filters.bands_m or filters.times_mjd):
-                return _whole(sets[0], request.options)
-            (row,) = select_rows(filters, request.options, release, releases)
-            if not row.nothing:
-                row = replace(row, options=_of_one_file(request, row.options))
         ((planned, reason),) = Matcher(release, self._sky).match([row])
         if reason:
             raise NoCoverage(reason)
@@ -193,13 +193,18 @@ def _kept_nowhere(path: str, data: object) -> None:
 
 
 def _require_single(request: CutoutRequest) -> None:
-    filters = request.filters
-    assert filters is not None  # noqa: S101 - asked for by the caller
+    """Refuse a table, and several values of a parameter (SODA-14)."""
+    where = request.where
+    if isinstance(where, Table):
+        message = "one cutout is made at once; send a table of positions to /async"
+        raise OptionsError((Fault(message, column="POSITIONS"),))
+    if not isinstance(where, Filters):
+        return
     several = {
-        "ID": filters.ids,
-        "POS, CIRCLE, POLYGON": filters.shapes,
-        "BAND": filters.bands_m,
-        "TIME": filters.times_mjd,
+        "ID": where.ids,
+        "POS, CIRCLE, POLYGON": where.shapes,
+        "BAND": where.bands_m,
+        "TIME": where.times_mjd,
     }
     for name, values in several.items():
         if len(values) > 1:
@@ -208,11 +213,18 @@ def _require_single(request: CutoutRequest) -> None:
             )
 
 
-def _whole(dataset: Dataset, options: CutoutOptions) -> WholeTile:
+def _whole_tile(request: CutoutRequest, releases: Releases) -> WholeTile | None:
+    """Find the tile that is asked for where no part of it is; None where one is."""
+    match request.where:
+        case Filters(ids=(text,), shapes=(), bands_m=(), times_mjd=()):
+            dataset = find_dataset(text, releases)
+        case _:
+            return None
     if not dataset.tile:
         message = "a release is too much at once; give a shape by POS, CIRCLE or POLYGON"
         raise OptionsError((Fault(message, column="ID"),))
-    return WholeTile(dataset.release.name, dataset.tile, dataset.band or _one_band(options))
+    band = dataset.band or _one_band(request.options)
+    return WholeTile(dataset.release.name, dataset.tile, band)
 
 
 def _one_band(options: CutoutOptions) -> str:

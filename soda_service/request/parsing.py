@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from soda_service.errors import Fault, OptionsError
@@ -21,11 +21,10 @@ from soda_service.request.table import (
     bounds,
     describe_allowed,
 )
-from soda_service.request.values import Triplet
+from soda_service.request.values import Centre, Triplet
 from soda_service.sky.release import Release
 
 __all__ = [
-    "Centre",
     "InvalidText",
     "fault_of",
     "format_bands",
@@ -68,16 +67,6 @@ _BOOLEANS = {
 
 class InvalidText(ValueError):
     """A text that does not stand for a value of its kind; the message says why."""
-
-
-class Centre(NamedTuple):
-    """Where a cutout is asked for: `ra_deg` and `dec_deg`, or `object_id`."""
-
-    ra_deg: float | None
-    """ICRS, 0 <= RA < 360."""
-
-    dec_deg: float | None
-    object_id: int | None
 
 
 def shorten(text: str) -> str:

@@ -3,7 +3,7 @@
 Memory does not grow with the table.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import BinaryIO, TypeVar
@@ -11,13 +11,13 @@ from typing import BinaryIO, TypeVar
 from soda_service.errors import Fault, OptionsError
 from soda_service.request.csvtext import BadLine, read_records, split_cells
 from soda_service.request.header import TABLE, Header, parse_header
-from soda_service.request.options import apply_options, check_makes_something, default_options
-from soda_service.request.parsing import Centre, is_number, parse_centre, shorten
+from soda_service.request.options import apply_options, check_makes_something
+from soda_service.request.parsing import is_number, parse_centre, shorten
 from soda_service.request.table import PARAMETERS, Kind
-from soda_service.request.values import CutoutOptions, PositionRow
+from soda_service.request.values import Centre, CutoutOptions, PositionRow
 from soda_service.sky.release import Release
 
-__all__ = ["PositionsTable", "TableCheck", "check_positions", "open_positions"]
+__all__ = ["PositionsTable", "open_positions"]
 
 _Cells = tuple[str, ...]
 _Options = CutoutOptions | tuple[Fault, ...]
@@ -50,33 +50,7 @@ class PositionsTable:
         return self._rows
 
 
-@dataclass(frozen=True, slots=True)
-class TableCheck:
-    """What was found in a positions table."""
-
-    rows: int
-    """Rows read, wrong ones included."""
-
-    faults: tuple[Fault, ...]
-    """The first ones."""
-
-    total_faults: int
-    warnings: tuple[str, ...]
-    is_complete: bool
-    """False if the table has more rows than were to be checked."""
-
-    columns: tuple[str, ...]
-    """As `PositionsTable.columns`."""
-
-    def raise_faults(self) -> None:
-        """Raise `OptionsError` with the faults, if there are any."""
-        if self.total_faults:
-            raise OptionsError(self.faults, self.total_faults)
-
-
-def open_positions(
-    stream: BinaryIO, release: Release, job_options: Mapping[str, str]
-) -> PositionsTable:
+def open_positions(stream: BinaryIO, release: Release, options: CutoutOptions) -> PositionsTable:
     """Begin to read a positions table.
 
     Parameters
@@ -85,8 +59,8 @@ def open_positions(
         The table's bytes; to be closed by the caller, after the rows have been read.
     release
         Whose bands, limits and defaults hold.
-    job_options
-        Texts by option name, for cells that are empty (`request.job_options`).
+    options
+        In effect where a cell is empty.
 
     Returns
     -------
@@ -97,65 +71,17 @@ def open_positions(
     Raises
     ------
     OptionsError
-        If the header or the job's options are wrong.
+        If the header is wrong, or nothing would be made of any row.
     """
-    base = apply_options(default_options(release), job_options, release=release)
     records = read_records(stream)
     header = parse_header(next(records, None))
-    if not header.options and (faults := check_makes_something(base, release)):
+    if not header.options and (faults := check_makes_something(options, release)):
         raise OptionsError(faults)
     return PositionsTable(
         columns=header.columns,
         extra_columns=tuple(name for _, name in header.extra),
         warnings=header.warnings,
-        _rows=_read_rows(records, _RowReader(header, base, release)),
-    )
-
-
-def check_positions(
-    stream: BinaryIO,
-    release: Release,
-    job_options: Mapping[str, str],
-    *,
-    rows_max: int,
-    faults_max: int = 100,
-) -> TableCheck:
-    """Read a positions table only to see whether it is right.
-
-    Parameters
-    ----------
-    stream, release, job_options
-        As for `open_positions`.
-    rows_max
-        Rows to read; of a longer table the rest is left unread and unchecked.
-    faults_max
-        Faults to keep; the others are counted.
-
-    Raises
-    ------
-    OptionsError
-        If the header or the job's options are wrong. Faults of rows are returned.
-    """
-    table = open_positions(stream, release, job_options)
-    rows, total_faults, is_complete = 0, 0, True
-    faults: list[Fault] = []
-    for entry in table:
-        number = entry.number if isinstance(entry, PositionRow) else entry.row or 0
-        if number > rows_max:
-            is_complete = False
-            break
-        rows = number
-        if isinstance(entry, Fault):
-            total_faults += 1
-            if total_faults <= faults_max:
-                faults.append(entry)
-    return TableCheck(
-        rows=rows,
-        faults=tuple(faults),
-        total_faults=total_faults,
-        warnings=table.warnings,
-        is_complete=is_complete,
-        columns=table.columns,
+        _rows=_read_rows(records, _RowReader(header, options, release)),
     )
 
 

@@ -4,7 +4,7 @@ The positions table itself is not opened here: see `positions`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import BinaryIO, Protocol
 
@@ -19,7 +19,6 @@ from soda_service.request.options import (
     picture_format,
 )
 from soda_service.request.parsing import (
-    Centre,
     InvalidText,
     fault_of,
     parse_centre,
@@ -28,26 +27,18 @@ from soda_service.request.parsing import (
 )
 from soda_service.request.table import (
     FILTER_NAMES,
-    OPTION_NAMES,
     PARAMETERS,
     POSITION_NAMES,
     Kind,
     Scope,
 )
 from soda_service.request.upload import with_uploads
-from soda_service.request.values import CutoutOptions, CutoutRequest
+from soda_service.request.values import Centre, CutoutOptions, CutoutRequest, Table
 from soda_service.sky.release import Release
 from uws.errors import MultiValuedParamNotSupported
 from uws.models import Parameter
 
-__all__ = [
-    "FAULTS_MAX",
-    "Releases",
-    "job_options",
-    "parse_request",
-    "table_of",
-    "warn_of_catalogue",
-]
+__all__ = ["FAULTS_MAX", "Releases", "parse_request"]
 
 FAULTS_MAX = 100
 """Faults that are told; the others are counted."""
@@ -88,10 +79,9 @@ def parse_request(
     parameters: Sequence[Parameter],
     releases: Releases,
     *,
-    catalogues: Collection[str] = (),
     open_content: Callable[[str], BinaryIO] | None = None,
 ) -> CutoutRequest:
-    """Read all parameters of a job.
+    """Read all parameters of a job; the one place where they become a `CutoutRequest`.
 
     Parameters
     ----------
@@ -99,8 +89,6 @@ def parse_request(
         As sent; blank values count as not given. Only POSITIONS may be by reference.
     releases
         Where RELEASE and DB are looked up.
-    catalogues
-        Names of the releases that have an object catalogue.
     open_content
         Opens what a parameter by reference refers to (`JobFiles.open`); with it a fault tells why
         such a value is no short text.
@@ -108,8 +96,7 @@ def parse_request(
     Returns
     -------
     CutoutRequest
-        Where it has neither `ra_deg` nor `object_id`, the positions are in the table; then
-        whether each cutout makes something is for its row to say.
+        Of a table whether each cutout makes something is for its row to say.
 
     Raises
     ------
@@ -123,68 +110,32 @@ def parse_request(
     """
     parameters = with_uploads(parameters)
     texts, faults = _read_texts(parameters, open_content)
-    has_table = table_of(parameters) is not None
+    table = _table_of(parameters)
     unread: list[Fault] = []
     filters = read_filters(parameters, unread)
     faults += unread
     if not unread:  # BAND=g beside RA and DEC is a slip, and not a second way
-        faults += _way_faults(texts, has_table=has_table, has_filters=filters is not None)
+        faults += _way_faults(texts, has_table=table is not None, has_filters=filters is not None)
     release = _find_release(texts, releases, faults, ids=filters.ids if filters else ())
     if release is None:
         raise _refusal(faults)
     words = _read_words(texts, release, faults)
-    options = _read_options(texts, release, faults, has_table=has_table)
+    options = _read_options(texts, release, faults, has_table=table is not None)
     options = replace(options, response_format=picture_format(words.get(_FORMAT, "")))
-    is_elsewhere = has_table or (filters is not None and not unread)
-    centre = _NO_CENTRE if is_elsewhere else _read_centre(texts, release, faults)
+    where = table or (None if unread else filters) or _read_centre(texts, release, faults)
     if faults:
         raise _refusal(faults)
-    is_by_default = centre.object_id is not None and "RELEASE" not in texts
-    warnings = warn_of_catalogue(release, catalogues) if is_by_default else ()
     return CutoutRequest(
         release=release.name,
         options=options,
-        ra_deg=centre.ra_deg,
-        dec_deg=centre.dec_deg,
-        object_id=centre.object_id,
+        where=where,
+        is_default_release="RELEASE" not in texts,
         job_name=words.get("JOBNAME") or words.get("RUNID", ""),
         email=words.get("EMAIL", ""),
         webhook=words.get("WEBHOOK", ""),
         response_format=words.get(_FORMAT, ""),
-        warnings=warnings + _warn_of_idle(parameters),
-        filters=filters,
+        warnings=_warn_of_idle(parameters),
     )
-
-
-def job_options(parameters: Sequence[Parameter]) -> dict[str, str]:
-    """Give the texts of a job's cutout options, by name, for the rows of its table.
-
-    With RESPONSEFORMAT, which is the same for all rows.
-    """
-    return {
-        parameter.name.upper(): parameter.value
-        for parameter in parameters
-        if parameter.name.upper() in {*OPTION_NAMES, _FORMAT} and parameter.value.strip()
-    }
-
-
-def warn_of_catalogue(release: Release, catalogues: Collection[str]) -> tuple[str, ...]:
-    """Warn that ids are looked up in a release that nobody named, if others have ids as well.
-
-    Parameters
-    ----------
-    release
-        The default release, in use since RELEASE was not given.
-    catalogues
-        Names of the releases that have an object catalogue.
-    """
-    if len(set(catalogues)) < 2:
-        return ()
-    warning = (
-        f"COADD_OBJECT_ID is looked up in the default release {release.name}; ids differ between "
-        f"releases, name the one meant by RELEASE ({', '.join(sorted(set(catalogues)))})"
-    )
-    return (warning,)
 
 
 def _read_texts(
@@ -245,18 +196,12 @@ def _unknown_fault(parameter: Parameter) -> Fault:
     return Fault(f"unknown parameter; {hint}", column=shorten(name), found=found or None)
 
 
-def table_of(parameters: Sequence[Parameter]) -> Parameter | None:
-    """Give the positions table of a request, if it has one; a blank one is as good as none.
-
-    Raises
-    ------
-    OptionsError
-        For an UPLOAD of no table.
-    """
-    for parameter in with_uploads(parameters):
+def _table_of(parameters: Sequence[Parameter]) -> Table | None:
+    """Find the positions table of a request; a blank one is as good as none."""
+    for parameter in parameters:
         is_given = parameter.by_reference or bool(parameter.value.strip())
         if parameter.name.upper() == "POSITIONS" and is_given:
-            return parameter
+            return Table(parameter.value, parameter.by_reference)
     return None
 
 

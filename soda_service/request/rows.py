@@ -1,18 +1,42 @@
-"""Combinations of SODA's filters as rows: which shape of which data set in which bands."""
+"""The rows of a request: its one position, the records of its table, or SODA's combinations.
 
+`rows_of` is the one place that asks which of these ways a request takes.
+"""
+
+import io
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 from soda_service.engine.wcs.position import Position
 from soda_service.errors import Fault, OptionsError
+from soda_service.request.positions import open_positions
+from soda_service.request.request import FAULTS_MAX
 from soda_service.request.shapes import parse_pos
-from soda_service.request.values import CutoutOptions, Filters, PositionRow
+from soda_service.request.values import (
+    Centre,
+    CutoutOptions,
+    CutoutRequest,
+    Filters,
+    PositionRow,
+    Table,
+)
+from soda_service.request.votabletext import csv_of
 from soda_service.sky.dataset import Dataset, find_dataset
 from soda_service.sky.release import Band, Release
 from soda_service.sky.releases import Releases
+from uws.files import JobFiles
 
-__all__ = ["COMBINATIONS_MAX", "select_rows"]
+__all__ = [
+    "COMBINATIONS_MAX",
+    "RequestRows",
+    "RowsCheck",
+    "check_rows",
+    "rows_of",
+    "warn_of_objects",
+]
 
 COMBINATIONS_MAX = 1000
 """Of the values of one request (SODA-16)."""
@@ -20,7 +44,161 @@ COMBINATIONS_MAX = 1000
 _Interval = tuple[float, float]
 
 
-def select_rows(
+@dataclass(frozen=True, slots=True, eq=False)
+class RequestRows:
+    """The rows of a request; they can be gone through once."""
+
+    _rows: Iterator[PositionRow | Fault]
+    extra_columns: tuple[str, ...] = ()
+    """The user's own columns of a table, as written."""
+
+    warnings: tuple[str, ...] = ()
+    """About columns that look like mistyped options."""
+
+    has_objects: bool = False
+    """Whether some rows may be objects, which are named by their ids."""
+
+    open_table: Callable[[], BinaryIO] | None = None
+    """Opens the table once more, as CSV; None where there is no table."""
+
+    def __iter__(self) -> Iterator[PositionRow | Fault]:
+        """Read row after row; a row that is wrong gives one or more faults in its place."""
+        return self._rows
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the rows are those of a table."""
+        return self.open_table is not None
+
+    def has_surely_more_than(self, rows_max: int) -> bool:
+        """Tell whether a table is sure to have more rows, without reading its cells."""
+        if self.open_table is None:
+            return False
+        with self.open_table() as stream:
+            # Where nothing is quoted a line that is not blank is a row; the first is the header.
+            rows = -1
+            for line in stream:
+                rows += not line.isspace()
+                if b'"' in line:
+                    return False
+                if rows > rows_max:
+                    return True
+        return False
+
+
+@contextmanager
+def rows_of(
+    request: CutoutRequest, files: JobFiles | None, releases: Releases
+) -> Iterator[RequestRows]:
+    """Begin to read the rows of a request; they are read within the context.
+
+    Parameters
+    ----------
+    files
+        Those of the job; None where no table can lie there.
+
+    Raises
+    ------
+    OptionsError
+        If the header of the table is wrong, or SODA's filters, be it before the first row or
+        with it. Faults of rows come in their places.
+    UnknownRelease, UnknownTile
+        If the release, or a data set, is not there any more.
+    """
+    release, options = releases.get(request.release), request.options
+    match request.where:
+        case Centre() as centre:
+            row = PositionRow(1, *centre, options)
+            yield RequestRows(iter([row]), has_objects=centre.object_id is not None)
+        case Filters() as filters:
+            yield RequestRows(_select_rows(filters, options, release, releases))
+        case Table() as table:
+            with _open_table(table, files) as stream:
+                found = open_positions(stream, release, options)
+                yield RequestRows(
+                    iter(found),
+                    extra_columns=found.extra_columns,
+                    warnings=found.warnings,
+                    has_objects="COADD_OBJECT_ID" in found.columns,
+                    open_table=lambda: _open_table(table, files),
+                )
+
+
+def _open_table(table: Table, files: JobFiles | None) -> BinaryIO:
+    """Open a positions table as CSV, be it CSV or a VOTable."""
+    if not table.by_reference:
+        return csv_of(io.BytesIO(table.content.encode()))
+    if files is None:
+        raise FileNotFoundError(table.content)
+    return csv_of(files.open(table.content))
+
+
+def warn_of_objects(
+    request: CutoutRequest, rows: RequestRows, catalogues: Callable[[], Collection[str]]
+) -> tuple[str, ...]:
+    """Warn that ids are looked up in a release that nobody named, if others have ids as well.
+
+    Parameters
+    ----------
+    catalogues
+        Gives the names of the releases that have an object catalogue.
+    """
+    if not (request.is_default_release and rows.has_objects):
+        return ()
+    names = sorted(set(catalogues()))
+    if len(names) < 2:
+        return ()
+    warning = (
+        f"COADD_OBJECT_ID is looked up in the default release {request.release}; ids differ "
+        f"between releases, name the one meant by RELEASE ({', '.join(names)})"
+    )
+    return (warning,)
+
+
+@dataclass(frozen=True, slots=True)
+class RowsCheck:
+    """What was found in the rows of a request."""
+
+    rows: int
+    """Rows read, wrong ones included."""
+
+    faults: tuple[Fault, ...]
+    """The first ones."""
+
+    total_faults: int
+    is_complete: bool
+    """False if there are more rows than were to be checked."""
+
+    def raise_faults(self) -> None:
+        """Raise `OptionsError` with the faults, if there are any."""
+        if self.total_faults:
+            raise OptionsError(self.faults, self.total_faults)
+
+
+def check_rows(rows: Iterable[PositionRow | Fault], *, rows_max: int) -> RowsCheck:
+    """Read rows only to see whether they are right.
+
+    Parameters
+    ----------
+    rows_max
+        Rows to read; of more the rest is left unread and unchecked.
+    """
+    count, total_faults, is_complete = 0, 0, True
+    faults: list[Fault] = []
+    for entry in rows:
+        number = entry.number if isinstance(entry, PositionRow) else entry.row or 0
+        if number > rows_max:
+            is_complete = False
+            break
+        count = number
+        if isinstance(entry, Fault):
+            total_faults += 1
+            if total_faults <= FAULTS_MAX:
+                faults.append(entry)
+    return RowsCheck(count, tuple(faults), total_faults, is_complete)
+
+
+def _select_rows(
     filters: Filters, options: CutoutOptions, release: Release, releases: Releases
 ) -> Iterator[PositionRow]:
     """Give a row for each combination of values: data set, shape, band, time, in this order.

@@ -1,9 +1,19 @@
 """What a request means once its text has been read: options, rows, the request itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-__all__ = ["CutoutOptions", "CutoutRequest", "Filters", "PositionRow", "Triplet"]
+__all__ = [
+    "Centre",
+    "CutoutOptions",
+    "CutoutRequest",
+    "Filters",
+    "PositionRow",
+    "Table",
+    "Triplet",
+]
 
 Triplet = tuple[str, str, str]
 """Bands shown as red, green, blue, in the release's spelling."""
@@ -36,6 +46,27 @@ class CutoutOptions:
     rgb_asinh: float
     response_format: str = ""
     """`png` or `jpeg`: pictures only, in that format; empty: FITS files, and pictures as PNG."""
+
+
+class Centre(NamedTuple):
+    """Where one cutout is asked for: `ra_deg` and `dec_deg`, or `object_id`."""
+
+    ra_deg: float | None
+    """ICRS, 0 <= RA < 360."""
+
+    dec_deg: float | None
+    object_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A positions table, CSV or VOTable, that is still to be read."""
+
+    content: str
+    """The table itself, or the key of the job's file that holds it."""
+
+    by_reference: bool = False
+    """Whether `content` is a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +126,10 @@ class PositionRow:
 
 @dataclass(frozen=True, slots=True)
 class CutoutRequest:
-    """A job's parameters, checked. The rows of the table are read as a stream, apart."""
+    """A job's parameters, checked; a plain value that travels with the job as JSON.
+
+    The rows of a table are read as a stream, apart: see `rows_of`.
+    """
 
     release: str
     """Name of the release, in its own spelling."""
@@ -103,18 +137,49 @@ class CutoutRequest:
     options: CutoutOptions
     """Options in effect where a row says nothing."""
 
-    ra_deg: float | None = None
-    """The one position of a job without a table."""
+    where: Centre | Filters | Table
+    """What is cut: at one position, what SODA's parameters choose, or at those of a table."""
 
-    dec_deg: float | None = None
-    object_id: int | None = None
+    is_default_release: bool = False
+    """Whether the client left the release open."""
+
     job_name: str = ""
     email: str = ""
     webhook: str = ""
     response_format: str = ""
     """`fits`, `png`, `jpeg`, `xml` or `json`; empty where the client left it open."""
 
-    filters: Filters | None = None
-    """SODA's, where they choose what is cut."""
-
     warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the request as plain JSON, which `from_json` reads."""
+        where = self.where
+        fields = where._asdict() if isinstance(where, Centre) else asdict(where)
+        name = next(name for name, kind in _WAYS.items() if isinstance(where, kind))
+        return asdict(self) | {"where": {name: fields}}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "CutoutRequest":
+        """Read what `to_json` returned, also after a way through a JSON text.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            When it is something else.
+        """
+        fields = {name: _as_tuples(value) for name, value in content.items()}
+        ((name, where),) = fields.pop("where").items()
+        options = CutoutOptions(**fields.pop("options"))
+        return cls(options=options, where=_WAYS[name](**where), **fields)
+
+
+_WAYS: Mapping[str, type[Centre | Filters | Table]] = MappingProxyType(
+    {"centre": Centre, "filters": Filters, "table": Table}
+)
+
+
+def _as_tuples(value: Any) -> Any:
+    # Any: of JSON's types; the arrays of a request are tuples.
+    if isinstance(value, dict):
+        return {name: _as_tuples(item) for name, item in value.items()}
+    return tuple(map(_as_tuples, value)) if isinstance(value, list | tuple) else value

@@ -8,12 +8,14 @@ import io
 import itertools
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from soda_service.request.table import OPTION_NAMES, POSITION_NAMES
+from soda_service.results.plan import read_plan
 from soda_service.results.records import read_records
 from soda_service.results.rowindex import RowIndex
 from soda_service.results.rowpages import RowPage, row_of_journal, row_of_summary
@@ -101,11 +103,16 @@ class JobResults:
     def extra_columns(self) -> tuple[str, ...]:
         """Return the user's own columns of the positions table, in its order.
 
+        They are known from the plan; where that does not tell, since an earlier version wrote it,
+        from the header of the processed table.
+
         Raises
         ------
         FileNotFoundError
-            When the job is not finished.
+            When neither is there.
         """
+        with suppress(FileNotFoundError, KeyError):
+            return tuple(read_plan(self._files, self._job.id)["extra_columns"])
         key = f"{self._job.id}/{positions_name(self._job.id)}"
         header = next(read_records(self._files.open(key)))
         ours = {*POSITION_NAMES, *OPTION_NAMES}

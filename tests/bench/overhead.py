@@ -1,6 +1,5 @@
 """What a job costs beyond cutting its rows: HTTP, queue, store, plan, journals, documents."""
 
-import io
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +14,9 @@ from soda_service.cutouts.holdings import Sky
 from soda_service.cutouts.journal import planned_rows
 from soda_service.cutouts.planning import plan_cutouts
 from soda_service.pixels.reader import TileReader
-from soda_service.request.positions import open_positions
+from soda_service.request.options import complete_options
+from soda_service.request.rows import rows_of
+from soda_service.request.values import CutoutRequest, Table
 from soda_service.sky.catalogue import ObjectCatalogue
 from soda_service.sky.releases import Releases
 from tests.bench.figures import Figure
@@ -77,8 +78,11 @@ def _cut(data: Path, content: str) -> tuple[float, float]:
     with TemporaryDirectory() as name:
         files = LocalFiles(Path(name))
         context = job_context(files)
-        rows = open_positions(io.BytesIO(content.encode()), release, {"XSIZE": "1", "YSIZE": "1"})
-        plan = plan_cutouts(context, rows, release, sky, chunk_rows=_CHUNK_ROWS, rows_max=_ROWS)
+        options = complete_options(release, {"XSIZE": "1", "YSIZE": "1"})
+        request = CutoutRequest(release.name, options, Table(content))
+        limits = {"chunk_rows": _CHUNK_ROWS, "rows_max": _ROWS}
+        with rows_of(request, files, releases) as rows:
+            plan = plan_cutouts(context, request, rows, sky, **limits)
         job_id = context.job.id
 
         def save(path: str, data: Buffer) -> None:

@@ -15,7 +15,8 @@ from soda_service.cutouts.planning import plan_cutouts
 from soda_service.errors import Fault, OptionsError
 from soda_service.pixels.reader import TileReader
 from soda_service.request.options import default_options
-from soda_service.request.values import PositionRow
+from soda_service.request.rows import RequestRows
+from soda_service.request.values import CutoutRequest, PositionRow, Table
 from soda_service.results.rows import Outcome, Row, Status
 from soda_service.results.summary import JobFacts
 from soda_service.results.tree import lines_key, plan_key
@@ -66,8 +67,9 @@ def row(number: int, east_deg: float = 0.0, **fields: object) -> PositionRow:
 
 
 def plan(context: Context, sky: Sky, rows: list[PositionRow | Fault], chunk_rows: int = 100):  # noqa: ANN201
-    release = sky.releases.get("TEST1")
-    return plan_cutouts(context, rows, release, sky, chunk_rows=chunk_rows, rows_max=1000)
+    request = CutoutRequest("TEST1", OPTIONS, Table("rows, as they are given here"))
+    given = RequestRows(iter(rows))
+    return plan_cutouts(context, request, given, sky, chunk_rows=chunk_rows, rows_max=1000)
 
 
 def planned(context: Context, chunk: int) -> list[Row]:

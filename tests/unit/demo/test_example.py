@@ -5,6 +5,7 @@ from io import BytesIO
 from soda_service.cutouts.naming import sexagecimal, wanted_files
 from soda_service.demo.run import EXAMPLE_OPTIONS, EXAMPLE_TABLE
 from soda_service.demo.survey import RELEASE
+from soda_service.request.options import complete_options
 from soda_service.request.positions import PositionsTable, open_positions
 from soda_service.request.values import PositionRow
 
@@ -13,7 +14,9 @@ JOB_LEVEL_ONLY = {"RELEASE", "DB", "JOBNAME"}
 
 def read_example() -> PositionsTable:
     options = {name: text for name, text in EXAMPLE_OPTIONS.items() if name not in JOB_LEVEL_ONLY}
-    return open_positions(BytesIO(EXAMPLE_TABLE.encode()), RELEASE, options)
+    return open_positions(
+        BytesIO(EXAMPLE_TABLE.encode()), RELEASE, complete_options(RELEASE, options)
+    )
 
 
 def names(row: PositionRow) -> list[str]:

@@ -4,13 +4,15 @@ import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from typing_extensions import override
 
 from soda_service.errors import Fault, OptionsError
-from soda_service.request.options import complete_options, default_options
-from soda_service.request.positions import TableCheck, check_positions, open_positions
+from soda_service.request.options import apply_options, complete_options, default_options
+from soda_service.request.positions import open_positions
+from soda_service.request.rows import RowsCheck, check_rows
 from soda_service.request.values import PositionRow
 from soda_service.sky.release import Release
 from tests.cpu import cpu_limit
@@ -20,12 +22,18 @@ TABLES = Path(__file__).resolve().parents[4] / "shared" / "realsky" / "des_table
 
 def read(table: str | bytes, release: Release, **job: str) -> list[PositionRow | Fault]:
     content = table.encode() if isinstance(table, str) else table
-    return list(open_positions(io.BytesIO(content), release, job))
+    options = apply_options(default_options(release), job, release=release)
+    return list(open_positions(io.BytesIO(content), release, options))
 
 
-def check(table: str | bytes, release: Release, **job: str) -> TableCheck:
+def check(table: str | bytes, release: Release, rows_max: int = 10**6) -> RowsCheck:
     content = table.encode() if isinstance(table, str) else table
-    return check_positions(io.BytesIO(content), release, job, rows_max=10**6)
+    return check_stream(io.BytesIO(content), release, rows_max)
+
+
+def check_stream(stream: BinaryIO, release: Release, rows_max: int = 10**6) -> RowsCheck:
+    rows = open_positions(stream, release, default_options(release))
+    return check_rows(rows, rows_max=rows_max)
 
 
 # Bad input.
@@ -51,13 +59,14 @@ def test_table_without_rows(des: Release) -> None:
 )
 def test_bad_header_is_told_at_once(table: bytes, des: Release) -> None:
     with pytest.raises(OptionsError):
-        open_positions(io.BytesIO(table), des, {})
+        open_positions(io.BytesIO(table), des, default_options(des))
 
 
-def test_bad_job_options_are_told_at_once(des: Release) -> None:
+def test_a_table_of_which_nothing_would_be_made_is_told_at_once(des: Release) -> None:
+    options = replace(default_options(des), make_fits=False)
     with pytest.raises(OptionsError) as caught:
-        open_positions(io.BytesIO(b"RA,DEC\n1,2"), des, {"XSIZE": "99"})
-    assert caught.value.faults[0].column == "XSIZE"
+        open_positions(io.BytesIO(b"RA,DEC\n1,2"), des, options)
+    assert caught.value.faults[0].column == "MAKE_FITS"
 
 
 def test_a_job_that_makes_nothing_is_told_at_once_where_no_row_can_change_it(des: Release) -> None:
@@ -194,7 +203,7 @@ def test_bad_lines_are_faults_of_their_rows(des: Release) -> None:
 
 def test_check_tells_the_first_faults_and_how_many_there_are(des: Release) -> None:
     table = b"RA,DEC\n" + b"x,y\n" * 1000
-    found = check_positions(io.BytesIO(table), des, {}, rows_max=10**6)
+    found = check(table, des)
     assert (found.rows, len(found.faults), found.total_faults) == (1000, 100, 2000)
     with pytest.raises(OptionsError) as caught:
         found.raise_faults()
@@ -203,9 +212,9 @@ def test_check_tells_the_first_faults_and_how_many_there_are(des: Release) -> No
 
 def test_check_stops_at_the_largest_number_of_rows(des: Release) -> None:
     table = b"RA,DEC\n1,2\nx,2\n3,4\nx,y\n"
-    found = check_positions(io.BytesIO(table), des, {}, rows_max=3)
+    found = check(table, des, 3)
     assert (found.rows, found.total_faults, found.is_complete) == (3, 1, False)
-    found = check_positions(io.BytesIO(table), des, {}, rows_max=4)
+    found = check(table, des, 4)
     assert (found.rows, found.total_faults, found.is_complete) == (4, 3, True)
 
 
@@ -221,7 +230,7 @@ def test_garbage_is_refused_in_little_memory(content: bytes, des: Release) -> No
     stream = io.BytesIO(content)
     tracemalloc.start()
     with pytest.raises(OptionsError):
-        open_positions(stream, des, {})
+        open_positions(stream, des, default_options(des))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5_000_000
@@ -230,7 +239,7 @@ def test_garbage_is_refused_in_little_memory(content: bytes, des: Release) -> No
 def test_garbage_below_a_header_is_read_in_little_memory(des: Release) -> None:
     stream = io.BytesIO(b"RA,DEC,XSIZE\n" + GARBAGE[:1_000_000] + b"\n1,2,3" + b"x" * 5_000_000)
     tracemalloc.start()
-    found = check_positions(stream, des, {}, rows_max=10**6)
+    found = check_stream(stream, des)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found.total_faults >= found.rows > 1000
@@ -253,7 +262,7 @@ def test_memory_does_not_grow_with_long_or_ever_new_option_cells(des: Release) -
             return next(self._lines, b"")
 
     tracemalloc.start()
-    found = check_positions(Stream(), des, {}, rows_max=10**6)  # type: ignore[arg-type]  # reads
+    found = check_stream(Stream(), des)  # type: ignore[arg-type]  # reads
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (found.rows, found.total_faults) == (300, 0)
@@ -342,7 +351,9 @@ def test_empty_cells_take_the_value_of_the_job(des: Release) -> None:
 
 def test_columns_of_the_users_own_are_kept_unchanged(des: Release) -> None:
     table = open_positions(
-        io.BytesIO(b'Name, ra,DEC,z,fits_colors\n M 31 ,1,2,"a, ""b""",007\n'), des, {}
+        io.BytesIO(b'Name, ra,DEC,z,fits_colors\n M 31 ,1,2,"a, ""b""",007\n'),
+        des,
+        default_options(des),
     )
     assert table.columns == ("Name", "RA", "DEC", "z", "fits_colors")
     assert table.extra_columns == ("Name", "z", "fits_colors")
@@ -362,7 +373,7 @@ def test_cells_of_several_lines(des: Release) -> None:
     table = (
         'RA,DEC,"my\nnote"\r\n1,2,"first\r\n\r\n ""second"", end"\r\n3,4,\r\nx,6,"a\r\nb"\r\n7,8,'
     )
-    opened = open_positions(io.BytesIO(table.encode()), des, {})
+    opened = open_positions(io.BytesIO(table.encode()), des, default_options(des))
     first, second, third, fourth = opened
     assert opened.columns == ("RA", "DEC", "my note")
     assert isinstance(first, PositionRow)
@@ -380,15 +391,10 @@ def test_repeated_positions_are_kept(des: Release) -> None:
 
 
 def test_check_of_a_good_table(des: Release) -> None:
-    assert check(SEEDS, des) == TableCheck(
-        rows=2,
-        faults=(),
-        total_faults=0,
-        warnings=(),
-        is_complete=True,
-        columns=tuple(SEEDS.partition("\n")[0].split(",")),
-    )
+    assert check(SEEDS, des) == RowsCheck(rows=2, faults=(), total_faults=0, is_complete=True)
     check(SEEDS, des).raise_faults()
+    table = open_positions(io.BytesIO(SEEDS.encode()), des, default_options(des))
+    assert (table.columns, table.warnings) == (tuple(SEEDS.partition("\n")[0].split(",")), ())
 
 
 @pytest.mark.parametrize(
@@ -402,8 +408,9 @@ def test_check_of_a_good_table(des: Release) -> None:
 )
 @pytest.mark.skipif(not TABLES.is_dir(), reason="needs the DES tables of ../shared/realsky")
 def test_real_tables(name: str, count: int, des: Release) -> None:
-    found = check((TABLES / name).read_bytes(), des)
-    assert (found.rows, found.total_faults, found.warnings) == (count, 0, ())
+    table = open_positions(io.BytesIO((TABLES / name).read_bytes()), des, default_options(des))
+    found = check_rows(table, rows_max=10**6)
+    assert (found.rows, found.total_faults, table.warnings) == (count, 0, ())
 
 
 # Line breaks in cells become LF.

@@ -4,9 +4,10 @@ from dataclasses import replace
 import pytest
 
 from soda_service.errors import Fault, OptionsError, UnknownRelease
-from soda_service.request.options import apply_options, default_options
-from soda_service.request.request import job_options, parse_request, warn_of_catalogue
-from soda_service.request.values import CutoutRequest, Filters
+from soda_service.request.options import complete_options, default_options
+from soda_service.request.positions import open_positions
+from soda_service.request.request import parse_request
+from soda_service.request.values import Centre, CutoutRequest, Filters, PositionRow, Table
 from soda_service.sky.release import Release
 from uws.errors import MultiValuedParamNotSupported
 from uws.models import Parameter
@@ -165,8 +166,8 @@ def test_filters_may_be_repeated(releases: FakeReleases) -> None:
         *(Parameter("ID", "ivo://x/SV1?U"), Parameter("pol", "Q"), Parameter("POL", "I")),
     )
     request = parse_request(parameters, releases)
-    assert (request.release, request.ra_deg) == ("SV1", None)
-    assert request.filters == Filters(
+    assert request.release == "SV1"
+    assert request.where == Filters(
         ids=("ivo://x/SV1?T", "ivo://x/SV1?U"),
         shapes=("CIRCLE 1 2 3", "POLYGON 1 1 2 1 2 2", "RANGE 1 2 3 4"),
         bands_m=((5e-7, 6e-7), (7e-7, 7e-7)),
@@ -288,8 +289,8 @@ def test_one_position(releases: FakeReleases, des: Release) -> None:
     assert parse_request(parameters, releases) == CutoutRequest(
         release="DR1",
         options=replace(default_options(des), xsize_arcmin=2.0, colors_fits=("g", "r")),
-        ra_deg=10.5,
-        dec_deg=-34.256,
+        where=Centre(10.5, -34.256, None),
+        is_default_release=True,
         job_name="run 7",
     )
 
@@ -304,10 +305,10 @@ def test_one_object_with_everything_of_a_job(releases: FakeReleases, des: Releas
         EMAIL="me@example.org",
         RESPONSEFORMAT="image/png",
     )
-    assert parse_request(parameters, releases, catalogues=("DR1", "SV1")) == CutoutRequest(
+    assert parse_request(parameters, releases) == CutoutRequest(
         release="SV1",
         options=replace(default_options(des), response_format="png"),
-        object_id=61407409,
+        where=Centre(None, None, 61407409),
         job_name="lens",
         email="me@example.org",
         response_format="png",
@@ -323,9 +324,11 @@ def test_response_format_makes_pictures_only(releases: FakeReleases, word: str, 
     parameters = send(RA="1", DEC="2", RESPONSEFORMAT=word)
     assert parse_request(parameters, releases).options.response_format == found
     # The rows of a table have it too.
-    texts = job_options(send(RESPONSEFORMAT=word, XSIZE="2"))
-    options = apply_options(default_options(releases.default()), texts, release=releases.default())
-    assert (options.response_format, options.xsize_arcmin) == (found, 2.0)
+    parameters = send(POSITIONS="RA,DEC,XSIZE\n1,2,2", RESPONSEFORMAT=word)
+    options = parse_request(parameters, releases).options
+    (row,) = open_positions(io.BytesIO(b"RA,DEC,XSIZE\n1,2,2"), releases.default(), options)
+    assert isinstance(row, PositionRow)
+    assert (row.options.response_format, row.options.xsize_arcmin) == (found, 2.0)
 
 
 def test_the_database_tells_releases_of_one_name_apart(des: Release) -> None:
@@ -348,28 +351,21 @@ def test_table(table: Parameter, releases: FakeReleases, des: Release) -> None:
     # That a job's own options make nothing is no fault: its rows may say otherwise.
     request = parse_request((table, *send(MAKE_FITS="false", RELEASE="dr1")), releases)
     assert request == CutoutRequest(
-        release="DR1", options=replace(default_options(des), make_fits=False)
+        release="DR1",
+        options=replace(default_options(des), make_fits=False),
+        where=Table(table.value, table.by_reference),
     )
 
 
-def test_options_of_a_job_for_its_rows() -> None:
-    parameters = send(
-        POSITIONS=TABLE, RELEASE="DR1", xsize="2", YSIZE=" ", MAKE_FITS="t", RUNID="a"
-    )
-    assert job_options(parameters) == {"XSIZE": "2", "MAKE_FITS": "t"}
+def test_bad_options_of_a_job_with_a_table_are_told(releases: FakeReleases) -> None:
+    (fault,) = faults_of(send(POSITIONS=TABLE, XSIZE="99"), releases)
+    assert fault.column == "XSIZE"
 
 
-def test_an_object_of_the_default_release_is_warned_of(releases: FakeReleases) -> None:
-    parameters = send(COADD_OBJECT_ID="61407409")
-    warning = (
-        "COADD_OBJECT_ID is looked up in the default release DR1; ids differ between releases, "
-        "name the one meant by RELEASE (DR1, SV1)"
-    )
-    assert parse_request(parameters, releases, catalogues=("SV1", "DR1")).warnings == (warning,)
-
-
-def test_no_warning_where_only_one_release_has_objects(des: Release) -> None:
-    assert warn_of_catalogue(des, ("DR1",)) == ()
+def test_options_of_a_job_hold_for_its_rows(releases: FakeReleases, des: Release) -> None:
+    parameters = send(POSITIONS=TABLE, xsize="2", YSIZE=" ", MAKE_FITS="t", RUNID="a")
+    request = parse_request(parameters, releases)
+    assert request.options == complete_options(des, {"XSIZE": "2", "MAKE_FITS": "t"})
 
 
 def test_parameters_that_libraries_send_everywhere_are_passed_over(releases: FakeReleases) -> None:

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from soda_service.errors import OptionsError
+from soda_service.errors import Fault, OptionsError
 from soda_service.request.options import default_options
-from soda_service.request.rows import select_rows
-from soda_service.request.values import Filters, PositionRow
+from soda_service.request.rows import rows_of as rows_of_request
+from soda_service.request.rows import warn_of_objects
+from soda_service.request.values import Centre, CutoutRequest, Filters, PositionRow, Table
 from soda_service.sky.release import Release
 from soda_service.sky.releases import Releases, write_release
 from soda_service.sky.table import TileRow, table_path, write_tiles
 from tests.synthetic import RELEASE
+from uws.files import LocalFiles
 
 CORNERS = ((30.1, -20.1), (29.9, -20.1), (29.9, -19.9), (30.1, -19.9))
 CIRCLE, OTHER = "CIRCLE 30 -20 0.01", "POLYGON 30 -20 30.01 -20 30 -19.99"
@@ -25,7 +27,79 @@ def rows_of(folder: Path, filters: Filters, **changes: object) -> list[PositionR
     write_release(release, folder / "test1.toml")
     write_tiles(table_path(folder, "TEST1"), [TileRow("EAST", 30.0, -20.0, corners=CORNERS)])
     releases = Releases([folder])
-    return [*select_rows(filters, default_options(release), releases.get("TEST1"), releases)]
+    request = CutoutRequest("TEST1", default_options(release), filters)
+    with rows_of_request(request, None, releases) as rows:
+        return [row for row in rows if isinstance(row, PositionRow)]
+
+
+TABLE = "RA,DEC,COADD_OBJECT_ID,XSIZ\n30,-20,,a\nx,2,,b\n"
+
+
+@pytest.fixture
+def releases(tmp_path: Path) -> Releases:
+    write_release(replace(RELEASE, root=str(tmp_path)), tmp_path / "test1.toml")
+    return Releases([tmp_path])
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_rows_of_a_table(tmp_path: Path, releases: Releases, is_file: bool) -> None:
+    files = LocalFiles(tmp_path / "jobs")
+    files.write("j1/table", TABLE.encode())
+    table = Table("j1/table", by_reference=True) if is_file else Table(TABLE)
+    options = replace(default_options(RELEASE), xsize_arcmin=2.0)
+    with rows_of_request(CutoutRequest("TEST1", options, table), files, releases) as rows:
+        first, second = rows
+        assert (rows.extra_columns, rows.is_table, rows.has_objects) == (("XSIZ",), True, True)
+        assert rows.warnings == ("column XSIZ is kept as it is; did you mean XSIZE?",)
+        assert [rows.has_surely_more_than(most) for most in (1, 2)] == [True, False]
+    assert first == PositionRow(1, 30.0, -20.0, None, options, {"XSIZ": "a"})
+    assert isinstance(second, Fault)
+    assert (second.row, second.column) == (2, "RA")
+
+
+def test_quoted_cells_may_hold_lines_that_are_no_rows(releases: Releases) -> None:
+    table = Table('RA,DEC,note\n1,2,"a\n\nb"\n')
+    request = CutoutRequest("TEST1", default_options(RELEASE), table)
+    with rows_of_request(request, None, releases) as rows:
+        assert not rows.has_surely_more_than(1)
+
+
+@pytest.mark.parametrize("centre", [Centre(1.0, 2.0, None), Centre(None, None, 7)])
+def test_one_position_is_a_row(releases: Releases, centre: Centre) -> None:
+    options = default_options(RELEASE)
+    with rows_of_request(CutoutRequest("TEST1", options, centre), None, releases) as rows:
+        assert list(rows) == [PositionRow(1, *centre, options)]
+        assert (rows.extra_columns, rows.is_table) == ((), False)
+        assert rows.has_objects == (centre.object_id is not None)
+        assert not rows.has_surely_more_than(0)
+
+
+@pytest.mark.parametrize(
+    ("where", "catalogues", "is_default", "is_warned"),
+    [
+        (Centre(None, None, 7), ("SV1", "TEST1"), True, True),
+        (Centre(None, None, 7), ("SV1", "TEST1"), False, False),
+        (Centre(None, None, 7), ("TEST1", "TEST1"), True, False),
+        (Centre(1.0, 2.0, None), ("SV1", "TEST1"), True, False),
+        (Table("COADD_OBJECT_ID\n7\n"), ("SV1", "TEST1"), True, True),
+        (Table("RA,DEC\n1,2\n"), ("SV1", "TEST1"), True, False),
+    ],
+)
+def test_objects_of_a_release_that_nobody_named_are_warned_of(
+    releases: Releases,
+    where: Centre | Table,
+    catalogues: tuple[str, ...],
+    is_default: bool,
+    is_warned: bool,
+) -> None:
+    request = CutoutRequest("TEST1", default_options(RELEASE), where, is_default)
+    warning = (
+        "COADD_OBJECT_ID is looked up in the default release TEST1; ids differ between releases, "
+        "name the one meant by RELEASE (SV1, TEST1)"
+    )
+    with rows_of_request(request, None, releases) as rows:
+        found = warn_of_objects(request, rows, lambda: catalogues)
+    assert found == ((warning,) if is_warned else ())
 
 
 def test_soda_15_16_t12_every_combination_is_a_row(tmp_path: Path) -> None:

@@ -13,12 +13,15 @@ from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
 
 from soda_service.errors import OptionsError
-from soda_service.request.positions import check_positions, open_positions
+from soda_service.request.options import complete_options
+from soda_service.request.positions import open_positions
+from soda_service.request.rows import check_rows
 from soda_service.request.values import PositionRow
 from soda_service.request.votabletext import csv_of
 from tests.cpu import cpu_limit
 from tests.synthetic import RELEASE
 
+OPTIONS = complete_options(RELEASE, {"COLORS_FITS": "g"})
 STREAM = '<DATA><BINARY><STREAM encoding="base64">{}</STREAM></BINARY></DATA>'
 HEAD = '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>'
 TAIL = "</TABLE></RESOURCE></VOTABLE>"
@@ -92,9 +95,7 @@ def test_no_value_is_an_empty_cell(serialisation: str) -> None:
         buffer = io.BytesIO()
         tree.to_xml(buffer, tabledata_format=serialisation)
         document = buffer.getvalue()
-    first, second = list(
-        open_positions(csv_of(io.BytesIO(document)), RELEASE, {"COLORS_FITS": "g"})
-    )
+    first, second = list(open_positions(csv_of(io.BytesIO(document)), RELEASE, OPTIONS))
     assert isinstance(first, PositionRow)
     assert isinstance(second, PositionRow)
     assert (first.ra_deg, first.object_id) == (None, 5)
@@ -252,7 +253,8 @@ def test_a_long_row_is_read_once_though_it_comes_in_pieces() -> None:
 
 def test_faults_name_row_and_column() -> None:
     document = votable(RA_DEC, "30|-20", "30|95", "|")
-    found = check_positions(csv_of(io.BytesIO(document.encode())), RELEASE, {}, rows_max=9)
+    stream = csv_of(io.BytesIO(document.encode()))
+    found = check_rows(open_positions(stream, RELEASE, OPTIONS), rows_max=9)
     assert [(fault.row, fault.column) for fault in found.faults] == [(2, "DEC"), (3, None)]
     assert found.rows == 3
 
@@ -290,7 +292,7 @@ def test_a_long_table_is_read_in_pieces(serialisation: str) -> None:
     rows = rows_of(20_000)
     table = Table({"RA": rows[:, 0], "DEC": rows[:, 1]})
     read = list(open_positions(csv_of(io.BytesIO(written(table, serialisation))), RELEASE,
-                               {"COLORS_FITS": "g"}))  # fmt: skip
+                               OPTIONS))  # fmt: skip
     assert len(read) == 20_000
     last = read[-1]
     assert isinstance(last, PositionRow)

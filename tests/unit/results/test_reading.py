@@ -11,6 +11,7 @@ from soda_service.pages.downloads import FILE_LISTS, file_list, log_so_far
 from soda_service.results import reading
 from soda_service.results.reading import NOT_OK, JobResults
 from soda_service.results.rows import Row, Status
+from soda_service.results.tree import plan_summary_key
 from soda_service.vo.joblinks import manifest_links
 from tests.finished_job import JOB, entry, finish, made_row, write_row
 from uws.errors import WrongPhaseError
@@ -100,9 +101,14 @@ def test_a_job_that_has_not_begun_has_made_nothing(files: LocalFiles) -> None:
 
 
 @pytest.mark.parametrize("columns", [(), ("FITS_COLORS",), ("my name", "RA_ADJUSTED", "ra")])
-def test_user_columns_are_those_of_the_table(files: LocalFiles, columns: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("plan", [None, b"{}"], ids=["plan", "plan of an earlier version"])
+def test_user_columns_are_those_of_the_table(
+    files: LocalFiles, columns: tuple[str, ...], plan: bytes | None
+) -> None:
     own = {name: f"the {name}" for name in columns}
     finish(files, [made_row(1, extra=own)], columns)
+    if plan is not None:
+        files.write(plan_summary_key(JOB.id), plan)
     assert JobResults(files, JOB).page(0, 1).rows[0]["user"] == own
 
 
