@@ -22,7 +22,7 @@ from uws.http.jobinfo import JOBINFO_NAMESPACE
 from uws.models import FINISHED, Job, Phase, Progress
 
 ROOT = Path(__file__).resolve().parents[2]
-XSD = ROOT / "uws" / "static" / "jobinfo.xsd"
+XSD = ROOT / "uws" / "http" / "static" / "jobinfo.xsd"
 VALIDATE = ROOT.parent / "shared" / "schemas" / "validate.py"
 OURS = f"{{{JOBINFO_NAMESPACE}}}"
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
