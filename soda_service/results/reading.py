@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from soda_service.request.csvtext import LINE_MAX_BYTES
 from soda_service.request.table import OPTION_NAMES, POSITION_NAMES
 from soda_service.results.plan import read_plan
-from soda_service.results.records import read_records
 from soda_service.results.rowindex import RowIndex
 from soda_service.results.rowpages import RowPage, row_of_journal, row_of_summary
 from soda_service.results.rows import FileEntry, Row, Status, read_lines
@@ -34,6 +34,10 @@ __all__ = ["LOOKED_AT_MAX", "NOT_OK", "JobResults"]
 
 LOOKED_AT_MAX = 5000
 """Rows that are looked at of a job that is not finished: each takes 10 to 25 microseconds."""
+
+_CELL_MAX = 4 * LINE_MAX_BYTES
+"""Characters of a cell in a job's documents. The user's own are as long as a line of a table may
+be; the csv module allows 131,072 unless it is told."""
 
 NOT_OK = tuple(status for status in Status if status is not Status.OK)
 """Statuses of rows of which something, or all, is missing."""
@@ -114,7 +118,7 @@ class JobResults:
         with suppress(FileNotFoundError, KeyError):
             return tuple(read_plan(self._files, self._job.id)["extra_columns"])
         key = f"{self._job.id}/{positions_name(self._job.id)}"
-        header = next(read_records(self._files.open(key)))
+        header = next(_read_records(self._files.open(key)))
         ours = {*POSITION_NAMES, *OPTION_NAMES}
         return tuple(name for name in header if name not in ours)
 
@@ -208,8 +212,15 @@ class JobResults:
             raise WrongPhaseError(message) from error
 
 
+def _read_records(stream: BinaryIO) -> Iterator[list[str]]:
+    """Yield the records of a CSV document, its header first; closes the stream at the end."""
+    csv.field_size_limit(_CELL_MAX)  # of the whole process: its other CSV files are its own, too
+    with stream, io.TextIOWrapper(stream, "utf-8", newline="") as text:
+        yield from csv.reader(text)
+
+
 def _by_column(stream: BinaryIO) -> Iterator[dict[str, str]]:
-    records = read_records(stream)
+    records = _read_records(stream)
     names = next(records)
     for cells in records:
         yield dict(zip(names, cells, strict=True))
@@ -229,7 +240,7 @@ def _each_once(
 
 
 def _chosen(stream: BinaryIO, is_wanted: NDArray[np.bool_]) -> Iterator[str]:
-    records = read_records(stream)
+    records = _read_records(stream)
     yield _line(next(records))
     for cells in itertools.compress(records, is_wanted):
         yield _line(cells)
