@@ -183,7 +183,9 @@ class JobResults:
         WrongPhaseError
             When the job has no manifest, since it is not COMPLETED.
         """
-        hashes = array("q", (hash(record["file"]) for record in self.manifest()))
+        records = _read_records(self._open(MANIFEST_CSV, "its files are listed"))
+        place = next(records).index("file")
+        hashes = array("q", (hash(cells[place]) for cells in records))
         values, counts = np.unique(np.asarray(hashes, dtype=np.int64), return_counts=True)
         repeated = set(values[counts > 1].tolist())
         return _each_once(self.manifest(), lambda path: hash(path) in repeated)
