@@ -49,7 +49,7 @@ class Source:
     """Counts in r at zero point 30."""
 
     redness: float
-    """0, the bluest of its kind, to 1, the reddest."""
+    """0, the bluest of its kind, to 1, the reddest; what is beyond is as these."""
 
     radius_px: float = 0.0
     """Half-light radius before the seeing; 0 for a star."""
@@ -91,7 +91,7 @@ def _star(random: np.random.Generator, x: float, y: float) -> Source:
     mag = _magnitude(random, 14.5, 0.14)
     is_dwarf = random.uniform() < np.interp(mag, (15, 20), (0.25, 0.65))
     redness = random.normal(0.72, 0.13) if is_dwarf else random.normal(0.28, 0.09)
-    return Source("star", x, y, _flux(mag), float(np.clip(redness, 0, 1)))
+    return Source("star", x, y, _flux(mag), redness)
 
 
 def _galaxy(random: np.random.Generator, x: float, y: float) -> list[Source]:
@@ -100,31 +100,22 @@ def _galaxy(random: np.random.Generator, x: float, y: float) -> list[Source]:
     radius_px = 2.6 * 10 ** (0.13 * (22.5 - mag)) * random.lognormal(0, 0.25)
     angle_rad, distance = random.uniform(0, np.pi), np.clip((mag - 17) / 5, 0, 1)
     if random.uniform() < 0.25:
-        redness = random.normal(0.70 + 0.25 * distance, 0.06)
-        return [_elliptical(x, y, mag, redness, radius_px, random.uniform(0.5, 1), angle_rad)]
+        redness, axis_ratio = random.normal(0.70 + 0.25 * distance, 0.06), random.uniform(0.5, 1)
+        return [Source("bulge", x, y, _flux(mag), redness, radius_px, axis_ratio, angle_rad)]
     axis_ratio = float(np.hypot(0.18, 0.98 * random.uniform()))
     winding = float(random.uniform(3, 6) * random.choice([-1, 1]))
     bulge, redness = random.beta(1.2, 4.0), random.normal(0.36, 0.12)
-    disc = Source("disc", x, y, _flux(mag) * (1 - bulge), float(np.clip(redness, 0, 1)))
-    disc = replace(disc, radius_px=radius_px, axis_ratio=axis_ratio, angle_rad=angle_rad)
+    light = _flux(mag) * (1 - bulge)
+    disc = Source("disc", x, y, light, redness, radius_px, axis_ratio, angle_rad)
     if radius_px > 4:
         disc = replace(disc, arms=random.uniform(0.4, 0.85), winding=winding)
-    red = float(np.clip(redness + 0.35, 0, 1))
-    core = Source("bulge", x, y, _flux(mag) * bulge, red, 0.3 * radius_px, max(axis_ratio, 0.6))
-    return [disc, replace(core, angle_rad=angle_rad)]
+    return [disc, _core(disc, _flux(mag) * bulge, redness + 0.35, 0.6)]
 
 
-def _elliptical(  # noqa: PLR0913, PLR0917 - the numbers of one ellipse
-    x: float,
-    y: float,
-    mag: float,
-    redness: float,
-    radius_px: float,
-    axis_ratio: float,
-    angle_rad: float,
-) -> Source:
-    red = float(np.clip(redness, 0, 1))
-    return Source("bulge", x, y, _flux(mag), red, radius_px, axis_ratio, angle_rad)
+def _core(disc: Source, flux: float, redness: float, roundness: float) -> Source:
+    """Make the bulge of a disc, as inclined as it is, but never flatter than `roundness`."""
+    shape = 0.3 * disc.radius_px, max(disc.axis_ratio, roundness), disc.angle_rad
+    return Source("bulge", disc.x, disc.y, flux, redness, *shape)
 
 
 def _knots(random: np.random.Generator, disc: Source, count: int, flux_part: float) -> list[Source]:
@@ -148,14 +139,13 @@ def _spiral(
     random: np.random.Generator, disc: Source, *, bulge: float, knots: int
 ) -> tuple[Source, ...]:
     """Complete a disc to a large spiral galaxy."""
-    core = Source("bulge", disc.x, disc.y, disc.flux * bulge, 0.74, 0.3 * disc.radius_px)
-    core = replace(core, axis_ratio=max(disc.axis_ratio, 0.7), angle_rad=disc.angle_rad)
+    core = _core(disc, disc.flux * bulge, 0.74, 0.7)
     return (disc, core, *_knots(random, disc, knots, 0.16))
 
 
 def _cluster(random: np.random.Generator, x: float, y: float, count: int) -> tuple[Source, ...]:
     """Make a cluster of galaxies: a giant, its red sequence, and a blue arc seen through it."""
-    giant = _elliptical(x, y, 16.6, 0.84, 17.0, 0.72, 0.5)
+    giant = Source("bulge", x, y, _flux(16.6), 0.84, 17.0, 0.72, 0.5)
     halo = replace(giant, kind="disc", flux=giant.flux * 0.5, radius_px=48.0)
     members = []
     for dx, dy in random.standard_t(2.2, (count, 2)) * 85:
@@ -163,7 +153,7 @@ def _cluster(random: np.random.Generator, x: float, y: float, count: int) -> tup
         radius_px = 3.0 * 10 ** (0.16 * (20.5 - mag))
         shape = random.uniform(0.45, 1), random.uniform(0, np.pi)
         red = random.normal(0.86, 0.015)
-        members.append(_elliptical(x + dx, y + dy, mag, red, radius_px, *shape))
+        members.append(Source("bulge", x + dx, y + dy, _flux(mag), red, radius_px, *shape))
     angles = random.uniform(1.6, 2.7, 120)
     reach = 62 + random.normal(0, 0.5, 120)
     arc = [

@@ -137,24 +137,15 @@ RELEASE = Release(
 
 def _wcs_header(tile: _Tile) -> fits.Header:
     middle = (tile.size_px + 1) / 2
-    header = fits.Header()
-    header.update(
-        EQUINOX=2000.0,
-        RADESYS="ICRS",
-        CTYPE1="RA---TAN",
-        CUNIT1="deg",
-        CRVAL1=tile.ra_deg,
-        CRPIX1=middle,
-        CD1_1=-_SCALE_DEG,
-        CD1_2=0.0,
-        CTYPE2="DEC--TAN",
-        CUNIT2="deg",
-        CRVAL2=tile.dec_deg,
-        CRPIX2=middle,
-        CD2_1=0.0,
-        CD2_2=_SCALE_DEG,
-    )
-    return header
+    ra_axis = (("CTYPE1", "RA---TAN"), ("CUNIT1", "deg"), ("CRVAL1", tile.ra_deg))
+    dec_axis = (("CTYPE2", "DEC--TAN"), ("CUNIT2", "deg"), ("CRVAL2", tile.dec_deg))
+    return fits.Header(
+        [
+            ("EQUINOX", 2000.0), ("RADESYS", "ICRS"),
+            *ra_axis, ("CRPIX1", middle), ("CD1_1", -_SCALE_DEG), ("CD1_2", 0.0),
+            *dec_axis, ("CRPIX2", middle), ("CD2_1", 0.0), ("CD2_2", _SCALE_DEG),
+        ]
+    )  # fmt: skip
 
 
 def _shape(tile: _Tile) -> tuple[int, int]:
@@ -170,24 +161,30 @@ def _corners(tile: _Tile) -> NDArray[np.float64]:
 def _header(tile: _Tile, band: str) -> fits.Header:
     """Give the header that every plane shares, in the manner of DES."""
     header = _wcs_header(tile)
-    header["EXPTIME"] = (90.0 if band != "Y" else 45.0, "[s] exposure of a single image")
-    header["GAIN"] = (1.0, "effective gain")
-    header["SATURATE"] = (SATURATION, "saturation level")
-    header["BUNIT"] = ("electrons", "unit of the pixels")
-    header["MAGZERO"] = (30.0, "[mag] zero point")
-    header["BAND"] = (band, "short name of the filter")
-    header["FILTER"] = (f"{band} synthetic", "name of the filter")
-    header["TILENAME"] = (tile.name, "name of the tile")
-    header["PIPELINE"] = ("synthetic", "made up, not observed")
-    header["REQNUM"] = int(tile.request[1:])
-    header["ATTNUM"] = 1
     corners = _corners(tile)
-    header["RA_CENT"], header["DEC_CENT"] = tile.ra_deg, tile.dec_deg
-    for number, (ra_deg, dec_deg) in enumerate(corners, start=1):
-        header[f"RAC{number}"], header[f"DECC{number}"] = ra_deg, dec_deg
-    header["RACMIN"], header["RACMAX"] = corners[:, 0].min(), corners[:, 0].max()
-    header["DECCMIN"], header["DECCMAX"] = corners[:, 1].min(), corners[:, 1].max()
-    header["CROSSRA0"] = "N"
+    places = (
+        (f"{axis}{number}", angle)
+        for number, corner in enumerate(corners, start=1)
+        for axis, angle in zip(("RAC", "DECC"), corner, strict=True)
+    )
+    header.extend(
+        [
+            ("EXPTIME", 90.0 if band != "Y" else 45.0, "[s] exposure of a single image"),
+            ("GAIN", 1.0, "effective gain"),
+            ("SATURATE", SATURATION, "saturation level"),
+            ("BUNIT", "electrons", "unit of the pixels"),
+            ("MAGZERO", 30.0, "[mag] zero point"),
+            ("BAND", band, "short name of the filter"),
+            ("FILTER", f"{band} synthetic", "name of the filter"),
+            ("TILENAME", tile.name, "name of the tile"),
+            ("PIPELINE", "synthetic", "made up, not observed"),
+            ("REQNUM", int(tile.request[1:])), ("ATTNUM", 1),
+            ("RA_CENT", tile.ra_deg), ("DEC_CENT", tile.dec_deg), *places,
+            ("RACMIN", corners[:, 0].min()), ("RACMAX", corners[:, 0].max()),
+            ("DECCMIN", corners[:, 1].min()), ("DECCMAX", corners[:, 1].max()),
+            ("CROSSRA0", "N"),
+        ]
+    )  # fmt: skip
     return header
 
 
