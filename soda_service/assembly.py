@@ -1,7 +1,6 @@
 """The parts that web and workers share, joined from the settings: sky, store, queue, job types."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from soda_service.config.model import Config, PicturesConfig
 from soda_service.cutouts.holdings import Sky
@@ -9,13 +8,14 @@ from soda_service.cutouts.job_type import CutoutJob
 from soda_service.cutouts.notification_policy import Wishes
 from soda_service.cutouts.pictures import PictureSettings
 from soda_service.engine.colour.stiff import StiffSettings
+from soda_service.errors import ConfigError
 from soda_service.pixels.objectstore import Servers
 from soda_service.pixels.reader import TileReader
 from soda_service.restart.indexfolder import IndexFolder
 from soda_service.sky.catalogue import ObjectCatalogue
 from soda_service.sky.releases import Releases
 from uws.events.redis_events import RedisNotices
-from uws.files import LocalFiles
+from uws.files import open_files
 from uws.runtime import Runtime
 from uws.store import open_store
 from uws.work.execution import RQExecutor
@@ -71,7 +71,7 @@ def build_parts(config: Config) -> Parts:
     Raises
     ------
     ConfigError
-        When the data directory or the queue is not set.
+        When the data directory or the queue is not set, or no store of files has that address.
     """
     sky = build_sky(config)
     limits = config.jobs.limits()
@@ -79,9 +79,13 @@ def build_parts(config: Config) -> Parts:
     channel = f"{config.queue.name}-changes"
     wishes = Wishes(config.mail, config.webhooks)
     job_type = CutoutJob(sky, config.cutouts, picture_settings(config.pictures), wishes)
+    try:
+        files = open_files(config.files_root())
+    except ValueError as error:
+        raise ConfigError(f"files.root: {error}") from error
     runtime = Runtime(
         store=open_store(config.store_url(), RedisNotices(config.queue_url(), channel)),
-        files=LocalFiles(Path(config.files_root())),
+        files=files,
         job_types={job_type.name: job_type},
         executor=executor,
         limits=limits,

@@ -11,6 +11,7 @@ from soda_service.results.plan import JobPlan
 from soda_service.results.rows import FileEntry, Outcome, PlannedRow, Row, Status
 from soda_service.results.summary import JobFacts
 from soda_service.results.tree import lines_key
+from tests.joblogs import add_lines
 from tests.synthetic import RELEASE
 from uws.files import JobFiles
 from uws.models import Job, Phase
@@ -54,7 +55,7 @@ def made_row(number: int, status: Status = Status.OK, *files: FileEntry, **chang
 
 def write_row(files: JobFiles, row: Row, chunk: int = 0, *, job_id: str = JOB.id) -> None:
     """Note a row as done."""
-    files.append(lines_key(job_id, chunk), row.to_line())
+    add_lines(files, lines_key(job_id, chunk), row.to_line())
 
 
 def finish(
@@ -63,7 +64,6 @@ def finish(
     """Write rows, the plan, and the documents about them."""
     request = CutoutRequest(RELEASE.name, _OPTIONS, Table("given by the test"))
     JobPlan(request, tuple(columns), is_table=True).write(files, job.id)
-    for row in rows:
-        write_row(files, row, job_id=job.id)
+    add_lines(files, lines_key(job.id, 0), *(row.to_line() for row in rows))
     facts = JobFacts(job.id, "http://x/async/1", "", "", RELEASE, _OPTIONS, tuple(columns))
     join_results(_Context(files, job), facts, results_listed_max=10, has_table=True)

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing_extensions import override
 
 from uws.errors import TransientError, UsageError
-from uws.files import JobFiles, LocalFiles
+from uws.files import JobFiles
 from uws.jobtype import ChunkPlan, JobContext, JobType, Outcome, Plan
+from uws.localfiles import LocalFiles
 from uws.models import Chunk, ChunkReport, Job, Parameter, Phase, Result
 from uws.runtime import Executor, JobLimits, Runtime
 from uws.store import open_store

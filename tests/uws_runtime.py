@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from tests.toyjob import ToyJob
 from uws.errors import TransientError
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 from uws.models import ErrorSummary, Parameter, Phase
 from uws.runtime import Executor, JobLimits, Runtime
 from uws.service import JobService

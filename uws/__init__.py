@@ -7,7 +7,7 @@ application that does its jobs by itself, without workers::
     from flask import Flask, request
     from uws.http.blueprint import create_blueprint
     from uws.work.execution import InlineExecutor
-    from uws.files import LocalFiles
+    from uws.localfiles import LocalFiles
     from uws.jobtype import ChunkPlan, JobType, Outcome, Plan
     from uws.models import ChunkReport, Result
     from uws.service import JobService

@@ -1,6 +1,5 @@
 """What `check-config` looks at: whether everything that settings name is there and answers."""
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -24,6 +23,7 @@ from soda_service.sky.index import TileIndex
 from soda_service.sky.release import Release
 from soda_service.sky.releases import Releases, parse_release
 from soda_service.web.sites import known_names
+from uws.files import open_files
 from uws.models import ACTIVE
 from uws.store import open_store
 
@@ -43,8 +43,8 @@ class Finding:
 def check(config: Config) -> Iterator[Finding]:
     """Look at all that the settings name; nothing is made or changed."""
     if config.data:
-        yield _look("data directory", lambda: _check_folder(config.data_folder()))
-    yield _look("job files", lambda: _check_folder(config.files_root()))
+        yield _look("data directory", lambda: _check_files(str(config.data_folder())))
+    yield _look("job files", lambda: _check_files(config.files_root()))
     yield _look("job store", lambda: _check_store(config))
     yield _look("callers", lambda: _check_authentication(config))
     yield _look("decoder of compressed tiles", engine_path)
@@ -88,14 +88,14 @@ def _look(subject: str, action: Callable[[], str]) -> Finding:
         return Finding(subject, is_good=False, detail=" ".join(str(error).split()))
 
 
-def _check_folder(folder: Path) -> str:
-    """Find whether a folder can be written to, or made; OSError if not."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not existing.is_dir():
-        raise NotADirectoryError(f"{existing} is not a directory")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise PermissionError(f"{existing} cannot be written to")
-    return str(folder) if existing == folder else f"{folder} (will be made)"
+def _check_files(root: str) -> str:
+    """Find whether a directory or a bucket can be written to, or a directory made."""
+    try:
+        return open_files(root).check()
+    except ValueError as error:
+        raise ConfigError(f"files.root: {error}") from error
+    except OSError as error:
+        raise ConfigError(error.strerror or str(error)) from error
 
 
 def _check_authentication(config: Config) -> str:

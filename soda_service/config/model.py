@@ -150,7 +150,9 @@ class FilesConfig:
     """Where the files of jobs lie."""
 
     root: Location = ""
-    """Directory, shared by web and workers; empty: `jobs` in the data directory."""
+    """Directory, shared by web and workers, or `s3://BUCKET/PREFIX` (experimental); empty: `jobs`
+    in the data directory.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,9 +367,9 @@ class Config:
             )
         return self.queue.url
 
-    def files_root(self) -> Path:
-        """Give the directory of the jobs' files; ConfigError as `data_folder`."""
-        return Path(self.files.root) if self.files.root else self.data_folder() / "jobs"
+    def files_root(self) -> str:
+        """Give the directory or address of the jobs' files; ConfigError as `data_folder`."""
+        return self.files.root or str(self.data_folder() / "jobs")
 
     def published_folder(self) -> Path:
         """Give the folder that `publish` and the imports write to; as `data_folder`."""

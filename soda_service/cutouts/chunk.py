@@ -6,10 +6,11 @@ that was done long enough they are cut for the last time, with the files that ca
 
 import itertools
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 from soda_service.cutouts.cutting import Cutter
-from soda_service.cutouts.journal import Journal, planned_rows
+from soda_service.cutouts.journal import Journal, open_journal, planned_rows
 from soda_service.errors import SourceUnavailable
 from soda_service.results.rows import Outcome, PlannedRow, Row, Status
 from uws.jobtype import JobContext
@@ -32,26 +33,26 @@ def cut_rows(context: JobContext, chunk: Chunk, cutter: Cutter) -> ChunkReport:
     SourceUnavailable
         When data of some rows are away; all others, or those before too much was away, are done.
     """
-    journal = Journal(context.files, context.job.id, chunk.number)
     away: dict[object, str] = {}
-    for row, following in _ahead(_left(context, chunk, journal), cutter):
-        context.heartbeat()
-        source = _source_of(row.planned)
-        if source in away:
-            continue
-        _mark(journal, row, is_first=not away)
-        # Of the same files only: a file that kills who opens it is to be its own row's fault.
-        if following is not None and _source_of(following.planned) == source:
-            cutter.announce(following.planned)
-        try:
-            outcome = cutter.cut(row.planned)
-        except SourceUnavailable as error:
-            away[source] = str(error)
-            if len(away) == _AWAY_MAX:
-                break
-            continue
-        journal.add(row.with_outcome(outcome))
-        context.progress()
+    with _journal(context, chunk) as journal:
+        for row, following in _ahead(_left(context, chunk, journal), cutter):
+            context.heartbeat()
+            source = _source_of(row.planned)
+            if source in away:
+                continue
+            _mark(journal, row, is_first=not away)
+            # Of the same files only: a file that kills who opens it is to be its own row's fault.
+            if following is not None and _source_of(following.planned) == source:
+                cutter.announce(following.planned)
+            try:
+                outcome = cutter.cut(row.planned)
+            except SourceUnavailable as error:
+                away[source] = str(error)
+                if len(away) == _AWAY_MAX:
+                    break
+                continue
+            journal.add(row.with_outcome(outcome))
+            context.progress()
     if away:
         raise SourceUnavailable("; ".join(dict.fromkeys(away.values())))
     return journal.report()
@@ -65,17 +66,17 @@ def cut_for_the_last_time(context: JobContext, chunk: Chunk, cutter: Cutter) -> 
     cutter
         One that makes the files that can be made.
     """
-    journal = Journal(context.files, context.job.id, chunk.number)
     away: dict[object, str] = {}
-    for row in _left(context, chunk, journal):
-        source = _source_of(row.planned)
-        _mark(journal, row, is_first=True)
-        try:
-            outcome = _failed(away[source]) if source in away else cutter.cut(row.planned)
-        except SourceUnavailable as error:
-            away[source] = str(error)
-            outcome = _failed(away[source])
-        journal.add(row.with_outcome(outcome))
+    with _journal(context, chunk) as journal:
+        for row in _left(context, chunk, journal):
+            source = _source_of(row.planned)
+            _mark(journal, row, is_first=True)
+            try:
+                outcome = _failed(away[source]) if source in away else cutter.cut(row.planned)
+            except SourceUnavailable as error:
+                away[source] = str(error)
+                outcome = _failed(away[source])
+            journal.add(row.with_outcome(outcome))
     return journal.report(away=next(iter(away.values()), ""))
 
 
@@ -84,12 +85,18 @@ def give_up_row(context: JobContext, chunk: Chunk, reason: str) -> ChunkReport |
 
     It is the one that was marked, or else the first that is left: rows are worked in order.
     """
-    journal = Journal(context.files, context.job.id, chunk.number)
-    is_at = journal.marked
-    left = (row for row in _left(context, chunk, journal) if is_at in {None, row.planned.number})
-    for row in itertools.islice(left, 1):
-        journal.add(row.with_outcome(_failed(reason)))
+    with _journal(context, chunk) as journal:
+        is_at = journal.marked
+        left = (r for r in _left(context, chunk, journal) if is_at in {None, r.planned.number})
+        for row in itertools.islice(left, 1):
+            journal.add(row.with_outcome(_failed(reason)))
     return journal.report() if journal.count >= chunk.total else None
+
+
+def _journal(context: JobContext, chunk: Chunk) -> AbstractContextManager[Journal]:
+    """Open a chunk's journal, careful where an earlier try of it did not come to its end."""
+    is_careful = chunk.attempts > 1
+    return open_journal(context.files, context.job.id, chunk.number, is_careful=is_careful)
 
 
 def _mark(journal: Journal, row: Row, *, is_first: bool) -> None:

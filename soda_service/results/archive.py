@@ -23,10 +23,10 @@ _PIECE = 1 << 20
 
 def members(files: JobFiles, job_id: str) -> Iterator[tuple[str, int]]:
     """Give key and size of each public file of a job."""
-    for key in files.keys(job_id):
+    for key, size_bytes in files.sizes(job_id):
         path = key.removeprefix(f"{job_id}/")
         if is_public(path) and is_result(path):
-            yield key, files.stat(key).size_bytes
+            yield key, size_bytes
 
 
 def _header(key: str, size_bytes: int, time: datetime) -> bytes:

@@ -55,9 +55,9 @@ def plan_summary_key(job_id: str) -> str:
 
 
 def lines_key(job_id: str, chunk: int | None) -> str:
-    """Key of a chunk's finished rows; None for those that planning alone finished."""
-    name = "plan" if chunk is None else f"{chunk:06d}"
-    return f"{lines_prefix(job_id)}/{name}.jsonl"
+    """Log of a chunk's finished rows; None: the file of those that planning alone finished."""
+    name = "plan.jsonl" if chunk is None else f"{chunk:06d}"
+    return f"{lines_prefix(job_id)}/{name}"
 
 
 def lines_prefix(job_id: str) -> str:

@@ -3,12 +3,14 @@
 A check returns what is wrong in a few words, or nothing. It only looks and changes nothing.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from soda_service.web.served import ServedReleases
 from soda_service.web.services import Services
 from uws.errors import UWSError
+from uws.files import JobFiles
 from uws.store import JobStore
 
 __all__ = ["Check", "helpful_checks", "needed_checks"]
@@ -18,10 +20,9 @@ Check = Callable[[], str]
 
 def needed_checks(services: Services) -> Mapping[str, Check]:
     """Return the checks of what the service cannot do without, by name."""
-    root = services.config.files_root()
     return {
         "job store": lambda: _check_store(services.runtime.store),
-        "job files": lambda: _check_folder(root),
+        "job files": lambda: _check_files(services.runtime.files),
     }
 
 
@@ -49,11 +50,11 @@ def _check_queue(status: Callable[[], Mapping[str, float]]) -> str:
     return "" if workers else "no worker is running; jobs wait"
 
 
-def _check_folder(root: Path) -> str:
+def _check_files(files: JobFiles) -> str:
     try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        return error.strerror or "not reachable"
+        files.check()
+    except OSError as error:  # its own text may name folders of the server
+        return os.strerror(error.errno) if error.errno else "not reachable"
     return ""
 
 

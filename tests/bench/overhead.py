@@ -23,7 +23,7 @@ from tests.bench.figures import Figure
 from tests.bench.offline import job_context
 from tests.bench.running import Running, cpu_s, running
 from tests.synthetic import DEC_DEG, RA_DEG, RELEASE, STEP_DEG
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 
 __all__ = ["measure"]
 

@@ -21,8 +21,8 @@ from tests.bench.figures import Figure, milliseconds
 from tests.bench.running import running
 from tests.synthetic import DEC_DEG, RA_DEG
 from tests.toyjob import new_toy
-from uws.files import LocalFiles
 from uws.finding import JobColumn, JobQuery
+from uws.localfiles import LocalFiles
 from uws.store import open_store
 
 __all__ = ["measure"]

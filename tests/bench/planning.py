@@ -23,7 +23,7 @@ from soda_service.sky.catalogue import ObjectCatalogue
 from soda_service.sky.releases import Releases
 from tests.bench.figures import Figure
 from tests.bench.offline import job_context
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 
 __all__ = ["measure"]
 

@@ -16,8 +16,8 @@ from random import Random
 from tests.contract.store_inputs import OUTCOMES, OWNERS, any_plan, any_report
 from tests.toyjob import Recorder, ToyJob, toy_parameters
 from uws.errors import NotFoundError, TooManyError, WrongPhaseError
-from uws.files import LocalFiles
 from uws.jobtype import Plan
+from uws.localfiles import LocalFiles
 from uws.models import ABORTABLE, AT_WORK, ChunkReport, Job, Phase
 from uws.runtime import JobLimits, Runtime
 from uws.service import JobService

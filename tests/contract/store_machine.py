@@ -16,7 +16,7 @@ from tests.contract.store_inputs import PAUSES_S
 from tests.contract.store_pair import Clock, StorePair
 from tests.contract.store_rows import differences, rows_of, rows_of_model
 from tests.contract.store_workers import Workers
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 from uws.store import JobStore
 from uws.store.schema import METADATA
 

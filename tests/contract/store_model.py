@@ -18,8 +18,8 @@ from uws.errors import (
     UsageError,
     WrongPhaseError,
 )
-from uws.files import LocalFiles
 from uws.jobtype import Outcome, Plan
+from uws.localfiles import LocalFiles
 from uws.models import (
     ABORTABLE,
     AT_WORK,

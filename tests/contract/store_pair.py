@@ -14,7 +14,7 @@ from tests.contract.store_model import lives
 from tests.contract.sweep_model import SweptModel
 from tests.toyjob import Recorder, ToyJob
 from uws.errors import UWSError
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 from uws.models import Phase
 from uws.runtime import Runtime
 from uws.service import JobService

@@ -23,7 +23,7 @@ from tests.toyjob import ToyJob, new_toy
 from tests.uws_runtime import RecordingExecutor
 from uws.events import redis_events
 from uws.events.redis_events import RedisNotices
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 from uws.models import Phase, new_job_id
 from uws.runtime import JobLimits, Runtime
 from uws.service import JobService

@@ -29,7 +29,7 @@ from tests.objectserver import FileServer, S3Server, started_s3
 from tests.synthetic import DEC_DEG, RA_DEG, RELEASE, SIZE, STEP_DEG, pixels, tile_header
 from tests.toyjob import Recorder
 from tests.working import work_off, work_once
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 from uws.models import Parameter, Phase
 from uws.runtime import JobLimits, Runtime
 from uws.service import JobService

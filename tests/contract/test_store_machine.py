@@ -22,8 +22,8 @@ from tests.contract.store_machine import StoreMachine
 from tests.contract.store_model import lives
 from tests.contract.store_pair import Clock
 from tests.contract.stores import StoreContract
-from uws.files import LocalFiles
 from uws.lease_owner import is_dead, is_killable, is_task, kill
+from uws.localfiles import LocalFiles
 from uws.store import JobStore, jobstore
 
 FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))

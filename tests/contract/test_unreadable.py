@@ -24,7 +24,7 @@ from soda_service.sky.releases import Releases
 from tests.synthetic import DEC_DEG, RA_DEG, STEP_DEG
 from tests.toyjob import Recorder
 from tests.working import work_off, work_once
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 from uws.models import ErrorKind, Job, Parameter, Phase
 from uws.runtime import JobLimits, Runtime
 from uws.service import JobService

@@ -9,7 +9,7 @@ import pytest
 
 from tests.uws_runtime import bring_to
 from tests.uws_web import Web, assert_text_error, open_web
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 from uws.models import Phase
 from uws.work.sweep import sweep
 

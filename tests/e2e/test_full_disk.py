@@ -23,7 +23,7 @@ from tests.e2e.service_process import started, wait_for
 from tests.synthetic import DEC_DEG, RA_DEG
 from tests.toyjob import Recorder
 from tests.working import work_off, work_once
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 from uws.models import ErrorKind, Parameter, Phase
 from uws.runtime import JobLimits, Runtime
 from uws.service import JobService

@@ -6,6 +6,7 @@ from datetime import datetime
 from http import HTTPStatus
 from itertools import chain
 from pathlib import PurePosixPath
+from typing import BinaryIO
 from urllib.parse import quote
 
 from flask import Response, request
@@ -46,6 +47,8 @@ _UNTRUSTED = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; "
     "style-src 'unsafe-inline'; sandbox",
 }
+
+_PIECE = 1 << 18
 
 _ENDINGS = {"application/gzip": ".tar.gz", "application/zip": ".zip"}
 """Of the names of streamed results: compressed ones are trees of files."""
@@ -104,14 +107,12 @@ def send_content(
             response = Response(content_type=_content_type(media_type))
             response.headers["X-Accel-Redirect"] = f"{accel_prefix.rstrip('/')}/{quote(key)}"
         else:
-            # Where the server can, it has the kernel send a local file: see wsgi.file_wrapper.
-            stream = wrap_file(request.environ, files.open(key))
-            response = Response(stream, direct_passthrough=True)
-            response.content_type = _content_type(media_type)
+            response = Response(direct_passthrough=True, content_type=_content_type(media_type))
             response.content_length = stat.size_bytes
             response.last_modified = stat.modified
             response.set_etag(f"{stat.modified.timestamp():.6f}-{stat.size_bytes}")
             answer_conditionally(response, request)
+            _fill(response, files, key)
     except FileNotFoundError as error:
         raise NotFoundError("the content is not there any more") from error
     _uncached(response)
@@ -133,6 +134,24 @@ def send_upload(
     response = send_content(files, key, media_type, accel_prefix=accel_prefix)
     _name_file(response, "attachment", name)
     return response
+
+
+def _fill(response: Response, files: JobFiles, key: str) -> None:
+    """Put a file, or the part of it that is to be sent, into an answer whose headers are done."""
+    if response.status_code == HTTPStatus.PARTIAL_CONTENT:
+        start, end = response.content_range.start or 0, response.content_range.stop or 0
+        response.response = _part(files.open(key, start), end - start)
+    elif response.status_code == HTTPStatus.OK and request.method != "HEAD":
+        # Where the server can, it has the kernel send a local file: see wsgi.file_wrapper.
+        response.response = wrap_file(request.environ, files.open(key))
+
+
+def _part(stream: BinaryIO, length: int) -> Iterator[bytes]:
+    """Yield the next `length` bytes of a stream, and close it."""
+    with stream:
+        while length and (piece := stream.read(min(length, _PIECE))):
+            length -= len(piece)
+            yield piece
 
 
 def send_stream(

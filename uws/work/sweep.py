@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -115,7 +116,7 @@ def sweep(
                 _log.warning("sweep: not %s: %s", kind, error, extra={"job_id": job_id})
                 counts["faults"] += 1
     quote_jobs(runtime, now)
-    counts["faults"] += _remove_aside(runtime)
+    counts["faults"] += _delete_files(runtime)
     report = SweepReport(**counts)
     if counts.total():
         _log.info("swept: %s", report)
@@ -262,13 +263,17 @@ def _orphans(runtime: Runtime, now: datetime) -> Sequence[str]:
     """
     files = runtime.files
     try:
-        names = [n for n in files.folders(now - _ORPHAN_AGE) if _OWN_FOLDER.fullmatch(n)]
-        return [name for name in runtime.store.unknown(names) if _is_upload(files, name)]
+        names = [name for name in files.folders() if _OWN_FOLDER.fullmatch(name)]
+        unknown = runtime.store.unknown(names)
+        return [name for name in unknown if _is_old_upload(files, name, now - _ORPHAN_AGE)]
     except OSError as error:
         raise TransientError(f"the folders of the jobs cannot be listed: {error}") from error
 
 
-def _is_upload(files: JobFiles, name: str) -> bool:
+def _is_old_upload(files: JobFiles, name: str, limit: datetime) -> bool:
+    with suppress(FileNotFoundError):  # removed by another in the meantime
+        if files.last_change(name) >= limit:
+            return False
     return all(key.startswith(f"{parameter_folder(name)}/") for key in files.keys(name))
 
 
@@ -279,28 +284,28 @@ def _remove(runtime: Runtime, name: str) -> int:
 
 
 def _clear(runtime: Runtime, job_id: str) -> int:
-    """Put away what was written or sent for a job while it was deleted, or its worker killed."""
-    runtime.files.set_aside(job_id)
+    """Delete what was written or sent for a job while it was deleted, or its worker killed."""
+    runtime.files.delete_later(job_id)
     runtime.executor.cancel(job_id)
     runtime.store.forget(job_id)
     return 1
 
 
-def _remove_aside(runtime: Runtime) -> int:
+def _delete_files(runtime: Runtime) -> int:
     """Remove the files of destroyed and archived jobs, for some seconds; counts the faults."""
     until_s = time.monotonic() + _REMOVAL_S
     faults = 0
     try:
-        for folder in runtime.files.aside():
+        for name in runtime.files.pending_deletions():
             try:
-                if runtime.files.remove(folder, until_s=until_s):
-                    _log.info("removed what was set aside: %s", folder)
+                if runtime.files.continue_deletion(name, until_s=until_s):
+                    _log.info("files deleted: %s", name)
             except (TransientError, OSError) as error:
-                _log.warning("sweep: not removed: %s: %s", folder, error)
+                _log.warning("sweep: not removed: %s: %s", name, error)
                 faults += 1
             if time.monotonic() >= until_s:
                 break
     except (TransientError, OSError) as error:
-        _log.warning("sweep: what was set aside cannot be listed: %s", error)
+        _log.warning("sweep: the files to be deleted cannot be listed: %s", error)
         faults += 1
     return faults

@@ -80,9 +80,8 @@ def expire_job(runtime: Runtime, job_id: str, *, now: datetime) -> bool:
 def destroy_job(runtime: Runtime, job_id: str) -> bool:
     """Remove a job in any phase: its rows, its tasks, its files.
 
-    The files are set aside, which takes as long for one as for a million, and removed by the next
-    sweep. What a worker writes in the same moment, or could not be set aside now, is cleared by a
-    later one: the store remembers the job's id for it.
+    The files are deleted by the next sweep. What a worker writes in the same moment, or what
+    cannot be deleted now, is deleted by a later one: the store remembers the job's id for it.
 
     Returns
     -------
@@ -101,11 +100,11 @@ def destroy_job(runtime: Runtime, job_id: str) -> bool:
 
 
 def _clear(runtime: Runtime, job_id: str, phase: Phase) -> None:
-    """Remove the tasks, and set aside the files, of a job; `phase` is the one it was last in."""
+    """Remove the tasks, and in a while the files, of a job; `phase` is the one it was last in."""
     if phase in AT_WORK:
         _cancel(runtime, job_id)
     try:
-        runtime.files.set_aside(job_id)
+        runtime.files.delete_later(job_id)
     except (OSError, TransientError):
         _log.warning("files of a destroyed job remain", exc_info=True, extra={"job_id": job_id})
 

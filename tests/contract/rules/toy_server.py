@@ -19,8 +19,8 @@ from soda_service.config.model import Config
 from soda_service.serve.web import address_of, listen, run_web
 from tests.toyjob import ToyJob
 from uws.errors import AuthenticationError
-from uws.files import LocalFiles
 from uws.http.blueprint import create_blueprint
+from uws.localfiles import LocalFiles
 from uws.runtime import Executor, JobLimits, Runtime
 from uws.service import JobService
 from uws.store import open_store

@@ -254,18 +254,18 @@ def test_relative_paths_start_where_they_were_written(
     monkeypatch.chdir(tmp_path)
 
     config = load_config(path, environ=NOTHING)
-    assert config.files_root() == tmp_path / "jobs"
+    assert config.files_root() == str(tmp_path / "jobs")
     assert config.releases.folders == (tmp_path / "conf" / "a", Path("/b"))
 
     config = load_config(environ={"SODA_RELEASES__FOLDERS": "a:/b", "SODA_FILES__ROOT": "jobs"})
-    assert config.files_root() == tmp_path / "jobs"
+    assert config.files_root() == str(tmp_path / "jobs")
     assert config.releases.folders == (tmp_path / "a", Path("/b"))
 
 
 def test_what_follows_from_the_data_directory() -> None:
     config = load_config(None, Path("/data"), environ={"SODA_RELEASES__FOLDERS": "/more"})
     assert config.store_url() == "sqlite:////data/soda.db"
-    assert config.files_root() == Path("/data/jobs")
+    assert config.files_root() == "/data/jobs"
     assert config.published_folder() == Path("/data/releases")
     assert config.release_folders() == (
         Path("/data/releases"),

@@ -1,23 +1,27 @@
 """Rows of a chunk whose workers fail: the row that was cut is given up, never one that waits."""
 
 import errno
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
 import pytest
+from typing_extensions import override
 
 from soda_service.cutouts.chunk import cut_for_the_last_time, cut_rows, give_up_row
 from soda_service.cutouts.cutting import Cutter
-from soda_service.cutouts.journal import Journal
+from soda_service.cutouts.journal import open_journal
 from soda_service.errors import SourceUnavailable
 from soda_service.request.values import CutoutOptions
 from soda_service.results.rows import FileEntry, Outcome, PlannedRow, Row, Status
 from soda_service.results.tree import lines_key, plan_key
+from tests.joblogs import add_lines, lines_of
 from tests.toyjob import new_toy
-from uws.files import LocalFiles
+from uws.files import Log
 from uws.jobtype import JobContext
+from uws.localfiles import LocalFiles
 from uws.models import Chunk, ChunkReport, Job
 
 OPTIONS = CutoutOptions(
@@ -97,7 +101,7 @@ def given_up(context: Context, chunk: Chunk, scissors: Scissors, *, tries: int =
     failures = 0
     for _ in range(30):
         try:
-            cut_rows(ctx, chunk, cutter)
+            cut_rows(ctx, replace(chunk, attempts=failures + 1), cutter)
         except SourceUnavailable:
             return found
         except (ZeroDivisionError, Killed):
@@ -115,20 +119,51 @@ def given_up(context: Context, chunk: Chunk, scissors: Scissors, *, tries: int =
 def statuses(context: Context) -> Mapping[int, Status]:
     """Read how rows ended, from the lines of the journal."""
     found = {}
-    with context.files.open(lines_key("job", 0)) as stream:
-        for line in stream:
-            if line.startswith(b'{"n":'):
-                row = Row.from_line(line)
-                assert row.outcome is not None
-                found[row.planned.number] = row.outcome.status
+    for line in lines_of(context.files, lines_key("job", 0)):
+        if line.startswith(b'{"n":'):
+            row = Row.from_line(line)
+            assert row.outcome is not None
+            found[row.planned.number] = row.outcome.status
     return found
 
 
-@pytest.fixture
-def context(tmp_path: Path) -> Context:
-    context = Context(LocalFiles(tmp_path))
-    context.files.append(lines_key("job", 0), b"")
-    return context
+class BatchFiles(LocalFiles):
+    """Files whose logs keep lines when they are flushed; one that is killed loses the others."""
+
+    @contextmanager
+    @override
+    def log(self, key: str) -> Iterator[Log]:
+        with super().log(key) as log:
+            batch = Batch(log)
+            try:
+                yield batch
+            except Killed:
+                raise
+            except BaseException:
+                batch.flush()
+                raise
+            batch.flush()
+
+
+@dataclass
+class Batch:
+    """Lines that wait."""
+
+    log: Log
+    waiting: list[bytes] = field(default_factory=list)
+
+    def add(self, line: bytes) -> None:
+        self.waiting.append(line)
+
+    def flush(self) -> None:
+        for line in self.waiting:
+            self.log.add(line)
+        self.waiting.clear()
+
+
+@pytest.fixture(params=[LocalFiles, BatchFiles])
+def context(tmp_path: Path, request: pytest.FixtureRequest) -> Context:
+    return Context(request.param(tmp_path))
 
 
 FAULTS: list[Callable[[], BaseException]] = [ZeroDivisionError, Killed]
@@ -144,6 +179,8 @@ FAULTS: list[Callable[[], BaseException]] = [ZeroDivisionError, Killed]
         ("BABAB", [1, 5]),
         ("BBA", [1]),
         ("ADBBA", [3]),
+        ("BBBBC", [4]),
+        ("BBBBBB", [3, 6]),
     ],
 )
 def test_rows_that_wait_are_not_given_up_for_another(
@@ -191,13 +228,12 @@ def test_the_last_time_too_the_row_that_was_cut_is_given_up(context: Context) ->
 def test_where_nothing_is_away_nothing_is_noted_but_rows(context: Context) -> None:
     chunk = plan(context, "ABC")
     cut_rows(cast(JobContext, context), chunk, cast(Cutter, Scissors({})))
-    with context.files.open(lines_key("job", 0)) as stream:
-        assert len(stream.readlines()) == 3
+    assert len(lines_of(context.files, lines_key("job", 0))) == 3
 
 
 def test_a_torn_mark_counts_for_nothing(context: Context) -> None:
     chunk = plan(context, "AB")
-    context.files.append(lines_key("job", 0), b'{"cutting":')
+    add_lines(context.files, lines_key("job", 0), b'{"cutting":')
     assert give_up_row(cast(JobContext, context), chunk, "its fault") is None
     assert statuses(context) == {1: Status.FAILED}
 
@@ -210,12 +246,12 @@ def test_of_a_row_worked_twice_the_first_account_counts(context: Context) -> Non
     for status, size_bytes in ((Status.OK, 5), (Status.FAILED, 7)):
         file = FileEntry("a.fits", "A/a.fits", "fits", (), "application/fits", size_bytes, "")
         line = row.with_outcome(Outcome(status, files=(file,))).to_line()
-        context.files.append(lines_key("job", 0), line)
+        add_lines(context.files, lines_key("job", 0), line)
     expected = ChunkReport(1, 0, 5)
-    assert Journal(context.files, "job", 0).report() == expected
-    journal = Journal(context.files, "job", 0)
-    journal.add(row.with_outcome(Outcome(Status.FAILED)))
-    assert journal.report() == expected
+    with open_journal(context.files, "job", 0, is_careful=False) as journal:
+        assert journal.report() == expected
+        journal.add(row.with_outcome(Outcome(Status.FAILED)))
+        assert journal.report() == expected
     assert chunk.total == 1
 
 
@@ -229,7 +265,7 @@ def test_a_disk_that_refuses_the_mark_leaves_the_row(
         raise OSError(errno.ENOSPC, "full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(LocalFiles, "append", refuse)
+        patch.setattr("uws.localfiles._LocalLog.add", refuse)
         with pytest.raises(OSError, match="full"):
             cut_rows(cast(JobContext, context), chunk, cast(Cutter, scissors))
     assert scissors.tried == [1]

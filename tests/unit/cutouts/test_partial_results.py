@@ -16,8 +16,9 @@ from soda_service.results.rows import FileEntry, Outcome, PlannedRow, Row, Statu
 from soda_service.results.tree import lines_key
 from soda_service.sky.catalogue import ObjectCatalogue
 from soda_service.sky.releases import Releases
+from tests.joblogs import add_lines
 from tests.synthetic import RELEASE
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 from uws.models import Job, Phase, Progress, Result
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,7 +51,10 @@ def _line(number: int, *names: str, status: Status = Status.OK) -> bytes:
 
 
 def _journal(files: LocalFiles, chunk: int | None, *lines: bytes) -> None:
-    files.write(lines_key("j1", chunk), b"".join(lines))
+    if chunk is None:
+        files.write(lines_key("j1", chunk), b"".join(lines))
+    else:
+        add_lines(files, lines_key("j1", chunk), *lines)
 
 
 def _job(phase: Phase, total: int) -> Job:

@@ -22,8 +22,10 @@ from soda_service.results.summary import JobFacts
 from soda_service.results.tree import lines_key, plan_key
 from soda_service.sky.catalogue import ObjectCatalogue
 from soda_service.sky.releases import Releases
+from tests.joblogs import add_lines
 from tests.synthetic import DEC_DEG, RA_DEG, RELEASE, STEP_DEG
-from uws.files import JobFiles, LocalFiles
+from uws.files import JobFiles
+from uws.localfiles import LocalFiles
 from uws.models import Job, Phase, Progress
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -159,8 +161,8 @@ def join(context: Context) -> dict[str, object]:
 
 def write_lines(context: Context, chunk: int, rows: list[Row]) -> None:
     done = Outcome(Status.OK, time="2026-01-01T00:00:00Z")
-    for each in rows:
-        context.files.append(lines_key("j1", chunk), each.with_outcome(done).to_line())
+    lines = (each.with_outcome(done).to_line() for each in rows)
+    add_lines(context.files, lines_key("j1", chunk), *lines)
 
 
 def test_rows_come_out_in_input_order_once_each(context: Context, sky: Sky) -> None:
@@ -178,7 +180,7 @@ def test_torn_line_and_lost_chunk_become_failed_rows(context: Context, sky: Sky)
     rows = planned(context, 0)
     write_lines(context, 0, rows[:-1])
     torn = rows[-1].with_outcome(Outcome(Status.OK)).to_line()[:40]
-    context.files.append(lines_key("j1", 0), torn)
+    add_lines(context.files, lines_key("j1", 0), torn)
     context.total = 12
     summary = join(context)
     assert summary["status"] == {

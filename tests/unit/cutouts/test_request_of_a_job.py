@@ -18,8 +18,9 @@ from soda_service.results.tree import plan_summary_key
 from soda_service.sky.catalogue import ObjectCatalogue
 from soda_service.sky.releases import Releases
 from tests.synthetic import DEC_DEG, RA_DEG
-from uws.files import JobFiles, LocalFiles
+from uws.files import JobFiles
 from uws.jobtype import Plan
+from uws.localfiles import LocalFiles
 from uws.models import Chunk, Job, Parameter, Phase, Progress
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -19,7 +19,7 @@ from soda_service.sky.catalogue import ObjectCatalogue
 from soda_service.sky.releases import Releases
 from tests.synthetic import DEC_DEG, RA_DEG
 from uws.errors import NotFoundError
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 from uws.models import Job, Parameter, Phase
 from uws.service import JobService
 from uws.store import open_store

@@ -8,7 +8,7 @@ from soda_service.notify.texts import Service, ended_letter
 from soda_service.results.rows import Status
 from soda_service.results.tree import row_index_key
 from tests.finished_job import JOB, entry, finish, made_row, write_row
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 
 LONG = "x" * 1_000_000
 

@@ -171,7 +171,7 @@ def test_a_fault_gives_the_form_back_as_it_was_sent(client: FlaskClient, config:
     assert checked(page) == boxes
     summary = page[page.index('id="faults"') : page.index("<form")]
     assert '<a href="#YSIZE">YSIZE: ' in summary
-    assert list(config.files_root().glob("*")) == []  # nothing is left of the long table
+    assert list(Path(config.files_root()).glob("*")) == []  # nothing is left of the long table
 
 
 def test_rows_at_fault_are_listed(client: FlaskClient) -> None:
@@ -215,7 +215,7 @@ def test_looking_makes_no_job(client: FlaskClient, config: Config) -> None:
     assert sums[:3] == [("Rows", "901"), ("In tiles", "900"), ("Files", "900")]
     assert "Row 901: no tile of release TEST1" in answer.text
     assert client.get("/async", headers={"Accept": "application/json"}).get_json()["jobs"] == []
-    assert list(config.files_root().glob("*")) == []
+    assert list(Path(config.files_root()).glob("*")) == []
 
 
 def test_validate_tells_where_rows_lie(client: FlaskClient) -> None:

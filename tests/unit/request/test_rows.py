@@ -14,7 +14,7 @@ from soda_service.sky.release import Release
 from soda_service.sky.releases import Releases, write_release
 from soda_service.sky.table import TileRow, table_path, write_tiles
 from tests.synthetic import RELEASE
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 
 CORNERS = ((30.1, -20.1), (29.9, -20.1), (29.9, -19.9), (30.1, -19.9))
 CIRCLE, OTHER = "CIRCLE 30 -20 0.01", "POLYGON 30 -20 30.01 -20 30 -19.99"

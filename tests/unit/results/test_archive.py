@@ -8,7 +8,7 @@ import pytest
 
 from soda_service.results.archive import archive_size, stream_archive
 from soda_service.results.tree import thumbnail_path
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 
 TIME = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

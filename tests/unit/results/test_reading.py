@@ -15,7 +15,7 @@ from soda_service.results.tree import plan_summary_key
 from soda_service.vo.joblinks import manifest_links
 from tests.finished_job import JOB, entry, finish, made_row, write_row
 from uws.errors import WrongPhaseError
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 from uws.models import Phase
 
 COLUMNS = ("FITS_COLORS", "STATUS", "my name")

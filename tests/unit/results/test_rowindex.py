@@ -10,7 +10,7 @@ from soda_service.results.rowindex import RowIndex, RowIndexWriter
 from soda_service.results.rows import Status
 from soda_service.results.tree import is_public, positions_name, row_index_key
 from tests import finished_job
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 
 JOB = "0" * 32
 COUNT = 20_000

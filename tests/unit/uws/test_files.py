@@ -1,7 +1,5 @@
 """Job files in a directory: what is missing, what is durable, what is removed."""
 
-import errno
-import fcntl
 import math
 import os
 import shutil
@@ -14,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from uws.errors import storage_error
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 
 
 @pytest.fixture
@@ -134,34 +131,35 @@ def test_a_folder_is_set_aside_whole_and_its_name_is_free(
     files: LocalFiles, tmp_path: Path
 ) -> None:
     files.write("other/a", b"1")
-    files.set_aside("job")
+    files.delete_later("job")
     files.write("job/late.txt", b"2")
-    files.set_aside("job")
-    files.set_aside("job")
+    files.delete_later("job")
+    files.delete_later("job")
     assert list(files.keys("job")) == []
     assert list(files.keys("other")) == ["other/a"]
-    kept = sorted(key.rpartition("/")[2] for place in files.aside() for key in files.keys(place))
+    places = list(files.pending_deletions())
+    kept = sorted(key.rpartition("/")[2] for place in places for key in files.keys(place))
     assert kept == ["a.txt", "late.txt"]
-    for place in list(files.aside()):
-        assert files.remove(place, until_s=math.inf)
-    assert list(files.aside()) == []
+    for place in list(files.pending_deletions()):
+        assert files.continue_deletion(place, until_s=math.inf)
+    assert list(files.pending_deletions()) == []
     assert everything(tmp_path / ".gone") == []
 
 
 @pytest.mark.parametrize("folder", ["none", "x" * 300])
 def test_nothing_to_set_aside_leaves_no_trace(tmp_path: Path, folder: str) -> None:
     files = LocalFiles(tmp_path / "root")
-    files.set_aside(folder)
-    assert list(files.aside()) == []
+    files.delete_later(folder)
+    assert list(files.pending_deletions()) == []
     assert everything(tmp_path) == []
 
 
 @pytest.mark.parametrize("folder", ["", "/etc", "../a", "job/../.."])
 def test_nothing_else_is_set_aside_or_removed(files: LocalFiles, folder: str) -> None:
     with suppress(FileNotFoundError):
-        files.set_aside(folder)
+        files.delete_later(folder)
     with suppress(FileNotFoundError):
-        files.remove(folder, until_s=math.inf)
+        files.continue_deletion(folder, until_s=math.inf)
     assert list(files.keys("job")) == ["job/a.txt"]
 
 
@@ -170,11 +168,11 @@ def test_a_removal_goes_on_where_it_was_stopped(files: LocalFiles, tmp_path: Pat
     files.write("other/a", b"1")
     files.write("job/deep/er/b", b"1")
     (tmp_path / "job" / "deep" / "link").symlink_to(tmp_path / "other")
-    assert not files.remove("job", until_s=-math.inf)
+    assert not files.continue_deletion("job", until_s=-math.inf)
     assert list(files.keys("job")) == ["job/a.txt", "job/deep/er/b"]
     (tmp_path / "job" / "deep" / "er" / "b").unlink()
-    assert files.remove("job", until_s=math.inf)
-    assert files.remove("job", until_s=math.inf)
+    assert files.continue_deletion("job", until_s=math.inf)
+    assert files.continue_deletion("job", until_s=math.inf)
     assert everything(tmp_path) == ["other", "other/.parts", "other/a"]
 
 
@@ -182,7 +180,7 @@ def test_several_remove_the_same_folder_at_once(files: LocalFiles, tmp_path: Pat
     for number in range(60):
         files.write(f"job/{number}/a", b"1")
     with ThreadPoolExecutor(4) as pool:
-        tried = [pool.submit(files.remove, "job", until_s=math.inf) for _ in range(4)]
+        tried = [pool.submit(files.continue_deletion, "job", until_s=math.inf) for _ in range(4)]
         for each in tried:
             each.result()
     assert not (tmp_path / "job").exists()
@@ -198,40 +196,7 @@ def test_a_folder_that_keeps_something_is_left_for_later(
         path.rename(path.with_name(".nfs1"))
 
     monkeypatch.setattr(Path, "unlink", keep)
-    assert not files.remove("job", until_s=math.inf)
+    assert not files.continue_deletion("job", until_s=math.inf)
     monkeypatch.setattr(Path, "unlink", unlink)
-    assert files.remove("job", until_s=math.inf)
+    assert files.continue_deletion("job", until_s=math.inf)
     assert everything(tmp_path) == []
-
-
-def test_an_append_waits_for_anothers(
-    files: LocalFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What this one takes back must not be the other's."""
-    with (tmp_path / "job" / "a.txt").open("ab") as other:
-        fcntl.flock(other, fcntl.LOCK_EX)
-        with ThreadPoolExecutor(1) as pool:
-            waits = pool.submit(files.append, "job/a.txt", b"!")
-            with pytest.raises(TimeoutError):
-                waits.result(timeout=0.1)
-            other.write(b" and sea")
-            other.flush()
-            fcntl.flock(other, fcntl.LOCK_UN)
-            waits.result(timeout=60)
-        fcntl.flock(other, fcntl.LOCK_EX)
-        monkeypatch.setattr("uws.files._LOCK_S", 0.01)
-        with pytest.raises(TimeoutError) as caught:
-            files.append("job/a.txt", b"?")
-        assert storage_error(caught.value) is not None
-    assert (tmp_path / "job" / "a.txt").read_bytes() == b"sky and sea!"
-
-
-def test_a_file_system_without_locks_is_appended_to(
-    files: LocalFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    files.append("job/a.txt", b"!")
-    assert (tmp_path / "job" / "a.txt").read_bytes() == b"sky!"

@@ -9,31 +9,33 @@ from typing import Self
 
 import pytest
 
+from tests.joblogs import add_lines, lines_of
 from tests.toyjob import queue_toy
 from uws.errors import TransientError, storage_error
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 from uws.models import Phase
 from uws.runtime import Runtime
 
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 
 files = LocalFiles(Path(sys.argv[1]))
-files.append("job/lines", b"first\\n")
-resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
-refused = []
-for attempt in (
-    lambda: files.append("job/lines", b"x" * 20_000 + b"\\n"),
-    lambda: files.write("job/file", b"x" * 20_000),
-    lambda: files.append("job/new", b"x" * 10_001),
-):
-    try:
-        attempt()
-    except OSError as error:
-        refused.append(error.errno)
-files.append("job/lines", b"second\\n")
+with files.log("job/lines") as lines, files.log("job/new") as new:
+    lines.add(b"first\\n")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
+    refused = []
+    for attempt in (
+        lambda: lines.add(b"x" * 20_000 + b"\\n"),
+        lambda: files.write("job/file", b"x" * 20_000),
+        lambda: new.add(b"x" * 10_001),
+    ):
+        try:
+            attempt()
+        except OSError as error:
+            refused.append(error.errno)
+    lines.add(b"second\\n")
 print(*refused)
 """
 """Writes until it meets a limit, which takes a part of what is written and then refuses, as a disk
@@ -46,18 +48,16 @@ def test_what_does_not_fit_leaves_no_trace(tmp_path: Path) -> None:
     ).stdout
     assert told.split() == [str(errno.EFBIG)] * 3
     files = LocalFiles(tmp_path)
-    with files.open("job/lines") as stream:
-        assert stream.read() == b"first\nsecond\n"
-    assert (tmp_path / "job" / "new").read_bytes() == b""
+    assert lines_of(files, "job/lines") == [b"first\n", b"second\n"]
+    assert lines_of(files, "job/new") == []
     assert [path.name for path in (tmp_path / "job").rglob(".part-*")] == []
-    assert list(files.keys("job")) == ["job/lines", "job/new"]
+    assert list(files.keys("job")) == ["job/lines/000001", "job/new/000001"]
 
 
-def test_what_another_appended_meanwhile_is_not_taken_back(
+def test_what_another_added_meanwhile_is_not_taken_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = LocalFiles(tmp_path)
-    files.append("job/lines", b"first\n")
     real = Path.open
 
     class Refusing:
@@ -76,15 +76,19 @@ def test_what_another_appended_meanwhile_is_not_taken_back(
         def write(self, data: bytes) -> int:
             if data == b"half and half\n":
                 return int(self._stream.write(data[:4]))  # type: ignore[attr-defined]  # as above
-            with real(tmp_path / "job" / "lines", "ab") as other:
-                other.write(b"\nanother's\n")
+            if data != b" and half\n":
+                return int(self._stream.write(data))  # type: ignore[attr-defined]  # as above
+            add_lines(files, "job/lines", b"another's\n")
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "open", lambda *given, **more: Refusing(real(*given, **more)))
-    with pytest.raises(OSError, match="No space left"):
-        files.append("job/lines", b"half and half\n")
-    monkeypatch.undo()
-    assert (tmp_path / "job" / "lines").read_bytes() == b"first\nhalf\nanother's\n"
+    with files.log("job/lines") as log:
+        log.add(b"first\n")
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "open", lambda *given, **more: Refusing(real(*given, **more)))
+            with pytest.raises(OSError, match="No space left"):
+                log.add(b"half and half\n")
+        log.add(b"last\n")
+    assert lines_of(files, "job/lines") == [b"first\n", b"last\n", b"another's\n"]
 
 
 def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(

@@ -10,9 +10,9 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from uws.errors import UsageError
-from uws.files import LocalFiles
 from uws.http.formdata import bare_field, form_fields
 from uws.http.intake import Intake
+from uws.localfiles import LocalFiles
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART_TYPE = "multipart/form-data; boundary=xx"

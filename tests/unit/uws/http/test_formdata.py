@@ -12,10 +12,10 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request
 
 from uws.errors import NotFoundError, TooLargeError, UsageError
-from uws.files import LocalFiles
 from uws.http import formdata
 from uws.http.formdata import FIELDS_MAX, Field, bare_field, form_fields
 from uws.http.intake import FILES_MAX, INLINE_TOTAL_MAX, Intake
+from uws.localfiles import LocalFiles
 from uws.models import Parameter
 
 INLINE_MAX = 100

@@ -13,7 +13,7 @@ import pytest
 
 from tests.toyjob import Recorder, new_toy, queue_toy
 from uws.errors import TransientError
-from uws.files import LocalFiles
+from uws.localfiles import LocalFiles
 from uws.models import ChunkReport, Phase
 from uws.runtime import Runtime
 from uws.work.steps import plan_job
@@ -144,7 +144,7 @@ def test_files_that_cannot_be_removed_are_tried_again(
         raise PermissionError("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr(LocalFiles, "set_aside", refuse)
+        patch.setattr(LocalFiles, "delete_later", refuse)
         assert sweep(runtime, now + timedelta(seconds=61)) == SweepReport(faults=1)
     assert sweep(runtime, now + timedelta(seconds=62)) == SweepReport(cleared=1)
 
@@ -171,10 +171,10 @@ def test_a_long_removal_is_left_to_the_next_sweeps(
     """Work that was lost does not wait for it."""
     for number in range(4):
         runtime.files.write(f"job/{number}/a.txt", b"a")
-    runtime.files.set_aside("job")
+    runtime.files.delete_later("job")
     clock = iter(range(10_000))
     monkeypatch.setattr("uws.work.sweep._REMOVAL_S", 5)
-    for module in ("uws.work.sweep", "uws.files"):
+    for module in ("uws.work.sweep", "uws.localfiles"):
         monkeypatch.setattr(f"{module}.time", SimpleNamespace(monotonic=lambda: next(clock)))
     left = [len(everything(runtime))]
     while left[-1] > 1 and len(left) < 20:
@@ -190,7 +190,7 @@ def test_what_cannot_be_removed_holds_no_other_up(
 ) -> None:
     for name in ("bad", "good"):
         runtime.files.write(f"{name}/a.txt", b"a")
-        runtime.files.set_aside(name)
+        runtime.files.delete_later(name)
     unlink = Path.unlink
 
     def refuse(path: Path, *, missing_ok: bool = False) -> None:
@@ -201,7 +201,7 @@ def test_what_cannot_be_removed_holds_no_other_up(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", refuse)
         assert sweep(runtime) == SweepReport(faults=1)
-    (place,) = runtime.files.aside()
+    (place,) = runtime.files.pending_deletions()
     assert place.startswith(".gone/bad.")
     assert f"sweep: not removed: {place}: no" in caplog.messages
     assert sweep(runtime) == SweepReport()
@@ -214,7 +214,7 @@ def test_what_was_set_aside_cannot_be_listed(
     def refuse(*_: object) -> None:
         raise PermissionError("no")
 
-    monkeypatch.setattr(LocalFiles, "aside", refuse)
+    monkeypatch.setattr(LocalFiles, "pending_deletions", refuse)
     assert sweep(runtime, is_thorough=False) == SweepReport(faults=1)
 
 

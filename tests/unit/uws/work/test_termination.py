@@ -11,7 +11,8 @@ from typing_extensions import override
 
 from tests.toyjob import Recorder, ToyJob, new_toy, set_type
 from uws.errors import TransientError
-from uws.files import JobFiles, LocalFiles
+from uws.files import JobFiles
+from uws.localfiles import LocalFiles
 from uws.models import FINISHED, Job, Phase, Result
 from uws.runtime import Runtime
 from uws.work.termination import abort_job, destroy_job, expire_job
@@ -159,7 +160,7 @@ def test_files_that_stay_are_remembered(
     def refuse(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(LocalFiles, "set_aside", refuse)
+    monkeypatch.setattr(LocalFiles, "delete_later", refuse)
     assert destroy_job(runtime, "job")
     assert list(runtime.store.remains(datetime.now(UTC) + timedelta(seconds=1))) == ["job"]
 
@@ -172,7 +173,7 @@ def test_files_of_an_expired_job_are_set_aside(runtime: Runtime, archives: bool)
     runtime.store.create(job)
     runtime.files.write("job/deep/a.txt", b"a")
     assert expire_job(runtime, "job", now=job.destruction)
-    (place,) = runtime.files.aside()
+    (place,) = runtime.files.pending_deletions()
     assert list(runtime.files.keys("job")) == []
     assert list(runtime.files.keys(place)) == [f"{place}/deep/a.txt"]
 
