@@ -164,14 +164,14 @@ class Ledger:
 
     def note(self) -> None:
         """Take in what was finished since the last time."""
-        for journal in self._jobs.glob("*/.work/lines/*.jsonl"):
+        for journal in self._jobs.glob("*/.work/lines/*/*"):
             with journal.open("rb") as stream:
                 stream.seek(self._read[journal])
                 whole, end, _ = stream.read().rpartition(b"\n")
             self._read[journal] += len(whole + end)
             for line in whole.splitlines():
                 for path in _files_of(line):
-                    file = journal.parents[2] / path
+                    file = journal.parents[3] / path
                     self._states.setdefault(file, _state_of(file))
 
     def made_again(self) -> list[Path]:

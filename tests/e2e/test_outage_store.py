@@ -109,7 +109,7 @@ def run_through_outage(
         job = client.submit("many", end)
         ledger = Ledger(data / "jobs")
         lines = data / "jobs" / job / ".work" / "lines"
-        wait_for(lambda: [*lines.glob("0*")], "the first rows", LIMIT_S)
+        wait_for(lambda: [*lines.glob("0*/*")], "the first rows", LIMIT_S)
         with outage:
             over_s = time.monotonic() + OUTAGE_S
             ledger.note()
