@@ -3,23 +3,29 @@
 The classes and functions here stand for the new files; `monkeypatch` adds the line.
 """
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask import Blueprint, Flask, Request, Response, render_template_string
 from flask.testing import FlaskClient
+from typing_extensions import override
 
 from soda_service.app import create_app
 from soda_service.auth import AUTHENTICATORS, Caller
+from soda_service.cli.checks import check
 from soda_service.config.load import load_config
 from soda_service.config.model import AuthConfig, Config
+from soda_service.errors import ConfigError
 from soda_service.routes import ROUTES, Route
 from soda_service.vo.capabilities import Capability
 from soda_service.web.access import Access, caller
 from soda_service.web.services import Services
 from soda_service.worker import prepare
 from uws.errors import AuthenticationError, NotFoundError
+from uws.files import STORES
+from uws.localfiles import LocalFiles
 
 
 @pytest.fixture
@@ -127,3 +133,51 @@ def test_a_page(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = client.get("/tour/7", headers={"Accept": "text/html"})
     assert (refused.status_code, refused.mimetype) == (404, "text/html")
     assert "there is no stop 7" in refused.text
+
+
+# --------------------------------------------------------------------- stores of job files
+
+
+class Cupboard(LocalFiles):
+    """Keeps files in drawers; their addresses are `cupboard://DRAWER`."""
+
+    place = Path()
+
+    def __init__(self, root: str) -> None:
+        super().__init__(self.place / root.removeprefix("cupboard://"))
+
+    @override
+    def path(self, key: str) -> None:
+        """There are no files that another program could send."""
+
+
+def test_a_store_of_job_files(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STORES, "cupboard", f"{__name__}:Cupboard")
+    monkeypatch.setattr(Cupboard, "place", tmp_path / "oak")
+    web = replace(config.web, x_accel_prefix="/_files")
+    files = replace(config.files, root="cupboard://top")
+    config = replace(config, web=web, files=files)
+    (found,) = [each for each in check(config) if each.subject == "job files"]
+    assert (found.is_good, found.detail) == (True, f"{tmp_path}/oak/top (will be made)")
+    client = client_of(create_app(config))
+    assert "job files: ok" in client.get("/availability").text
+    assert not (tmp_path / "oak").exists()  # looking makes nothing
+    table = b"RA,DEC\n" + b"1,2\n" * 3000
+    made = client.post("/async", data={"POSITIONS": (io.BytesIO(table), "positions.csv")})
+    job = made.headers["Location"].removeprefix("http://localhost")
+    with client.get(f"{job}/parameters/POSITIONS") as sent:
+        assert (sent.data, "X-Accel-Redirect" in sent.headers) == (table, False)
+    assert [path.name for path in (tmp_path / "oak" / "top").iterdir()] == [job[-32:]]
+    assert client.delete(job).status_code == 303
+    assert list(Cupboard("cupboard://top").keys(job[-32:])) == []
+    assert not (tmp_path / "jobs").exists()
+
+
+def test_a_store_of_job_files_that_nobody_has_made(config: Config) -> None:
+    config = replace(config, files=replace(config.files, root="ftp://host/x"))
+    text = "files.root: ftp:// found; allowed are a directory, s3://"
+    with pytest.raises(ConfigError, match=text):
+        create_app(config)
+    assert text in [each.detail for each in check(config) if each.subject == "job files"]
