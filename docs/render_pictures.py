@@ -16,7 +16,7 @@ from soda_service.demo.planes import BrightStar, make_planes
 from soda_service.demo.sources import Source, field_sources, showpiece
 from soda_service.engine.colour.lupton import lupton
 from soda_service.engine.colour.stiff import StiffSettings, stiff
-from soda_service.formats.raster import to_png
+from soda_service.formats.png import to_png
 
 FOLDER = Path(__file__).parent / "pictures"
 

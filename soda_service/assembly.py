@@ -7,8 +7,10 @@ from soda_service.cutouts.holdings import Sky
 from soda_service.cutouts.job_type import CutoutJob
 from soda_service.cutouts.notification_policy import Wishes
 from soda_service.cutouts.pictures import PictureSettings
-from soda_service.engine.colour.stiff import StiffSettings
+from soda_service.engine.colour.methods import METHODS
 from soda_service.errors import ConfigError
+from soda_service.formats.deflate import fastest_deflate
+from soda_service.formats.format import Encoding
 from soda_service.pixels.objectstore import Servers
 from soda_service.pixels.reader import TileReader
 from soda_service.restart.indexfolder import IndexFolder
@@ -45,17 +47,14 @@ def build_sky(config: Config) -> Sky:
 
 def picture_settings(pictures: PicturesConfig) -> PictureSettings:
     """Give what the engine and the workers need of the settings of pictures."""
+    methods = {
+        name: pictures.of_method(method)
+        for name, method in METHODS.items()
+        if method.operator_settings is not None
+    }
     return PictureSettings(
-        StiffSettings(
-            gamma=pictures.stiff_gamma,
-            luminance_gamma=pictures.stiff_luminance_gamma,
-            saturation=pictures.stiff_saturation,
-            min_type=pictures.stiff_min_type,
-            min_level=pictures.stiff_min_level,
-            max_type=pictures.stiff_max_type,
-            max_level=pictures.stiff_max_level,
-        ),
-        jpeg_quality=pictures.jpeg_quality,
+        methods,
+        Encoding(pictures.jpeg_quality, fastest_deflate()),
         thumbnails_rows_max=pictures.thumbnails_rows_max,
     )
 

@@ -47,6 +47,12 @@ def preload() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for module in _MODULES:
         importlib.import_module(module)
+    from soda_service.engine.colour.methods import METHODS
+    from soda_service.formats.deflate import fastest_deflate
+
+    for method in METHODS.values():
+        method.load()
+    fastest_deflate()
 
 
 def prepare(config: Config) -> None:

@@ -1,13 +1,18 @@
 """Settings of cutouts and pictures; sections of `soda_service.config`."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, make_dataclass
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 from annotated_types import Interval
+from pydantic import Field
 
 from soda_service.config.validation import ANY_CASE, Folder, Integer, Number
+from soda_service.engine.colour.methods import METHODS, Method
 
 __all__ = ["CutoutsConfig", "PicturesConfig", "Sia2Config", "SyncConfig"]
+
+Section = TypeVar("Section")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +65,60 @@ class Sia2Config:
     """Rows of an answer at most, whatever MAXREC says."""
 
 
+def _with_methods(kind: type[Section]) -> type[Section]:
+    """Add a key for each setting that the picture methods leave to the operator."""
+    added = [
+        (f"{method.name}_{each.name}", _annotated(hints[each.name], each.metadata), each.default)
+        for method in METHODS.values()
+        if method.operator_settings is not None
+        for hints in [get_type_hints(method.operator_settings)]
+        for each in fields(method.operator_settings)
+    ]
+    return make_dataclass(
+        kind.__name__,
+        [(name, hint, field(default=default)) for name, hint, default in added],
+        bases=(kind,),
+        namespace={"__doc__": kind.__doc__, "__module__": kind.__module__},
+        frozen=True,
+        slots=True,
+    )
+
+
+def _annotated(hint: Any, metadata: Mapping[str, Any]) -> Any:
+    # Any: a type, and what a method says of it.
+    described = Field(description=metadata["text"])
+    if hint is not float:
+        return Annotated[hint, ANY_CASE, described]
+    if metadata["minimum"] is None:
+        return Annotated[Number, described]
+    limits = Interval(ge=metadata["minimum"], le=metadata["maximum"])
+    return Annotated[Number, limits, described]
+
+
+@_with_methods
 @dataclass(frozen=True, slots=True)
 class PicturesConfig:
     """How pictures are made, where a request has no parameter for it; see docs/pictures.md."""
-
-    stiff_gamma: Annotated[Number, Interval(ge=0.001, le=10)] = 2.2
-    """STIFF's GAMMA: of the screen; larger brings up what is faint."""
-
-    stiff_luminance_gamma: Annotated[Number, Interval(ge=0.001, le=10)] = 1.0
-    """STIFF's GAMMA_FAC: a gamma on brightness alone, which leaves colours as they are."""
-
-    stiff_saturation: Annotated[Number, Interval(ge=0, le=10)] = 1.0
-    """STIFF's COLOUR_SAT: 0 is black and white, 2 exaggerates."""
-
-    stiff_min_type: Annotated[Literal["greylevel", "quantile", "manual"], ANY_CASE] = "greylevel"
-    """STIFF's MIN_TYPE: black so that the sky has the grey level `stiff_min_level`; at that
-    quantile of the darker half; or at that pixel value."""
-
-    stiff_min_level: Number = 0.001
-    """STIFF's MIN_LEVEL."""
-
-    stiff_max_type: Annotated[Literal["quantile", "manual"], ANY_CASE] = "quantile"
-    """STIFF's MAX_TYPE: white at the quantile `stiff_max_level` of the brighter half, or at that
-    pixel value."""
-
-    stiff_max_level: Number = 0.999
-    """STIFF's MAX_LEVEL."""
 
     jpeg_quality: Annotated[Integer, Interval(ge=1, le=100)] = 92
     """Of pictures that RESPONSEFORMAT asks for as JPEG."""
 
     thumbnails_rows_max: Annotated[Integer, Interval(ge=0)] = 10_000
     """Rows of a job, its first ones, that get thumbnails; 0: none."""
+
+    def of_method(self, method: Method) -> object:
+        """Return the settings of a picture method, a value of its `operator_settings`.
+
+        Raises
+        ------
+        ValueError
+            When they do not go together; led by the field that is to be changed.
+        """
+        kind = method.operator_settings
+        if kind is None:
+            return None
+        keys = {each: f"{method.name}_{each.name}" for each in fields(kind)}
+        found = kind(**{each.name: getattr(self, key, each.default) for each, key in keys.items()})
+        if method.check_operator is not None:
+            method.check_operator(found)
+        return found

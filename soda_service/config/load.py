@@ -1,7 +1,6 @@
 """The settings: where they come from, and what they must be to each other."""
 
 import logging
-import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from soda_service.config.hosts import is_loopback
 from soda_service.config.model import Config
 from soda_service.config.notify import check_notify
 from soda_service.config.validation import read_toml, validate
+from soda_service.engine.colour.methods import METHODS
 from soda_service.errors import ConfigError
 
 __all__ = ["check_together", "load_config"]
@@ -180,27 +180,13 @@ def check_together(config: Config) -> None:
             " letters, digits, or . _ ~ - of which the first is a letter or a digit"
         )
     check_notify(config.mail, config.webhooks, base_url=web.base_url)
-    _check_levels(config.pictures)
+    _check_methods(config.pictures)
 
 
-def _check_levels(pictures: PicturesConfig) -> None:
-    """Refuse levels of STIFF's that are none of the kind that the settings beside them name."""
-    if pictures.stiff_min_type == "greylevel" and not 0 <= pictures.stiff_min_level < 1:
-        raise ConfigError(
-            f"pictures.stiff_min_level: {pictures.stiff_min_level} is no part of full brightness,"
-            " 0 to below 1, as stiff_min_type = greylevel wants it"
-        )
-    is_manual = (pictures.stiff_min_type, pictures.stiff_max_type) == ("manual", "manual")
-    if is_manual and pictures.stiff_min_level >= pictures.stiff_max_level:
-        raise ConfigError(
-            f"pictures.stiff_max_level: {pictures.stiff_max_level} is white and must be above"
-            f" stiff_min_level = {pictures.stiff_min_level}, which is black"
-        )
-    for name, kind, level in (
-        ("stiff_min_level", pictures.stiff_min_type, pictures.stiff_min_level),
-        ("stiff_max_level", pictures.stiff_max_type, pictures.stiff_max_level),
-    ):
-        if kind == "quantile" and not 0 <= level <= 1:
-            raise ConfigError(f"pictures.{name}: {level} is no quantile, which is from 0 to 1")
-        if not math.isfinite(level):
-            raise ConfigError(f"pictures.{name}: {level} is no pixel value, which is finite")
+def _check_methods(pictures: PicturesConfig) -> None:
+    """Refuse settings of picture methods that do not go together."""
+    for method in METHODS.values():
+        try:
+            pictures.of_method(method)
+        except ValueError as error:
+            raise ConfigError(f"pictures.{method.name}_{error}") from error

@@ -125,8 +125,8 @@ def _ahead(rows: Iterator[Row], cutter: Cutter) -> Iterator[tuple[Row, Row | Non
 
 def _source_of(row: PlannedRow) -> object:
     """Give what is equal for rows that need the same files of the release."""
-    options = row.options
-    return row.tile, options.colors_fits, options.rgb_stiff_colors, options.rgb_lupton_colors
+    triplets = tuple(picture.triplets for picture in row.options.pictures)
+    return row.tile, row.options.colors_fits, triplets
 
 
 def _failed(reason: str) -> Outcome:

@@ -24,7 +24,7 @@ from soda_service.errors import (
 )
 from soda_service.request.shapes import parse_pos
 from soda_service.results.rows import FileEntry, Outcome, PlannedRow, Status
-from soda_service.results.tree import media_type_of, thumbnail_path
+from soda_service.results.tree import thumbnail_path
 
 __all__ = ["Cutter", "Save"]
 
@@ -132,7 +132,7 @@ class _RowCut:
         self._row = row
         self._wanted = wanted
         self._places: dict[str, Place | CutoutError] = dict(places)
-        self._shown = {band for file in wanted if file.kind != "fits" for band in file.bands}
+        self._shown = {band for file in wanted if file.is_picture for band in file.bands}
         has_face = not self._shown and cutter.painter.has_thumbnails(row)
         self._face = wanted[0] if has_face and wanted else None
         """File that stands for the row in a gallery, where it has no picture."""
@@ -219,7 +219,7 @@ class _RowCut:
         return place
 
     def _content(self, wanted: WantedFile) -> Buffer:
-        if wanted.kind != "fits":
+        if wanted.is_picture:
             return self._picture(wanted)
         file = self._cut(wanted.bands[0], with_file=True).file
         assert file is not None  # noqa: S101 - it was asked for
@@ -300,10 +300,8 @@ class _RowCut:
         path = f"{self._row.folder}/{name}"
         self._cutter.save(path, data)
         digest = hashlib.sha256(data).hexdigest()
-        size_bytes = memoryview(data).nbytes
-        return FileEntry(
-            name, path, wanted.kind, wanted.bands, media_type_of(name), size_bytes, digest
-        )
+        size_bytes, media_type = memoryview(data).nbytes, wanted.format.media_type
+        return FileEntry(name, path, wanted.kind, wanted.bands, media_type, size_bytes, digest)
 
     def _save_face(self) -> None:
         """Make a thumbnail of a row without picture."""

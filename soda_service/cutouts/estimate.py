@@ -10,7 +10,7 @@ import numpy as np
 
 from soda_service.config.model import CutoutsConfig
 from soda_service.cutouts.holdings import Sky
-from soda_service.cutouts.naming import wanted_files
+from soda_service.cutouts.naming import WantedFile, wanted_files
 from soda_service.cutouts.planning import FAULTS_MAX
 from soda_service.cutouts.tile_lookup import Matcher
 from soda_service.engine.wcs.position import Position
@@ -33,12 +33,6 @@ _OUTLINE_POINTS = 64
 _BLOCK = 2880
 _HEADER_BYTES = 2 * _BLOCK
 """Header of a plane of a survey's tile: some 70 cards."""
-
-_PNG_RATIO = 0.65
-"""Bytes of a colour PNG over 3 bytes a pixel (docs/performance.md: about 0.6 for STIFF)."""
-
-_JPEG_RATIO = 0.25
-"""The same of a JPEG of the default quality."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +87,7 @@ class Estimate:
     total_faults: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """Give the answer of `/validate`."""
+        """Return the answer of `/validate`."""
         return {"valid": not self.total_faults, **asdict(self)}
 
 
@@ -174,15 +168,15 @@ def _size_of(row: PlannedRow, release: Release) -> tuple[int, int]:
     nx = options.xpix or max(1, round(x_arcmin * 60 / scale))
     ny = options.ypix or max(1, round(y_arcmin * 60 / scale))
     planes = len(release.planes) or 1
-    ratio = _JPEG_RATIO if options.response_format == "jpeg" else _PNG_RATIO
-    sizes = {
-        "fits": planes * (_HEADER_BYTES + -(-4 * nx * ny // _BLOCK) * _BLOCK),
-        "stiff": int(3 * nx * ny * ratio),
-        "lupton": int(3 * nx * ny * ratio),
-        "grey": int(nx * ny * ratio),
-    }
     wanted = wanted_files(options, release.labels)
-    return len(wanted), sum(sizes[file.kind] for file in wanted)
+    return len(wanted), sum(_bytes_of(file, nx * ny, planes) for file in wanted)
+
+
+def _bytes_of(file: WantedFile, pixels: int, planes: int) -> int:
+    data_bytes = int(len(file.bands) * pixels * file.format.bytes_per_value)
+    if file.is_picture:
+        return data_bytes
+    return planes * (_HEADER_BYTES + -(-data_bytes // _BLOCK) * _BLOCK)
 
 
 def _extent_arcmin(shape: Position) -> tuple[float, float]:

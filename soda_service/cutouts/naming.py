@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from soda_service.engine.colour.methods import METHODS
+from soda_service.formats import FITS, FORMATS, Format, picture_formats
 from soda_service.request.values import CutoutOptions
 
 __all__ = [
@@ -26,13 +28,13 @@ def _microdegrees(ra_deg: float, dec_deg: float) -> tuple[int, int]:
 
 
 def position_key(ra_deg: float, dec_deg: float) -> int:
-    """Give an integer below 2**63 that two positions share exactly when they share a name."""
+    """Return an integer below 2**63 that two positions share exactly when they share a name."""
     ra, dec = _microdegrees(ra_deg, dec_deg)
     return ra << _DEC_BITS | (dec + 90_000_000)
 
 
 def declination_of(keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give the part of `position_key` that grows with declination, of an array of keys."""
+    """Return the part of `position_key` that grows with declination, of an array of keys."""
     declinations: NDArray[np.int64] = keys & ((1 << _DEC_BITS) - 1)
     return declinations
 
@@ -70,24 +72,26 @@ class WantedFile:
     """A file that a row's options call for."""
 
     kind: str
-    """`fits`, `stiff`, `lupton` or `grey`."""
+    """`fits`, `grey`, or the name of a picture method."""
 
     bands: tuple[str, ...]
     """One band of a FITS file or a grey picture, three of a picture in colour."""
 
     ending: str
-    """What follows the position's name in the file name: `_g.fits`, `_gry_stiff.png`."""
+    """What follows the position's name in the file name: `_g.fits`, `_gry_lupton.png`."""
+
+    format: Format
 
     @property
-    def is_jpeg(self) -> bool:
-        """Whether a picture is JPEG, not PNG."""
-        return self.ending.endswith(".jpg")
+    def is_picture(self) -> bool:
+        """Whether it shows bands, and does not hold their pixels."""
+        return self.format.is_picture
 
 
 def wanted_files(
     options: CutoutOptions, spell: Callable[[Sequence[str]], str]
 ) -> tuple[WantedFile, ...]:
-    """List the files of a row: FITS asked for, FITS for colour, STIFF, Lupton (SPEC, FILES).
+    """List the files of a row: FITS asked for, FITS for colour, pictures method by method.
 
     Where pictures only are asked for: those in colour; without any, each band in grey.
 
@@ -96,22 +100,25 @@ def wanted_files(
     spell
         Writes bands as file names do: in lower case unless that is ambiguous.
     """
-    stiff = options.rgb_stiff_colors if options.make_rgb_stiff else ()
-    lupton = options.rgb_lupton_colors if options.make_rgb_lupton else ()
+
+    def file(kind: str, bands: tuple[str, ...], row: Format) -> WantedFile:
+        mark = f"_{kind}" if kind in METHODS else ""
+        return WantedFile(kind, bands, f"_{spell(bands)}{mark}{row.suffix}", row)
+
     bands = list(options.colors_fits) if options.make_fits else []
-    suffix = "jpg" if options.response_format == "jpeg" else "png"
+    shown = FORMATS.get(options.response_format) or picture_formats()[0]
+    values = dict(options.values)
     colour = [
-        WantedFile(kind, triplet, f"_{spell(triplet)}_{kind}.{suffix}")
-        for kind, triplets in (("stiff", stiff), ("lupton", lupton))
-        for triplet in triplets
+        file(name, triplet, shown)
+        for name, method in METHODS.items()
+        if values.get(method.switch)
+        for triplet in values[method.triplets]
     ]
     if options.response_format:
-        grey = [WantedFile("grey", (band,), f"_{spell((band,))}.{suffix}") for band in bands]
-        return (*(colour or grey),)
+        return (*(colour or [file("grey", (band,), shown) for band in bands]),)
     if not options.discard_fits_files:
         bands += [band for picture in colour for band in picture.bands]
-    single = [WantedFile("fits", (b,), f"_{spell((b,))}.fits") for b in dict.fromkeys(bands)]
-    return (*single, *colour)
+    return (*(file("fits", (band,), FITS) for band in dict.fromkeys(bands)), *colour)
 
 
 class FileNamer:
@@ -127,7 +134,7 @@ class FileNamer:
         self._highest = 0
 
     def number(self, files: Iterable[tuple[str, object]]) -> tuple[int, tuple[str, ...]]:
-        """Give the number (1 is the bare name) for a row.
+        """Return the number (1 is the bare name) for a row.
 
         Parameters
         ----------

@@ -1,6 +1,6 @@
 """Pictures of a row: painted straight into their turned place, put on the sky, encoded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 
 from soda_service.cutouts.geometry import Place
 from soda_service.cutouts.naming import WantedFile
-from soda_service.engine.colour.lupton import lupton
-from soda_service.engine.colour.stiff import StiffSettings, stiff
+from soda_service.engine.colour.methods import METHODS, Method, grey_method
 from soda_service.engine.fits.image import PixelBox
 from soda_service.engine.wcs.grid import Grid
 from soda_service.engine.wcs.orientation import Orientation, orientation
 from soda_service.engine.wcs.placement import Placement, placement
-from soda_service.formats.avm import PNG_WCS, PNG_XMP, wcs_text, xmp_packet
-from soda_service.formats.raster import thumbnail, to_jpeg, to_png
+from soda_service.formats.avm import wcs_text, xmp_packet
+from soda_service.formats.format import Encoding, SkyText
+from soda_service.formats.jpeg import to_jpeg
+from soda_service.formats.raster import thumbnail
 from soda_service.results.rows import PlannedRow
 from soda_service.sky.release import Release
 
@@ -34,10 +35,24 @@ _Picture = NDArray[np.uint8]
 class PictureSettings:
     """How pictures are made where a request does not say."""
 
-    stiff: StiffSettings = field(default_factory=StiffSettings)
-    jpeg_quality: int = 92
+    methods: Mapping[str, object] = field(default_factory=dict)
+    """By name of a picture method a value of its `operator_settings`; where there is none, its
+    defaults hold."""
+
+    encoding: Encoding = field(default_factory=Encoding)
     thumbnails_rows_max: int = 0
     """Rows of a job, its first ones, that get thumbnails."""
+
+    def of(self, method: Method) -> object:
+        """Return the operator's settings of a method; None where it has none."""
+        if method.operator_settings is None:
+            return None
+        return self.methods.get(method.name) or method.operator_settings()
+
+    def key(self) -> tuple[object, ...]:
+        """Return what is equal for settings that give pictures the same bytes."""
+        methods = [(name, repr(self.of(method))) for name, method in METHODS.items()]
+        return (*methods, self.encoding.quality, self.encoding.deflate.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,21 +92,13 @@ class Painter:
         ny, nx = planes[0].shape
         channels = () if len(planes) == 1 else (len(planes),)
         picture = np.empty((*turn.turned_shape((ny, nx)), *channels), np.uint8)
-        options = row.options
-        if wanted.kind == "lupton":
-            lupton(
-                *planes,
-                minimum=options.rgb_minimum,
-                stretch=options.rgb_stretch,
-                q=options.rgb_asinh,
-                out=turn.undone(picture),
-            )
-        else:
-            stiff(planes, self._settings.stiff, out=turn.undone(picture))
+        method = METHODS.get(wanted.kind) or grey_method()
+        named = {each.name: row.options.get(each.name) for each in method.settings}
+        method.paint(planes, named, self._settings.of(method), turn.undone(picture))
         return picture
 
     def encoded(self, picture: _Picture, wanted: WantedFile, red: Place, row: PlannedRow) -> bytes:
-        """Make a picture's file: PNG or JPEG, with its place on the sky."""
+        """Make a picture's file, with its place on the sky."""
         place = self._framed(red, row.options.edge).placement
         xmp = xmp_packet(
             place,
@@ -99,11 +106,9 @@ class Painter:
             credit=self._release.acknowledgement,
             bands=tuple(map(self._release.label, wanted.bands)),
         )
-        wcs = wcs_text(place)
-        if wanted.is_jpeg:
-            quality = self._settings.jpeg_quality
-            return to_jpeg(picture, xmp=xmp, comment=wcs, quality=quality)
-        return to_png(picture, text={PNG_XMP: xmp, PNG_WCS: wcs})
+        encode = wanted.format.encode
+        assert encode is not None  # noqa: S101 - it is a format of pictures
+        return encode(picture, SkyText(xmp, wcs_text(place)), self._settings.encoding)
 
     def has_thumbnails(self, row: PlannedRow) -> bool:
         """Whether a row's pictures are shown in a gallery."""
@@ -116,7 +121,10 @@ class Painter:
     def grey_thumbnail(self, plane: NDArray[np.floating], place: Place, row: PlannedRow) -> bytes:
         """Make a small JPEG of a band that no picture is made of."""
         step = max(1, max(plane.shape) // _GREY_THUMBNAIL_PX)
-        grey = stiff([plane[::step, ::step]], self._settings.stiff)
+        thin = plane[::step, ::step]
+        grey, method = np.empty(thin.shape, np.uint8), grey_method()
+        settings = {each.name: each.default for each in method.settings}
+        method.paint([thin], settings, self._settings.of(method), grey)
         turn = self._framed(place, row.options.edge).turn
         return self.thumbnail(turn.applied(grey))
 

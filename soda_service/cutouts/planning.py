@@ -21,14 +21,14 @@ from soda_service.cutouts.naming import FileNamer, declination_of, position_key,
 from soda_service.cutouts.tile_lookup import Matcher
 from soda_service.errors import Fault, OptionsError, TooManyRows
 from soda_service.request.rows import RequestRows
-from soda_service.request.values import CutoutOptions, CutoutRequest, PositionRow
+from soda_service.request.values import CutoutRequest, PositionRow
 from soda_service.results.plan import JobPlan
 from soda_service.results.rows import Outcome, PlannedRow, Row, Status
 from soda_service.results.tree import lines_key, plan_key
 from soda_service.sky.release import Release
 from uws.jobtype import ChunkPlan, JobContext, Plan
 
-__all__ = ["FAULTS_MAX", "plan_cutouts"]
+__all__ = ["FAULTS_MAX", "file_contents", "plan_cutouts"]
 
 FAULTS_MAX = 100
 """Faults that are told one by one."""
@@ -177,23 +177,15 @@ class _Spool:
             namer = FileNamer()
             for number in order[starts[group] : ends[group]].tolist():
                 planned = Row.from_line(self._line(number)).planned
-                files = list(_contents(planned, release))
+                files = list(file_contents(planned, release))
                 suffix, repeats = namer.number(files)
                 planned = replace(planned, suffix=suffix, repeats=repeats)
                 self._starts[number], self._lengths[number] = self._write(planned)
 
 
-def _contents(planned: PlannedRow, release: Release) -> Iterator[tuple[str, object]]:
-    """Give each file's ending with all that its bytes depend on."""
-    options = planned.options
-    box, cut = _box_options(options), (planned.shape, planned.is_masked)
-    for wanted in wanted_files(options, release.labels):
-        place = (planned.folder, planned.centre_ra_deg, planned.centre_dec_deg, box, *cut)
-        looks = (options.rgb_minimum, options.rgb_stretch, options.rgb_asinh)
-        yield wanted.ending, (place, looks if wanted.kind == "lupton" else None)
-
-
-def _box_options(options: CutoutOptions) -> tuple[object, ...]:
-    if options.xpix is not None or options.ypix is not None:
-        return (options.xpix, options.ypix, options.edge)
-    return (options.xsize_arcmin, options.ysize_arcmin, options.edge)
+def file_contents(planned: PlannedRow, release: Release) -> Iterator[tuple[str, object]]:
+    """Return each file's ending with all that its bytes depend on."""
+    place = (planned.folder, planned.centre_ra_deg, planned.centre_dec_deg)
+    cut = (planned.shape, planned.is_masked)
+    for wanted in wanted_files(planned.options, release.labels):
+        yield wanted.ending, (*place, *cut, planned.options.pixel_key(wanted.kind))

@@ -6,7 +6,7 @@ import math
 import queue
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 
 from soda_service import __version__
 from soda_service.cutouts.cutting import Cutter
@@ -15,7 +15,9 @@ from soda_service.cutouts.holdings import Sky
 from soda_service.cutouts.naming import WantedFile, wanted_files
 from soda_service.cutouts.pictures import PictureSettings
 from soda_service.cutouts.tile_lookup import Matcher
+from soda_service.engine.colour.methods import METHODS
 from soda_service.errors import Fault, NoCoverage, OptionsError
+from soda_service.formats import FORMATS, picture_formats
 from soda_service.request.request import parse_request
 from soda_service.request.rows import rows_of
 from soda_service.request.values import (
@@ -26,7 +28,6 @@ from soda_service.request.values import (
     Table,
 )
 from soda_service.results.rows import PlannedRow
-from soda_service.results.tree import media_type_of
 from soda_service.sky.dataset import find_dataset
 from soda_service.sky.release import Release
 from soda_service.sky.releases import Releases
@@ -64,7 +65,7 @@ class Choice:
     @property
     def media_type(self) -> str:
         """Content-Type."""
-        return media_type_of(self.name)
+        return self.wanted.format.media_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +152,9 @@ class Immediate:
         handles = [place.handle for place in places.values()]
         files = [(handle.label, handle.file.source.identity) for handle in handles]
         content = [__version__, files, choice.wanted.ending, row.name, row.shape, row.is_masked]
-        content += [row.centre_ra_deg, row.centre_dec_deg, astuple(row.options), release.unit]
-        content += [release.zero_point_mag, release.acknowledgement, astuple(self._pictures)]
+        content += [row.centre_ra_deg, row.centre_dec_deg, release.unit, release.zero_point_mag]
+        content += [release.acknowledgement, self._pictures.key()]
+        content += [row.options.pixel_key(choice.wanted.kind)]
         return hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest()[:32]
 
     def cut(self, placed: Placed) -> bytes:
@@ -236,33 +238,25 @@ def _one_band(options: CutoutOptions) -> str:
 
 
 def _of_one_file(request: CutoutRequest, options: CutoutOptions | None = None) -> CutoutOptions:
-    """Give options that make the one file: a picture where that is the format, else FITS.
+    """Return options that make the one file: a picture where that is the format, else FITS.
 
-    Of pictures STIFF's if asked for, else Lupton's, the first triplet; else the band in grey.
+    Of pictures the first that is asked for, in the order of the methods; else the band in grey.
     """
     options = options or request.options
     wanted = request.response_format
-    if wanted in {"xml", "json"}:
-        message = "allowed of a cutout are fits, png and jpeg"
+    if wanted and wanted not in FORMATS:
+        *names, last = FORMATS
+        message = f"allowed of a cutout are {', '.join(names)} and {last}"
         raise OptionsError((Fault(message, column="RESPONSEFORMAT", found=wanted),))
-    is_colour = options.make_rgb_stiff or options.make_rgb_lupton
-    if not wanted and is_colour and not options.make_fits:
-        wanted = "png"
-    if wanted not in {"png", "jpeg"}:
-        return replace(
-            options,
-            make_fits=True,
-            colors_fits=(_one_band(options),),
-            make_rgb_stiff=False,
-            make_rgb_lupton=False,
-        )
-    has_stiff = options.make_rgb_stiff
-    return replace(
-        options,
-        make_fits=not is_colour,
-        colors_fits=options.colors_fits if is_colour else (_one_band(options),),
-        rgb_stiff_colors=options.rgb_stiff_colors[:1],
-        make_rgb_lupton=options.make_rgb_lupton and not has_stiff,
-        rgb_lupton_colors=options.rgb_lupton_colors[:1],
-        response_format=wanted,
-    )
+    first = next((picture for picture in options.pictures if picture.is_made), None)
+    if not wanted and first and not options.make_fits:
+        wanted = picture_formats()[0].name
+    is_picture = bool(wanted) and FORMATS[wanted].is_picture
+    in_colour = METHODS[first.method] if first and is_picture else None
+    changes = {method.switch: method is in_colour for method in METHODS.values()}
+    options = options.changed(changes | {"MAKE_FITS": in_colour is None})
+    if in_colour and first:
+        options = options.changed({in_colour.triplets: first.triplets[:1]})
+    else:
+        options = replace(options, colors_fits=(_one_band(options),))
+    return replace(options, response_format=wanted) if is_picture else options

@@ -1,52 +1,35 @@
-"""Formats that a cutout can be given in: one row each."""
+"""Formats that a cutout can be given in: a module for each, and a row in `FORMATS`.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+Whatever names, offers or describes formats reads `FORMATS` when it is asked: parameters, names of
+files, results, estimates, service descriptors, pages. A new format is a module and a row.
+"""
 
-__all__ = ["FORMATS", "Format", "find_format"]
+from soda_service.formats.format import Format
+from soda_service.formats.jpeg import JPEG
+from soda_service.formats.png import PNG
 
+__all__ = ["FITS", "FORMATS", "Format", "format_of", "is_picture", "picture_formats"]
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A file format."""
-
-    name: str
-    """Short form for RESPONSEFORMAT (DALI 1.1, 3.4.3): `fits`."""
-
-    media_type: str
-    """What `Content-Type` says unless another spelling was asked for."""
-
-    suffix: str
-    """End of file names, with its dot."""
-
-    title: str
-    """For people."""
-
-    aliases: tuple[str, ...] = ()
-    """Other media types that mean the same."""
-
-
-FORMATS: Mapping[str, Format] = MappingProxyType(
-    {
-        row.name: row
-        for row in (
-            Format("fits", "application/fits", ".fits", "FITS image", ("image/fits",)),
-            Format("png", "image/png", ".png", "PNG picture"),
-            Format("jpeg", "image/jpeg", ".jpg", "JPEG picture", ("image/jpg",)),
-        )
-    }
+FITS = Format(
+    "fits", "FITS", "application/fits", ".fits", bytes_per_value=4, aliases=("image/fits",)
 )
-"""By short name."""
+"""All image planes of a tile, with their headers."""
+
+FORMATS: dict[str, Format] = {row.name: row for row in (FITS, PNG, JPEG)}
+"""By short name; the first one of pictures is theirs where none is asked for."""
 
 
-def find_format(text: str) -> Format | None:
-    """Find the format that a RESPONSEFORMAT means: a short form or media type, in any case.
+def picture_formats() -> list[Format]:
+    """Return the formats of pictures."""
+    return [row for row in FORMATS.values() if row.is_picture]
 
-    Parameters of a media type (`image/png; q=1`) do not count; None where there is no such format.
-    """
-    wanted = text.partition(";")[0].strip().lower()
-    for row in FORMATS.values():
-        if wanted in {row.name, row.media_type, *row.aliases}:
-            return row
-    return None
+
+def format_of(name: str) -> Format | None:
+    """Return the format of a file by the end of its name; None where it is of none of them."""
+    return next((row for row in FORMATS.values() if name.endswith(row.suffix)), None)
+
+
+def is_picture(name: str) -> bool:
+    """Return whether a file is a picture, by the end of its name."""
+    row = format_of(name)
+    return row is not None and row.is_picture

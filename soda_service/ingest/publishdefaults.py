@@ -11,6 +11,7 @@ import numpy as np
 from astropy.io.fits import Header
 from numpy.typing import NDArray
 
+from soda_service.engine.colour.methods import METHODS
 from soda_service.engine.fits.image import PixelBox
 from soda_service.errors import SourceUnavailable, TileUnreadable, UnknownTile
 from soda_service.ingest.scanning import Footprint
@@ -34,14 +35,6 @@ _NARROW_PX = 512
 
 _SECTION_PX = 512
 _TILES_MEASURED = 5
-_BLACK = 1.0
-"""Noise below the sky that is shown as black, so that the sky is dark grey."""
-
-_STRETCH = 20.0
-"""Linear stretch over noise: looked at on DES, Legacy, PS1, SDSS and 2MASS images; the DES's own
-50 is this for noise of 2.5."""
-
-_ASINH = 10.0
 _USUAL_SIZES = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0)
 _USUAL_PX = 100
 
@@ -72,7 +65,7 @@ def default_options(release: Release, tiles: Sequence[Tile]) -> dict[str, str]:
     dict
         Options by name, as text: the band that most tiles have, of several the middle one; size
         where one arcmin is too few pixels; where a tile has three bands the triplet that most
-        have, and the levels of Lupton pictures.
+        have, and the settings of pictures that fit its sky.
     """
     bands = release.band_names
     held = [tuple(band for band in bands if tile.columns.get(f"path_{band}")) for tile in tiles]
@@ -90,14 +83,15 @@ def default_options(release: Release, tiles: Sequence[Tile]) -> dict[str, str]:
         tile for tile, of_tile in zip(tiles, held, strict=True) if set(triplet) <= set(of_tile)
     ]
     separator = "" if all(len(band) == 1 for band in bands) else ","
-    options |= dict.fromkeys(("RGB_STIFF_COLORS", "RGB_LUPTON_COLORS"), separator.join(triplet))
+    options |= {method.triplets: separator.join(triplet) for method in METHODS.values()}
     levels = [_level(section) for section in _sections(release, coloured, triplet)]
     levels = [(sky, noise) for sky, noise in levels if noise > 0]
     if levels:
-        sky, noise = np.median(levels, axis=0)
-        options["RGB_MINIMUM"] = _rounded(sky - _BLACK * noise)
-        options["RGB_STRETCH"] = _rounded(_STRETCH * noise)
-        options["RGB_ASINH"] = f"{_ASINH:g}"
+        sky, noise = (float(value) for value in np.median(levels, axis=0))
+        for method in METHODS.values():
+            if method.fit_settings is not None:
+                settings = method.fit_settings(sky, noise)
+                options |= {name: _rounded(value) for name, value in settings.items()}
     return options
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from flask import Blueprint, render_template
 
+from soda_service.engine.colour.methods import METHODS
+from soda_service.formats import picture_formats
 from soda_service.request.options import default_options, option_text
 from soda_service.request.spec import Kind, ParameterSpec, Scope, describe_allowed
-from soda_service.request.table import OPTION_NAMES, PARAMETERS
+from soda_service.request.table import PARAMETERS, option_names
 from soda_service.sky.release import Release
 from soda_service.vo.examples import place_in
 from soda_service.web.services import Services
@@ -15,7 +17,6 @@ from soda_service.web.services import Services
 __all__ = ["create_help"]
 
 _OF_SIZE = ("XSIZE", "YSIZE", "XPIX", "YPIX", "EDGE")
-_OF_PICTURES = ("MAKE_RGB_", "RGB_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +53,19 @@ def create_help(services: Services) -> Blueprint:
             groups=_groups(shown),
             releases=shown,
             example=place,
+            methods=METHODS.values(),
+            picture_format=picture_formats()[0],
         )
 
     return blueprint
 
 
 def _groups(releases: Sequence[Release]) -> list[_Group]:
+    of_pictures = {name for method in METHODS.values() for name in method.option_names}
     titles: dict[str, tuple[str, Callable[[ParameterSpec], bool]]] = {
         "where": ("Where", lambda p: p.scope is Scope.POSITION or p.kind is Kind.TABLE),
         "size": ("Size and edges", lambda p: p.name in _OF_SIZE),
-        "colour": ("Colour pictures", lambda p: p.name.startswith(_OF_PICTURES)),
+        "colour": ("Colour pictures", lambda p: p.name in of_pictures),
         "fits": ("FITS files", lambda p: p.scope is Scope.OPTION),
         "soda": ("Shapes and data sets (SODA)", lambda p: p.scope is Scope.FILTER),
         "job": ("The job", lambda p: p.scope is Scope.JOB),
@@ -76,7 +80,7 @@ def _groups(releases: Sequence[Release]) -> list[_Group]:
 
 
 def _default(spec: ParameterSpec, release: Release) -> str:
-    if spec.name not in OPTION_NAMES:
+    if spec.name not in option_names():
         return spec.default
     return option_text(spec.name, default_options(release), release)
 

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
+from soda_service.formats import picture_formats
 from soda_service.pages.downloads import FILE_LISTS, file_list, log_so_far
 from soda_service.pages.jobfacts import duration_s, job_facts
 from soda_service.results.reading import JobResults
@@ -118,6 +119,7 @@ def render_job(service: JobService, view: Viewed) -> str:
         pages=max(1, -(-rows.matching // PAGE_ROWS)),
         statuses=list(Status),
         lists=list(FILE_LISTS),
+        picture_suffixes=" ".join(row.suffix for row in picture_formats()),
         is_active=job.phase in ACTIVE,
         can_run=job.phase in STARTABLE,
         can_abort=job.phase in ABORTABLE,

@@ -12,6 +12,8 @@ import numpy as np
 from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
+from soda_service.engine.colour.methods import METHODS
+from soda_service.formats import picture_formats
 from soda_service.pages.security import POLICY
 from soda_service.sky.footprints import Footprint, footprint_of, hammer
 from soda_service.sky.index import TileIndex
@@ -83,7 +85,14 @@ def create_sky(services: Services) -> Blueprint:
         asked = request.args.get("release", "").lower()
         chosen = next((each.name for each in shown if each.name.lower() == asked), default)
         drawn = draw(chosen) if chosen else None
-        return render_template("sky.html", here="/sky", releases=shown, chosen=chosen, drawn=drawn)
+        return render_template(
+            "sky.html",
+            here="/sky",
+            releases=shown,
+            chosen=chosen,
+            drawn=drawn,
+            picture_query=_picture_query(),
+        )
 
     @blueprint.get("/sky/aladin")
     def aladin() -> ResponseReturnValue:
@@ -107,6 +116,12 @@ def create_sky(services: Services) -> Blueprint:
         return answer_conditionally(answer, request)
 
     return blueprint
+
+
+def _picture_query() -> str:
+    """Ask for one picture in colour, by the last of the methods."""
+    method = next(reversed(METHODS.values()))
+    return f"{method.switch}=true&RESPONSEFORMAT={picture_formats()[0].name}"
 
 
 def _draw(release: Release, footprint: Footprint) -> _Drawn:

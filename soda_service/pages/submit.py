@@ -9,13 +9,16 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from soda_service.cutouts.estimate import Estimate
+from soda_service.engine.colour.methods import METHODS
 from soda_service.errors import Fault, OptionsError
+from soda_service.formats import FORMATS, picture_formats
 from soda_service.pages.security import csrf_protected_unread
 from soda_service.pages.submit_form import (
     TEXT_MAX_BYTES,
     FormState,
     fill,
     form_parameters,
+    other_options,
     read_texts,
     release_facts,
 )
@@ -34,9 +37,6 @@ from uws.models import Job, Parameter, new_job_id
 from uws.service import JobService
 
 __all__ = ["create_submit"]
-
-_FORMATS = ("fits", "png", "jpeg")
-"""Of RESPONSEFORMAT: those that files have."""
 
 _MORE = ("DB", "RUNID")
 """Parameters of the job that few need."""
@@ -143,7 +143,10 @@ class _Form:
             facts=[release_facts(each, self.releases) for each in shown],
             specs=PARAMETERS,
             edges=EDGES,
-            formats=_FORMATS,
+            formats=FORMATS.values(),
+            picture_format=picture_formats()[0],
+            methods=METHODS.values(),
+            others=other_options(),
             more=_MORE,
             filters=FILTER_NAMES,
             sends_mail=self.services.config.mail.is_on,

@@ -5,11 +5,18 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from soda_service.engine.colour.methods import METHODS
 from soda_service.errors import Fault, OptionsError
 from soda_service.request.options import apply_options, default_options, option_text
 from soda_service.request.parsing import InvalidText, parse_bands, parse_value
-from soda_service.request.spec import Kind, describe_allowed
-from soda_service.request.table import FILTER_NAMES, OPTION_NAMES, PARAMETERS, POSITION_NAMES
+from soda_service.request.spec import Kind, ParameterSpec, describe_allowed
+from soda_service.request.table import (
+    FILTER_NAMES,
+    PARAMETERS,
+    POSITION_NAMES,
+    option_names,
+    parameter_specs,
+)
 from soda_service.sky.release import Release
 from soda_service.sky.releases import Releases
 from soda_service.vo.examples import place_in
@@ -21,6 +28,7 @@ __all__ = [
     "FormState",
     "fill",
     "form_parameters",
+    "other_options",
     "read_texts",
     "release_facts",
 ]
@@ -31,15 +39,20 @@ _OWN = frozenset({"CSRF", "PHASE", "VALIDATE"})
 _LINES = tuple(name for name in FILTER_NAMES if PARAMETERS[name].kind is not Kind.BOOLEAN)
 """Parameters that may come several times: the form has a line for each."""
 
-_JOINED: Mapping[str, str] = MappingProxyType(
-    {"COLORS_FITS": ",", "RGB_STIFF_COLORS": ";", "RGB_LUPTON_COLORS": ";"}
+_BETWEEN: Mapping[Kind, str] = MappingProxyType({Kind.BANDS: ",", Kind.TRIPLETS: ";"})
+"""What stands between the values of a parameter that boxes of the form give one by one."""
+
+_PLACED = (
+    "XSIZE",
+    "YSIZE",
+    "XPIX",
+    "YPIX",
+    "EDGE",
+    "MAKE_FITS",
+    "COLORS_FITS",
+    "DISCARD_FITS_FILES",
 )
-"""Parameters that boxes of the form give one by one -> what stands between their values."""
-
-_FLAGS = tuple(spec.name for spec in PARAMETERS.values() if spec.kind is Kind.BOOLEAN)
-
-_FIXED = (*_FLAGS, "EDGE", "RESPONSEFORMAT")
-"""Parameters of which the form offers all values."""
+"""Options with a place of their own in the form; those of picture methods have theirs as well."""
 
 TEXT_MAX_BYTES = 2**20
 """Longest table that is shown in the form again."""
@@ -65,7 +78,7 @@ class FormState:
     notes: tuple[str, ...] = ()
 
     def of_row(self) -> list[Fault]:
-        """Give the faults of rows of the table."""
+        """Return the faults of rows of the table."""
         return [fault for fault in self.faults if fault.row is not None]
 
     def of_field(self, name: str) -> str:
@@ -73,11 +86,11 @@ class FormState:
         return "; ".join(f.message for f in self.faults if f.row is None and f.column == name)
 
     def is_on(self, name: str) -> bool:
-        """Tell whether a box is ticked."""
+        """Return whether a box is ticked."""
         return self.texts.get(name) == "true"
 
     def uses(self, names: Iterable[str]) -> bool:
-        """Tell whether one of these fields has something in it that is no default, or is wrong."""
+        """Return whether one of these fields holds something that is no default, or is wrong."""
         if self.release is None:
             return False
         idle = _defaults(self.release)
@@ -99,17 +112,18 @@ class _Collected:
 
     def add(self, name: str, text: str) -> None:
         before = self.texts.get(name, "")
-        if name in _FLAGS or not before:
+        kind = PARAMETERS[name].kind
+        if kind is Kind.BOOLEAN or not before:
             self.texts[name] = text
         elif text:
-            between = "\n" if name in _LINES else _JOINED.get(name)
+            between = "\n" if name in _LINES else _BETWEEN.get(kind)
             self.texts[name] = text if between is None else f"{before}{between}{text}"
 
 
 def read_texts(
     parameters: Iterable[Parameter], files: JobFiles | None = None
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Give what parameters put into the fields of the form, and remarks about what they cannot.
+    """Return what parameters put into the fields of the form, and remarks about what they cannot.
 
     Parameters
     ----------
@@ -181,14 +195,26 @@ def fill(
     if release is None:
         return FormState(None, texts, faults=faults, notes=notes)
     shown = _defaults(release) | texts | {"RELEASE": release.name}
-    shown |= {name: _canonical(name, shown[name], release) for name in _FIXED if shown.get(name)}
+    fixed = [spec.name for spec in PARAMETERS.values() if _has_few_values(spec)]
+    shown |= {name: _canonical(name, shown[name], release) for name in fixed if shown.get(name)}
     bands = _bands(shown["COLORS_FITS"], release)
     return FormState(release, shown, bands, faults, notes)
 
 
 def _defaults(release: Release) -> dict[str, str]:
     options = default_options(release)
-    return {name: option_text(name, options, release) for name in OPTION_NAMES}
+    return {name: option_text(name, options, release) for name in option_names()}
+
+
+def _has_few_values(spec: ParameterSpec) -> bool:
+    """Return whether the form offers all values of a parameter."""
+    return spec.kind is Kind.BOOLEAN or (spec.kind is Kind.WORD and spec.name not in _LINES)
+
+
+def other_options() -> list[ParameterSpec]:
+    """Return the options that have no place of their own in the form."""
+    placed = {*_PLACED, *(name for method in METHODS.values() for name in method.option_names)}
+    return [PARAMETERS[name] for name in option_names() if name not in placed]
 
 
 def _canonical(name: str, text: str, release: Release) -> str:
@@ -208,7 +234,7 @@ def _bands(text: str, release: Release) -> frozenset[str]:
 
 
 def form_parameters(fields: Sequence[Parameter], release: Release | None) -> list[Parameter]:
-    """Give the parameters that a sent form asks for.
+    """Return the parameters that a sent form asks for.
 
     Left out are blank fields and options that the release has anyhow; boxes of one parameter
     become one value, and lines of a parameter that may be repeated one each.
@@ -220,27 +246,27 @@ def form_parameters(fields: Sequence[Parameter], release: Release | None) -> lis
     release
         Whose defaults count; None if it is not known.
     """
-    collected = _Collected()
-    parameters: list[Parameter] = []
+    collected, specs = _Collected(), parameter_specs()
+    found: list[Parameter] = []
     for each in fields:
         if each.by_reference:
-            parameters.append(each)
-        elif each.name in _JOINED or each.name in _FLAGS:
+            found.append(each)
+        elif each.name in specs and specs[each.name].kind in {Kind.BOOLEAN, *_BETWEEN}:
             collected.add(each.name, each.value.strip())
         elif each.name in _LINES:
             lines = (line.strip() for line in each.value.splitlines())
-            parameters += [Parameter(each.name, line) for line in lines if line]
+            found += [Parameter(each.name, line) for line in lines if line]
         elif each.name not in _OWN and each.value.strip():
-            parameters.append(each)
-    parameters += [Parameter(name, text) for name, text in collected.texts.items() if text]
-    return [each for each in parameters if not _is_idle(each, release)]
+            found.append(each)
+    found += [Parameter(name, text) for name, text in collected.texts.items() if text]
+    return [each for each in found if not _is_idle(each, release)]
 
 
 def _is_idle(parameter: Parameter, release: Release | None) -> bool:
-    """Tell whether an option says what holds without it."""
+    """Return whether an option says what holds without it."""
     if parameter.name == "MASK":
         return parameter.value == "false"
-    if release is None or parameter.by_reference or parameter.name not in OPTION_NAMES:
+    if release is None or parameter.by_reference or parameter.name not in option_names():
         return False
     options = default_options(release)
     try:
@@ -250,7 +276,7 @@ def _is_idle(parameter: Parameter, release: Release | None) -> bool:
 
 
 def release_facts(release: Release, releases: Releases) -> dict[str, Any]:
-    """Give what the scripts of the form know of a release, as JSON has it."""
+    """Return what the scripts of the form know of a release, as JSON has it."""
     defaults = _defaults(release)
     options = default_options(release)
     names = release.band_names
@@ -259,12 +285,11 @@ def release_facts(release: Release, releases: Releases) -> dict[str, Any]:
     if place is not None:
         second = round(place.dec_deg + _BESIDE_DEG, 5)
         example = f"RA,DEC\n{place.ra_deg},{place.dec_deg}\n{place.ra_deg},{second}\n"
-    spelt = (options.rgb_stiff_colors, options.rgb_lupton_colors)
     return {
         "name": release.name,
         "bands": names,
         "chosen": options.colors_fits,
-        "triplets": dict(zip(("STIFF", "LUPTON"), spelt, strict=True)),
+        "triplets": {each.method.upper(): each.triplets for each in options.pictures},
         "isCaseNeeded": len({name.lower() for name in names}) < len(names),
         "defaults": defaults,
         "allowed": {

@@ -7,7 +7,7 @@ from soda_service.errors import Fault, OptionsError
 from soda_service.request.csvtext import BadLine, split_cells
 from soda_service.request.hints import suggest
 from soda_service.request.parsing import is_number, shorten
-from soda_service.request.table import OPTION_NAMES, PARAMETERS, POSITION_NAMES, Scope
+from soda_service.request.table import PARAMETERS, POSITION_NAMES, Scope, option_names
 
 __all__ = ["COLUMNS_MAX", "TABLE", "Header", "parse_header"]
 
@@ -17,7 +17,6 @@ TABLE = "POSITIONS"
 COLUMNS_MAX = 1000
 """More are no table of positions; looking for a mistyped name takes up to 0.1 ms."""
 
-_ROW_NAMES = frozenset(POSITION_NAMES + OPTION_NAMES)
 _SEPARATORS = {"commas": ",", "semicolons": ";", "tabs": "\t", "vertical bars": "|", "blanks": None}
 _EXAMPLE = "a header such as RA,DEC or COADD_OBJECT_ID is needed, then a line for each position"
 
@@ -70,7 +69,8 @@ def parse_header(line: str | BadLine | None) -> Header:
         raise _refusal(f"header: {error}") from error
     if len(names) > COLUMNS_MAX:
         raise _refusal(f"the header has {len(names)} columns; at most {COLUMNS_MAX} are allowed")
-    columns = tuple(name.upper() if name.upper() in _ROW_NAMES else name for name in names)
+    known = _row_names()
+    columns = tuple(name.upper() if name.upper() in known else name for name in names)
     _check_repeats(columns)
     _check_position(line, columns)
     places = {name: place for place, name in enumerate(columns)}
@@ -79,7 +79,7 @@ def parse_header(line: str | BadLine | None) -> Header:
         ra=places.get("RA"),
         dec=places.get("DEC"),
         object_id=places.get("COADD_OBJECT_ID"),
-        options=tuple((at, name) for at, name in enumerate(columns) if name in OPTION_NAMES),
+        options=tuple((at, name) for at, name in enumerate(columns) if name in option_names()),
         extra=tuple((at, name) for at, name in enumerate(columns) if _is_own(name)),
         warnings=_warnings(columns),
     )
@@ -89,15 +89,21 @@ def _refusal(message: str, *, column: str = TABLE, found: str | None = None) -> 
     return OptionsError((Fault(message, column=column, found=found),))
 
 
+def _row_names() -> frozenset[str]:
+    """Give the columns that mean something here."""
+    return frozenset(POSITION_NAMES + option_names())
+
+
 def _is_own(name: str) -> bool:
-    return bool(name) and name not in _ROW_NAMES
+    return bool(name) and name not in _row_names()
 
 
 def _check_separators(line: str) -> None:
     """Refuse a header that makes sense only where something else than commas separates it."""
+    known = _row_names()
     for word, separator in _SEPARATORS.items():
         names = {name.strip(' \t"').upper() for name in line.split(separator)}
-        if not _ROW_NAMES.isdisjoint(names):
+        if not known.isdisjoint(names):
             if separator == ",":
                 return
             message = f"the columns are separated by {word}; commas are needed"
@@ -106,9 +112,10 @@ def _check_separators(line: str) -> None:
 
 def _check_lines(line: str) -> None:
     """Refuse a table whose rows stand on the header's line, separated by blanks."""
+    known = _row_names()
     for cell in line.split(","):
         first, *rest = cell.split() or [""]
-        if first.upper() in _ROW_NAMES and rest and is_number(rest[0]):
+        if first.upper() in known and rest and is_number(rest[0]):
             message = (
                 f"a value follows the column name {first} on one line ({shorten(cell.strip())!r}); "
                 "the header and each row need a line of their own"
@@ -148,6 +155,6 @@ def _warnings(columns: tuple[str, ...]) -> tuple[str, ...]:
             warnings.append(
                 f"column {name} is kept as it is: {spec.name} is given for the whole job"
             )
-        elif _is_own(name) and (meant := suggest(name, OPTION_NAMES)):
+        elif _is_own(name) and (meant := suggest(name, option_names())):
             warnings.append(f"column {name} is kept as it is; did you mean {meant}?")
     return tuple(warnings)

@@ -8,7 +8,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from soda_service.engine.colour.methods import METHODS
 from soda_service.errors import ConfigError, Fault, OptionsError
+from soda_service.formats import FORMATS
 from soda_service.request.parsing import (
     InvalidText,
     fault_of,
@@ -18,8 +20,15 @@ from soda_service.request.parsing import (
     parse_triplets,
     parse_value,
 )
-from soda_service.request.table import OPTION_NAMES, PARAMETERS, Kind, Limits
-from soda_service.request.values import CutoutOptions, Triplet
+from soda_service.request.table import (
+    PARAMETERS,
+    Kind,
+    Limits,
+    Scope,
+    option_names,
+    parameter_specs,
+)
+from soda_service.request.values import OPTION_FIELDS, CutoutOptions, Triplet
 from soda_service.sky.release import Release
 
 __all__ = [
@@ -32,12 +41,6 @@ __all__ = [
 ]
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-
-_FIELDS: Mapping[str, str] = MappingProxyType(
-    {name: name.lower() for name in OPTION_NAMES}
-    | {"XSIZE": "xsize_arcmin", "YSIZE": "ysize_arcmin"}
-)
-"""Option -> field of `CutoutOptions`."""
 
 _FORMAT = "RESPONSEFORMAT"
 
@@ -72,7 +75,7 @@ def complete_options(
 
 
 def default_options(release: Release) -> CutoutOptions:
-    """Give the options of a release in effect where neither job nor row says anything.
+    """Return the options of a release in effect where neither job nor row says anything.
 
     They are the release's own, then the system's of `PARAMETERS`. Where the system's bands are
     not the release's, its middle band and, of three or more, its last, middle and first (the
@@ -85,8 +88,8 @@ def default_options(release: Release) -> CutoutOptions:
     """
     defaults = {name.upper(): text for name, text in release.defaults.items()}
     where = f"release {release.name}, defaults"
-    if unknown := sorted(set(defaults) - set(OPTION_NAMES)):
-        names = ", ".join(OPTION_NAMES)
+    if unknown := sorted(set(defaults) - set(option_names())):
+        names = ", ".join(option_names())
         raise ConfigError(f"{where}: {', '.join(unknown)}: no option of a cutout; allowed: {names}")
     try:
         return apply_options(_system_options(release), defaults, release=release)
@@ -113,29 +116,32 @@ def apply_options(
         With every fault of this level.
     """
     faults: list[Fault] = []
-    changes: dict[str, Any] = {}  # values of the types that the fields of CutoutOptions have
+    changes: dict[str, Any] = {}  # values by option, of the types that `parse_value` gives
+    specs = parameter_specs()
     for name, text in texts.items():
-        if (field := _FIELDS.get(name)) and text.strip():
+        spec = specs.get(name)
+        if spec is not None and spec.scope is Scope.OPTION and text.strip():
             try:
-                changes[field] = parse_value(PARAMETERS[name], text, release=release)
+                changes[name] = parse_value(spec, text, release=release)
             except InvalidText as error:
                 faults.append(fault_of(name, text, error))
     faults.extend(_size_faults(texts))
     if faults:
         raise OptionsError(tuple(faults))
-    if text := texts.get(_FORMAT, "").strip():
-        word = parse_value(PARAMETERS[_FORMAT], text, release=release)
-        changes["response_format"] = picture_format(word)
     # A size in arcmin puts the size in pixels of a lower level out of effect.
-    for size, pixels in (("xsize_arcmin", "xpix"), ("ysize_arcmin", "ypix")):
+    for size, pixels in zip(_SIZES, _PIXELS, strict=True):
         if size in changes:
             changes[pixels] = None
-    return replace(options, **changes) if changes else options
+    options = options.changed(changes) if changes else options
+    if text := texts.get(_FORMAT, "").strip():
+        word = parse_value(specs[_FORMAT], text, release=release)
+        options = replace(options, response_format=picture_format(word))
+    return options
 
 
 def picture_format(word: str) -> str:
-    """Give the format of pictures that RESPONSEFORMAT asks for; empty where that is none."""
-    return word if word in {"png", "jpeg"} else ""
+    """Return the format of pictures that RESPONSEFORMAT asks for; empty where that is none."""
+    return word if word in FORMATS and FORMATS[word].is_picture else ""
 
 
 def check_makes_something(options: CutoutOptions, release: Release) -> tuple[Fault, ...]:
@@ -146,33 +152,25 @@ def check_makes_something(options: CutoutOptions, release: Release) -> tuple[Fau
     tuple of Fault
         Empty if all is well.
     """
-    asked = (
-        ("MAKE_FITS", options.make_fits, "COLORS_FITS", options.colors_fits),
-        ("MAKE_RGB_STIFF", options.make_rgb_stiff, "RGB_STIFF_COLORS", options.rgb_stiff_colors),
-        (
-            "MAKE_RGB_LUPTON",
-            options.make_rgb_lupton,
-            "RGB_LUPTON_COLORS",
-            options.rgb_lupton_colors,
-        ),
-    )
-    if not any(wanted for _, wanted, _, _ in asked):
-        names = ", ".join(name for name, _, _, _ in asked)
+    asked = [("MAKE_FITS", "COLORS_FITS")]
+    asked += [(method.switch, method.triplets) for method in METHODS.values()]
+    if not any(options.get(switch) for switch, _ in asked):
+        names = ", ".join(switch for switch, _ in asked)
         return (Fault(f"nothing would be made; one of {names} must be true", column="MAKE_FITS"),)
     return tuple(
         Fault(
             f"true, but there is nothing to make: {release.name} has no default for {colors}, "
             f"which must be given (bands: {', '.join(release.band_names)})",
-            column=name,
+            column=switch,
             found="true",
         )
-        for name, wanted, colors, bands in asked
-        if wanted and not bands
+        for switch, colors in asked
+        if options.get(switch) and not options.get(colors)
     )
 
 
 def _size_faults(texts: Mapping[str, str]) -> list[Fault]:
-    """Tell of sizes both in arcmin and in pixels at one level."""
+    """Report sizes both in arcmin and in pixels at one level."""
     pixels = [name for name in _PIXELS if texts.get(name, "").strip()]
     sizes = [name for name in _SIZES if pixels and texts.get(name, "").strip()]
     if not sizes:
@@ -182,20 +180,22 @@ def _size_faults(texts: Mapping[str, str]) -> list[Fault]:
 
 
 def _system_options(release: Release) -> CutoutOptions:
-    """Give the system's defaults, fitted to the release's bands and size limits."""
-    values: dict[str, Any] = {"xpix": None, "ypix": None}
-    for name, field in _FIELDS.items():
+    """Return the system's defaults, fitted to the release's bands and size limits."""
+    values: dict[str, Any] = {}
+    for name in option_names():
         spec = PARAMETERS[name]
         if spec.kind is Kind.BANDS:
-            values[field] = _system_bands(spec.default, release)
+            values[name] = _system_bands(spec.default, release)
         elif spec.kind is Kind.TRIPLETS:
-            values[field] = _system_triplets(spec.default, release)
+            values[name] = _system_triplets(spec.default, release)
         elif spec.limits is Limits.SIZE:
             low, high = release.size_min_arcmin, release.size_max_arcmin
-            values[field] = min(max(float(spec.default), low), high)
-        elif spec.default:
-            values[field] = parse_value(spec, spec.default, release=release)
-    return CutoutOptions(**values)
+            values[name] = min(max(float(spec.default), low), high)
+        else:
+            text = spec.default
+            values[name] = parse_value(spec, text, release=release) if text else None
+    fixed = {attribute: values.pop(name) for name, attribute in OPTION_FIELDS.items()}
+    return CutoutOptions(**fixed, values=tuple(values.items()))
 
 
 def _system_bands(default: str, release: Release) -> tuple[str, ...]:
@@ -220,9 +220,9 @@ def option_text(name: str, options: CutoutOptions, release: Release) -> str:
     Parameters
     ----------
     name
-        One of `OPTION_NAMES`.
+        One of `option_names`.
     """
-    value = getattr(options, _FIELDS[name])
+    value = options.get(name)
     match PARAMETERS[name].kind:
         case Kind.BANDS:
             return format_bands(value, release)

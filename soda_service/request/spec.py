@@ -60,7 +60,7 @@ class Limits(StrEnum):
     """One pixel to the release's largest size in its pixels."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ParameterSpec:
     """One parameter as users may give it."""
 

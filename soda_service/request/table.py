@@ -1,12 +1,21 @@
 """PARAMETERS: every parameter of the service, declared once.
 
-Parsing, ranges, help page, OpenAPI, form and service descriptors all read these rows. A new
-parameter is one row here and one field of `CutoutOptions` or `CutoutRequest`.
+Parsing, ranges, help page, OpenAPI, form and service descriptors all read these rows. A new option
+of a cutout is a row in `OPTIONS`, and a field of `CutoutOptions` where code asks for it by
+attribute; picture methods and formats bring their rows through `METHODS` and `FORMATS`; any other
+parameter is a row below and a field of `CutoutRequest`. All these may grow while the service runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
+from typing_extensions import override
+
+from soda_service.engine.colour.methods import METHODS, Method
+from soda_service.formats import FORMATS, Format
+from soda_service.request.sodaspecs import FILTERS, POLARISATIONS
 from soda_service.request.spec import (
     PIXELS_MAX,
     Kind,
@@ -18,10 +27,11 @@ from soda_service.request.spec import (
 )
 
 __all__ = [
+    "DOCUMENT_FORMATS",
     "EDGES",
     "FILTER_NAMES",
     "ID_MAX",
-    "OPTION_NAMES",
+    "OPTIONS",
     "PARAMETERS",
     "PIXELS_MAX",
     "POLARISATIONS",
@@ -32,6 +42,8 @@ __all__ = [
     "Scope",
     "bounds",
     "describe_allowed",
+    "option_names",
+    "parameter_specs",
 ]
 
 
@@ -42,12 +54,6 @@ RA_MAX_DEG = 1_000_000
 """Largest right ascension, of either sign, that is wrapped into 0..360: larger numbers come of a
 mistake, and lose their decimals on the way."""
 
-
-RGB_MAX = 1e30
-RGB_MIN = 1e-36
-"""Largest and smallest scale of pixel values that pictures can be made of: these are computed in
-single precision (1e-38 .. 3e38), and images in W m-2 Hz-1 have a noise of 1e-34."""
-
 EDGES: Mapping[str, str] = MappingProxyType(
     {
         "trim": "cut short at the tile's edge",
@@ -57,60 +63,21 @@ EDGES: Mapping[str, str] = MappingProxyType(
 )
 """What may be done where a cutout reaches beyond its tile; word -> what it means."""
 
-POLARISATIONS = (
-    *("I", "Q", "U", "V", "RR", "LL", "RL", "LR", "XX", "YY", "XY", "YX", "POLI", "POLA"),
+DOCUMENT_FORMATS: Mapping[str, str] = MappingProxyType(
+    {"application/xml": "xml", "text/xml": "xml", "application/json": "json"}
 )
-"""States of ObsCore 1.1, section B.6.6."""
-
-_FORMATS: Mapping[str, str] = MappingProxyType(
-    {
-        "application/fits": "fits",
-        "image/fits": "fits",
-        "image/png": "png",
-        "image/jpeg": "jpeg",
-        "jpg": "jpeg",
-        "application/xml": "xml",
-        "text/xml": "xml",
-        "application/json": "json",
-    }
-)
-
-
-def _rgb(name: str, default: str, description: str, *, minimum: float) -> ParameterSpec:
-    """Give the row of a number that steers the Lupton method."""
-    return ParameterSpec(
-        name,
-        Kind.FLOAT,
-        Scope.OPTION,
-        description,
-        default=default,
-        minimum=minimum,
-        maximum=RGB_MAX,
-    )
+"""Media types of a job's document -> their words of RESPONSEFORMAT."""
 
 
 def _flag(name: str, default: str, description: str) -> ParameterSpec:
-    """Give the row of an option that is true or false."""
+    """Return the row of an option that is true or false."""
     return ParameterSpec(
         name, Kind.BOOLEAN, Scope.OPTION, description, ucd="meta.code", default=default
     )
 
 
-def _triplets(name: str, method: str) -> ParameterSpec:
-    """Give the row of the bands of a method's colour pictures."""
-    return ParameterSpec(
-        name,
-        Kind.TRIPLETS,
-        Scope.OPTION,
-        f"Colour pictures to make by the {method} method: three bands each, shown as red, green "
-        "and blue in this order; several are separated by semicolons (gry;riy).",
-        ucd="instr.bandpass",
-        default="irg",
-    )
-
-
 def _size(axis: str, along: str) -> tuple[ParameterSpec, ParameterSpec]:
-    """Give the rows of the size along one axis, in arcmin and in pixels."""
+    """Return the rows of the size along one axis, in arcmin and in pixels."""
     return (
         ParameterSpec(
             f"{axis}SIZE",
@@ -135,77 +102,10 @@ def _size(axis: str, along: str) -> tuple[ParameterSpec, ParameterSpec]:
     )
 
 
-# UCDs and units are those of SODA 1.0, section 3, with erratum 1.
-_FILTERS = (
-    ParameterSpec(
-        "ID",
-        Kind.TEXT,
-        Scope.FILTER,
-        "Data set to cut from, by its identifier; without it the release's tile of the position.",
-        ucd="meta.id;meta.dataset",
-        maximum=1024,
-    ),
-    ParameterSpec(
-        "POS",
-        Kind.SHAPE,
-        Scope.FILTER,
-        "Part of the sky: CIRCLE ra dec radius, RANGE ra1 ra2 dec1 dec2, or POLYGON ra1 dec1 ra2 "
-        "dec2 ra3 dec3 ..., ICRS.",
-        ucd="pos.outline;obs",
-    ),
-    ParameterSpec(
-        "CIRCLE",
-        Kind.SHAPE,
-        Scope.FILTER,
-        "Part of the sky: ra dec radius, ICRS.",
-        unit="deg",
-        ucd="pos.outline;obs",
-    ),
-    ParameterSpec(
-        "POLYGON",
-        Kind.SHAPE,
-        Scope.FILTER,
-        "Part of the sky: ra1 dec1 ra2 dec2 ra3 dec3 ..., ICRS, joined by great circles.",
-        unit="deg",
-        ucd="pos.outline;obs",
-    ),
-    ParameterSpec(
-        "BAND",
-        Kind.INTERVAL,
-        Scope.FILTER,
-        "Interval of wavelength, which chooses the bands that overlap it.",
-        unit="m",
-        ucd="em.wl;stat.interval",
-    ),
-    ParameterSpec(
-        "TIME",
-        Kind.INTERVAL,
-        Scope.FILTER,
-        "Interval of time that the observations must overlap, MJD, UTC.",
-        unit="d",
-        ucd="time.interval;obs.exposure",
-    ),
-    ParameterSpec(
-        "POL",
-        Kind.WORD,
-        Scope.FILTER,
-        "States of polarisation, any of which will do.",
-        ucd="meta.code;phys.polarization",
-        choices=POLARISATIONS,
-    ),
-    ParameterSpec(
-        "MASK",
-        Kind.BOOLEAN,
-        Scope.FILTER,
-        "Whether to blank the pixels outside the shape; otherwise its bounding box is cut.",
-        ucd="meta.code",
-    ),
-)
-
 _XSIZE, _XPIX = _size("X", "x axis (its width)")
 _YSIZE, _YPIX = _size("Y", "y axis (its height)")
 
-_ROWS = (
+_PLACES = (
     ParameterSpec(
         "RELEASE",
         Kind.TEXT,
@@ -258,7 +158,11 @@ _ROWS = (
         minimum=0,
         maximum=ID_MAX,
     ),
-    *_FILTERS,
+    *FILTERS,
+)
+"""What to cut from, and where."""
+
+_OPTIONS = (
     _XSIZE,
     _YSIZE,
     _XPIX,
@@ -288,17 +192,9 @@ _ROWS = (
         "false",
         "Whether to drop the FITS files that are made only because a colour picture needs them.",
     ),
-    _flag("MAKE_RGB_STIFF", "false", "Whether to make colour pictures by the STIFF method."),
-    _triplets("RGB_STIFF_COLORS", "STIFF"),
-    _flag(
-        "MAKE_RGB_LUPTON",
-        "false",
-        "Whether to make colour pictures by the method of Lupton et al. (2004).",
-    ),
-    _triplets("RGB_LUPTON_COLORS", "Lupton"),
-    _rgb("RGB_MINIMUM", "1.0", "Pixel value that is black in a Lupton picture.", minimum=-RGB_MAX),
-    _rgb("RGB_STRETCH", "50.0", "Linear stretch of a Lupton picture.", minimum=RGB_MIN),
-    _rgb("RGB_ASINH", "10.0", "Asinh softening Q of a Lupton picture.", minimum=RGB_MIN),
+)
+
+_OF_JOB = (
     ParameterSpec(
         "JOBNAME",
         Kind.TEXT,
@@ -331,27 +227,106 @@ _ROWS = (
         ucd="meta.ref.url",
         maximum=2000,
     ),
-    ParameterSpec(
+)
+
+OPTIONS: dict[str, ParameterSpec] = {spec.name: spec for spec in _OPTIONS}
+"""Options of a cutout beside those of picture methods, by name."""
+
+FILTER_NAMES = tuple(spec.name for spec in FILTERS)
+"""SODA's parameters."""
+
+POSITION_NAMES = tuple(spec.name for spec in _PLACES if spec.scope is Scope.POSITION)
+"""Parameters that give a centre."""
+
+
+def _method_specs(method: Method) -> Iterator[ParameterSpec]:
+    """Return the rows of a picture method."""
+    yield _flag(method.switch, "false", f"Whether to make colour pictures by {method.phrase}.")
+    yield ParameterSpec(
+        method.triplets,
+        Kind.TRIPLETS,
+        Scope.OPTION,
+        f"Colour pictures to make by the {method.title} method: three bands each, shown as red, "
+        "green and blue in this order; several are separated by semicolons (gry;riy).",
+        ucd="instr.bandpass",
+        default="irg",
+    )
+    for setting in method.settings:
+        yield ParameterSpec(
+            setting.name,
+            Kind.FLOAT,
+            Scope.OPTION,
+            setting.description,
+            default=str(setting.default),
+            minimum=setting.minimum,
+            maximum=setting.maximum,
+        )
+
+
+def _format_spec(formats: Sequence[Format]) -> ParameterSpec:
+    """Return the row of RESPONSEFORMAT."""
+    data = [row.title for row in formats if not row.is_picture]
+    pictures = [row.title for row in formats if row.is_picture]
+    aliases = {word: row.name for row in formats for word in (row.media_type, *row.aliases)}
+    return ParameterSpec(
         "RESPONSEFORMAT",
         Kind.WORD,
         Scope.JOB,
-        "Format of the files: FITS, with colour pictures as PNG; or PNG or JPEG, which makes "
-        "pictures only, each band in grey where none in colour is asked for. XML or JSON: of a "
-        "job's document.",
+        f"Format of the files: {' or '.join(data)}, with colour pictures as {pictures[0]}; or "
+        f"{' or '.join(pictures)}, which makes pictures only, each band in grey where none in "
+        "colour is asked for. XML or JSON: of a job's document.",
         ucd="meta.code.mime",
-        choices=("fits", "png", "jpeg", "xml", "json"),
-        aliases=_FORMATS,
-    ),
-)
+        choices=(*(row.name for row in formats), *dict.fromkeys(DOCUMENT_FORMATS.values())),
+        aliases=MappingProxyType({**aliases, **DOCUMENT_FORMATS}),
+    )
 
-PARAMETERS: Mapping[str, ParameterSpec] = MappingProxyType({spec.name: spec for spec in _ROWS})
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    specs: Mapping[str, ParameterSpec]
+    option_names: tuple[str, ...]
+
+
+@lru_cache(maxsize=8)
+def _join(
+    options: tuple[ParameterSpec, ...], methods: tuple[Method, ...], formats: tuple[Format, ...]
+) -> _Joined:
+    rows = [*_PLACES, *options, *(spec for method in methods for spec in _method_specs(method))]
+    specs = {spec.name: spec for spec in (*rows, *_OF_JOB, _format_spec(formats))}
+    names = tuple(spec.name for spec in rows if spec.scope is Scope.OPTION)
+    return _Joined(MappingProxyType(specs), names)
+
+
+def _joined() -> _Joined:
+    """Join the rows as the registers have them now."""
+    return _join(tuple(OPTIONS.values()), tuple(METHODS.values()), tuple(FORMATS.values()))
+
+
+def parameter_specs() -> Mapping[str, ParameterSpec]:
+    """Return the rows of now, which do not change: `PARAMETERS` for those who read it often."""
+    return _joined().specs
+
+
+def option_names() -> tuple[str, ...]:
+    """Return the options of a cutout: given by release, job or row, the later one wins."""
+    return _joined().option_names
+
+
+class _Parameters(Mapping[str, ParameterSpec]):
+    """Shows the rows as the registers have them when they are read."""
+
+    @override
+    def __getitem__(self, name: str) -> ParameterSpec:
+        return parameter_specs()[name]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(parameter_specs())
+
+    @override
+    def __len__(self) -> int:
+        return len(parameter_specs())
+
+
+PARAMETERS: Mapping[str, ParameterSpec] = _Parameters()
 """Every parameter by its name, in the order in which users are shown them."""
-
-OPTION_NAMES = tuple(spec.name for spec in _ROWS if spec.scope is Scope.OPTION)
-"""Options of a cutout: given by release, job or row, the later one wins."""
-
-FILTER_NAMES = tuple(spec.name for spec in _FILTERS)
-"""SODA's parameters."""
-
-POSITION_NAMES = tuple(spec.name for spec in _ROWS if spec.scope is Scope.POSITION)
-"""Parameters that give a centre."""

@@ -1,51 +1,149 @@
 """What a request means once its text has been read: options, rows, the request itself."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from soda_service.engine.colour.methods import METHODS
+
 __all__ = [
+    "OPTION_FIELDS",
     "Centre",
     "CutoutOptions",
     "CutoutRequest",
     "Filters",
+    "Picture",
     "PositionRow",
     "Table",
     "Triplet",
+    "option",
 ]
 
 Triplet = tuple[str, str, str]
 """Bands shown as red, green, blue, in the release's spelling."""
 
 
+def option(name: str, *, affects_pixels: bool) -> Any:
+    """Declare the field of an option.
+
+    Parameters
+    ----------
+    name
+        Its parameter.
+    affects_pixels
+        Whether files of equal names may differ by it. False if it only chooses which files are
+        made, or what they are called.
+    """
+    # Any: what `field` returns goes for a value of any type.
+    return field(metadata={"option": name, "affects_pixels": affects_pixels})
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What is asked of a picture method."""
+
+    method: str
+    """Its name."""
+
+    is_made: bool
+    triplets: tuple[Triplet, ...]
+    settings: Mapping[str, float]
+    """By parameter."""
+
+
 @dataclass(frozen=True, slots=True)
 class CutoutOptions:
     """Options of one cutout, complete: row over job over release (SPEC, cutout options)."""
 
-    xsize_arcmin: float
+    xsize_arcmin: float = option("XSIZE", affects_pixels=True)
     """Width along the tile's x; the size in pixels rules where it is given."""
 
-    ysize_arcmin: float
-    xpix: int | None
+    ysize_arcmin: float = option("YSIZE", affects_pixels=True)
+    xpix: int | None = option("XPIX", affects_pixels=True)
     """Width in pixels, or None where the size is in arcmin."""
 
-    ypix: int | None
-    edge: str
-    make_fits: bool
-    colors_fits: tuple[str, ...]
+    ypix: int | None = option("YPIX", affects_pixels=True)
+    edge: str = option("EDGE", affects_pixels=True)
+    make_fits: bool = option("MAKE_FITS", affects_pixels=False)
+    colors_fits: tuple[str, ...] = option("COLORS_FITS", affects_pixels=False)
     """Bands, in the release's spelling, in the order asked for."""
 
-    discard_fits_files: bool
-    make_rgb_stiff: bool
-    rgb_stiff_colors: tuple[Triplet, ...]
-    make_rgb_lupton: bool
-    rgb_lupton_colors: tuple[Triplet, ...]
-    rgb_minimum: float
-    rgb_stretch: float
-    rgb_asinh: float
-    response_format: str = ""
-    """`png` or `jpeg`: pictures only, in that format; empty: FITS files, and pictures as PNG."""
+    discard_fits_files: bool = option("DISCARD_FITS_FILES", affects_pixels=False)
+    values: tuple[tuple[str, Any], ...] = field(default=(), metadata={"affects_pixels": True})
+    """Options without a field, by parameter: those of picture methods, and any that were added to
+    `OPTIONS`; hashable, of the types that `parse_value` gives."""
+
+    response_format: str = field(default="", metadata={"affects_pixels": False})
+    """Name of a format of pictures: these only, in that format; empty: FITS files, and pictures
+    in the first format of pictures."""
+
+    def get(self, name: str) -> Any:
+        """Return the value of an option by its parameter; None where it has none."""
+        # Any: a float, an integer, a boolean, a word, bands or triplets, by the parameter's kind.
+        attribute = OPTION_FIELDS.get(name)
+        if attribute is not None:
+            return getattr(self, attribute)
+        return next((value for other, value in self.values if other == name), None)
+
+    def changed(self, changes: Mapping[str, Any]) -> "CutoutOptions":
+        """Return the same with other values of some options, by parameter."""
+        # Any: as in `get`.
+        new = {
+            OPTION_FIELDS[name]: value for name, value in changes.items() if name in OPTION_FIELDS
+        }
+        others = {name: value for name, value in changes.items() if name not in OPTION_FIELDS}
+        if others:
+            new["values"] = tuple((dict(self.values) | others).items())
+        return replace(self, **new)
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """What is asked of each picture method, in the order of the register."""
+        values = dict(self.values)
+        return [
+            Picture(
+                method.name,
+                bool(values.get(method.switch)),
+                values.get(method.triplets, ()),
+                {each.name: values.get(each.name, each.default) for each in method.settings},
+            )
+            for method in METHODS.values()
+        ]
+
+    def pixel_key(self, kind: str) -> tuple[object, ...]:
+        """Return what is equal only for options that give a file of this kind the same pixels.
+
+        Parameters
+        ----------
+        kind
+            Of the file: the name of a picture method, or anything else.
+        """
+        fixed = {
+            each.name: getattr(self, each.name)
+            for each in fields(self)
+            if each.metadata["affects_pixels"] and each.name != "values"
+        }
+        # A size in pixels puts that in arcmin out of effect.
+        for pixels, size in (("xpix", "xsize_arcmin"), ("ypix", "ysize_arcmin")):
+            fixed[size] = fixed[size] if fixed[pixels] is None else None
+        idle = {
+            name
+            for method in METHODS.values()
+            for name in method.option_names
+            if method.name != kind or name in {method.switch, method.triplets}
+        }
+        return (*fixed.values(), *(pair for pair in self.values if pair[0] not in idle))
+
+
+OPTION_FIELDS: Mapping[str, str] = MappingProxyType(
+    {
+        each.metadata["option"]: each.name
+        for each in fields(CutoutOptions)
+        if "option" in each.metadata
+    }
+)
+"""Parameter -> field of `CutoutOptions`."""
 
 
 class Centre(NamedTuple):
@@ -147,7 +245,7 @@ class CutoutRequest:
     email: str = ""
     webhook: str = ""
     response_format: str = ""
-    """`fits`, `png`, `jpeg`, `xml` or `json`; empty where the client left it open."""
+    """A word of RESPONSEFORMAT; empty where the client left it open."""
 
     warnings: tuple[str, ...] = ()
 

@@ -5,33 +5,20 @@ import io
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, BinaryIO, Self
-from urllib.parse import quote
 
 from soda_service.formats.votable import Table, votable_head, votable_rows, votable_tail
-from soda_service.request.parsing import format_bands
-from soda_service.results.columns import manifest_fields
-from soda_service.results.rows import FileEntry, Row
+from soda_service.results.columns import Line, manifest_fields, manifest_reader
+from soda_service.results.rows import Row
 from soda_service.results.summary import JobFacts
 
 __all__ = ["CsvManifest", "VotManifest"]
 
 
-def _records(row: Row, facts: JobFacts) -> Iterator[list[Any]]:
-    p, outcome = row.planned, row.outcome
+def _lines(row: Row, facts: JobFacts) -> Iterator[Line]:
+    outcome = row.outcome
     assert outcome is not None  # noqa: S101 - only finished rows are told
-    head = [p.number, p.ra_deg, p.dec_deg, p.object_id, p.tile, outcome.status.value]
-    head += [outcome.message, outcome.coverage]
-    own = [p.extra.get(name, "") for name in facts.extra_columns]
-    for entry in outcome.files:
-        yield [*head, *_file_cells(entry, facts), *own]
-    if not outcome.files:
-        yield [*head, None, None, None, None, None, None, *own]
-
-
-def _file_cells(entry: FileEntry, facts: JobFacts) -> list[Any]:
-    band = format_bands(entry.bands, facts.release)
-    url = f"{facts.url}/results/{quote(entry.path)}" if facts.url else None
-    return [band, entry.path, url, entry.media_type, entry.size_bytes, entry.sha256]
+    for file in outcome.files or (None,):
+        yield Line(row.planned, outcome, file, facts.release, facts.url)
 
 
 class CsvManifest:
@@ -41,11 +28,12 @@ class CsvManifest:
         self._text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
         self._csv = csv.writer(self._text)
         self._facts = facts
-        self._csv.writerow([column.name for column in manifest_fields(facts.extra_columns)])
+        self._cells = manifest_reader(facts.extra_columns)
+        self._csv.writerow([field.name for field in manifest_fields(facts.extra_columns)])
 
     def add(self, row: Row) -> None:
         """Write the records of one row."""
-        self._csv.writerows(_records(row, self._facts))
+        self._csv.writerows(map(self._cells, _lines(row, self._facts)))
 
     def close(self) -> None:
         """Let go of the stream, which stays open."""
@@ -58,6 +46,7 @@ class VotManifest:
     def __init__(self, stream: BinaryIO, facts: JobFacts) -> None:
         self._facts = facts
         self._stream = stream
+        self._cells = manifest_reader(facts.extra_columns)
 
     def __enter__(self) -> Self:
         fields = manifest_fields(self._facts.extra_columns)
@@ -74,7 +63,8 @@ class VotManifest:
 
     def add(self, row: Row) -> None:
         """Write the records of one row."""
-        self._stream.write(votable_rows(map(_texts, _records(row, self._facts))))
+        records = map(self._cells, _lines(row, self._facts))
+        self._stream.write(votable_rows(map(_texts, records)))
 
 
 def _texts(record: list[Any]) -> list[str]:

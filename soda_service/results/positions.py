@@ -4,13 +4,14 @@ import csv
 import io
 from typing import BinaryIO
 
+from soda_service.request.table import Kind, parameter_specs
+from soda_service.results.columns import option_cells, option_reader
 from soda_service.results.rows import Row
-from soda_service.results.summary import JobFacts, options_columns
+from soda_service.results.summary import JobFacts
 
 __all__ = ["PositionsWriter"]
 
 _HEAD = ("RA", "DEC", "COADD_OBJECT_ID")
-_SWITCHES = ("MAKE_FITS", "MAKE_RGB_STIFF", "MAKE_RGB_LUPTON", "DISCARD_FITS_FILES")
 
 
 class PositionsWriter:
@@ -19,20 +20,23 @@ class PositionsWriter:
     def __init__(self, stream: BinaryIO, facts: JobFacts) -> None:
         self._text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
         self._facts = facts
-        names = [n for n in options_columns(facts.options, facts.release) if n[1:] != "PIX"]
+        self._cells = option_reader(facts.release)
+        names = [n for n in option_cells(facts.options, facts.release) if n[1:] != "PIX"]
         self._options = ["XPIX", "YPIX", *names]
+        specs = parameter_specs()
+        self._flags = [name for name in names if specs[name].kind is Kind.BOOLEAN]
         self._csv = csv.writer(self._text)
         self._csv.writerow([*_HEAD, *self._options, *facts.extra_columns])
 
     def add(self, row: Row) -> None:
         """Write one row: its own values, then the job's, then the defaults."""
         p = row.planned
-        options = options_columns(p.options, self._facts.release)
+        options = dict(self._cells(p.options))
         for pixels, size in (("XPIX", "XSIZE"), ("YPIX", "YSIZE")):
             if pixels in options:
                 options[size] = ""
-        for switch in _SWITCHES:
-            options[switch] = str(bool(options[switch])).lower()
+        for name in self._flags:
+            options[name] = str(bool(options[name])).lower()
         # An object is named by its id alone: RA and DEC beside it would be two positions.
         place = [p.ra_deg, p.dec_deg, ""] if p.object_id is None else ["", "", p.object_id]
         own = [p.extra.get(name, "") for name in self._facts.extra_columns]

@@ -14,8 +14,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from soda_service.formats import is_picture
 from soda_service.request.csvtext import LINE_MAX_BYTES
-from soda_service.request.table import OPTION_NAMES, POSITION_NAMES
+from soda_service.request.table import POSITION_NAMES, option_names
 from soda_service.results.plan import read_plan
 from soda_service.results.rowindex import RowIndex
 from soda_service.results.rowpages import RowPage, row_of_journal, row_of_summary
@@ -93,7 +94,7 @@ class JobResults:
 
     def _with_thumbnail(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Add the small picture that stands for a row: of its first picture, or of a band."""
-        names = sorted(row["files"], key=lambda name: name.endswith(".fits"))
+        names = sorted(row["files"], key=lambda name: not is_picture(name))
         paths = (thumbnail_path(name) for name in names)
         return {**row, "thumbnail": next(filter(self._exists, paths), None)}
 
@@ -119,7 +120,7 @@ class JobResults:
             return tuple(read_plan(self._files, self._job.id)["extra_columns"])
         key = f"{self._job.id}/{positions_name(self._job.id)}"
         header = next(_read_records(self._files.open(key)))
-        ours = {*POSITION_NAMES, *OPTION_NAMES}
+        ours = {*POSITION_NAMES, *option_names()}
         return tuple(name for name in header if name not in ours)
 
     def done_rows(self) -> Iterator[Row]:

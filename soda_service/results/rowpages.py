@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from soda_service.results.columns import output_names
+from soda_service.results.columns import output_names, row_cells
 from soda_service.results.rows import Row
 
 __all__ = ["RowPage", "row_of_journal", "row_of_summary"]
@@ -34,36 +34,21 @@ class RowPage:
     """Files of the whole job; None where that is not known."""
 
 
-def row_of_journal(row: Row) -> dict[str, Any]:
-    """Give a row as pages have it, without its thumbnail."""
-    planned, outcome = row.planned, row.outcome
-    assert outcome is not None  # noqa: S101 - chosen by it
-    names = [entry.name for entry in outcome.files]
-    return {
-        "row": planned.number,
-        "ra": planned.ra_deg,
-        "dec": planned.dec_deg,
-        "object_id": None if planned.object_id is None else str(planned.object_id),
-        "tile": planned.tile,
-        "name": planned.name if planned.tile else "",
-        "status": str(outcome.status),
-        "message": outcome.message,
-        "size_pix": None if outcome.size_px is None else list(outcome.size_px),
-        "coverage": outcome.coverage,
-        "folder": planned.folder if names else "",
-        "files": names,
-        "user": dict(planned.extra),
-    }
-
-
-_KNOWN = {
+_PAGE_KEYS = {
     "row": "ROW", "ra": "RA", "dec": "DEC", "object_id": "COADD_OBJECT_ID", "tile": "TILENAME",
     "name": "SEXAGECIMAL", "status": "STATUS", "message": "MESSAGE", "size_pix": "SIZE_PIX",
     "coverage": "COVERAGE", "folder": "FOLDER", "files": "FILES",
 }  # fmt: skip
+"""Name in a page -> name in the summary."""
 
 
-def row_of_summary(told: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
+def row_of_journal(row: Row) -> dict[str, Any]:
+    """Give a row as pages have it, without its thumbnail."""
+    assert row.outcome is not None  # noqa: S101 - chosen by it
+    return _told(row_cells(row.planned, row.outcome)) | {"user": dict(row.planned.extra)}
+
+
+def row_of_summary(cells: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
     """Give what the summary says of a row as pages have it, without its thumbnail.
 
     Parameters
@@ -71,7 +56,10 @@ def row_of_summary(told: Mapping[str, Any], columns: Sequence[str]) -> dict[str,
     columns
         The user's own, as the positions table has them.
     """
-    row = {name: told[key] for name, key in _KNOWN.items()}
-    for name in ("ra", "dec"):
-        row[name] = None if row[name] == "" else row[name]
-    return row | {"user": {name: told[key] for name, key in output_names(columns).items()}}
+    own = {name: cells[key] for name, key in output_names(columns).items()}
+    return _told(cells) | {"user": own}
+
+
+def _told(cells: Mapping[str, Any]) -> dict[str, Any]:
+    row = {name: cells[key] for name, key in _PAGE_KEYS.items()}
+    return row | {name: None if row[name] == "" else row[name] for name in ("ra", "dec")}

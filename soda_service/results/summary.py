@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Self
 
 from soda_service import __version__
-from soda_service.request.parsing import format_bands, format_triplets
+from soda_service.request.table import Kind, parameter_specs
 from soda_service.request.values import CutoutOptions
-from soda_service.results.columns import output_names
+from soda_service.results.columns import option_cells, option_reader, output_names, row_cells
 from soda_service.results.rows import Row, Status
 from soda_service.sky.release import Release
 
-__all__ = ["JobFacts", "SummaryWriter", "Tally", "options_columns", "size_text"]
+__all__ = ["JobFacts", "SummaryWriter", "Tally", "size_text"]
 
 _SPOOL_BYTES = 1 << 16
 """Unmatched positions of a small job stay in memory: three files would cost more than they do."""
@@ -75,68 +75,18 @@ def size_text(size_bytes: int) -> str:
     return f"{size:.2f} {units[0]}"
 
 
-def options_columns(options: CutoutOptions, release: Release) -> dict[str, Any]:
-    """Give a row's options under their names, as the summary writes them."""
-    scale = release.pixel_scale_arcsec
-    content: dict[str, Any] = {"XSIZE": options.xsize_arcmin, "YSIZE": options.ysize_arcmin}
-    for axis, pixels in (("X", options.xpix), ("Y", options.ypix)):
-        if pixels is not None:
-            content[f"{axis}PIX"] = pixels
-            if scale:
-                content[f"{axis}SIZE"] = pixels * scale / 60
-    return content | {
-        "EDGE": options.edge,
-        "RGB_STIFF_COLORS": format_triplets(options.rgb_stiff_colors, release),
-        "RGB_LUPTON_COLORS": format_triplets(options.rgb_lupton_colors, release),
-        "RGB_MINIMUM": options.rgb_minimum,
-        "RGB_STRETCH": options.rgb_stretch,
-        "RGB_ASINH": options.rgb_asinh,
-        "MAKE_FITS": float(options.make_fits),
-        "MAKE_RGB_STIFF": float(options.make_rgb_stiff),
-        "MAKE_RGB_LUPTON": float(options.make_rgb_lupton),
-        "DISCARD_FITS_FILES": float(options.discard_fits_files),
-        "COLORS_FITS": format_bands(options.colors_fits, release),
-    }
-
-
-def _cutout(row: Row, release: Release, names: Mapping[str, str]) -> dict[str, Any]:
-    """Say everything of a row; `names` are those of the user's own columns."""
-    p, outcome = row.planned, row.outcome
+def _cutout(row: Row, options: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """Say everything of a row: its options as told, and the user's own columns by their names."""
+    planned, outcome = row.planned, row.outcome
     assert outcome is not None  # noqa: S101 - only finished rows are told
-    ra = p.ra_deg
-    content = {
-        "RA": _or_empty(ra),
-        "DEC": _or_empty(p.dec_deg),
-        # A string: 63-bit ids do not survive programs that read JSON numbers as doubles.
-        "COADD_OBJECT_ID": None if p.object_id is None else str(p.object_id),
-        # In the old service's example this is a column of the user's own; always there.
-        "FITS_COLORS": "",
-        **options_columns(p.options, release),
-        "POSITION_TYPE": "coord" if p.object_id is None else "coadd",
-        "RA_ADJUSTED": "" if ra is None else (ra - 360 if ra > 180 else ra),
-        "FILES": [entry.name for entry in outcome.files],
-        "FOLDER": p.folder if outcome.files else "",
-        "TILEDIR": p.tile_dir,
-        "TILENAME": p.tile,
-        "SEXAGECIMAL": p.name if p.tile else "",
-        "ALPHAWIN_J2000": _or_empty(p.centre_ra_deg) if p.tile else "",
-        "DELTAWIN_J2000": _or_empty(p.centre_dec_deg) if p.tile else "",
-        "ROW": p.number,
-        "STATUS": outcome.status,
-        "MESSAGE": outcome.message,
-        "SIZE_PIX": None if outcome.size_px is None else list(outcome.size_px),
-        "COVERAGE": outcome.coverage,
-    }
-    return content | {name: p.extra.get(column, "") for column, name in names.items()}
-
-
-def _or_empty(value: float | None) -> float | str:
-    return "" if value is None else value
+    content = row_cells(planned, outcome, options)
+    return content | {name: planned.extra.get(column, "") for column, name in names.items()}
 
 
 def _job_options(facts: JobFacts) -> dict[str, Any]:
-    columns = options_columns(facts.options, facts.release)
-    switches = ("MAKE_FITS", "MAKE_RGB_STIFF", "MAKE_RGB_LUPTON", "DISCARD_FITS_FILES")
+    cells = option_cells(facts.options, facts.release)
+    specs = parameter_specs()
+    flags = {name for name in cells if specs[name].kind is Kind.BOOLEAN}
     return {
         "jobid": facts.job_id,
         "jobname": facts.job_name,
@@ -144,7 +94,7 @@ def _job_options(facts: JobFacts) -> dict[str, Any]:
         "db": facts.release.database,
         "release": facts.release.name,
         "tiledir": "auto",
-        **{k.lower(): bool(v) if k in switches else v for k, v in columns.items()},
+        **{name.lower(): bool(v) if name in flags else v for name, v in cells.items()},
     }
 
 
@@ -183,6 +133,7 @@ class SummaryWriter:
         self._stream = stream
         self._facts = facts
         self._names = output_names(facts.extra_columns)
+        self._options = option_reader(facts.release)
         self._between = b""
         self._written = 0
         self._put(b'{\n"options": ', _job_options(facts), b',\n"cutouts": [')
@@ -208,7 +159,7 @@ class SummaryWriter:
         """Write one row, on a line of its own; give where it begins, bytes."""
         self._put(self._between, b"\n")
         start = self._written
-        self._put(_cutout(row, self._facts.release, self._names))
+        self._put(_cutout(row, self._options(row.planned.options), self._names))
         self._between = b","
         if row.outcome is not None and row.outcome.status == Status.UNMATCHED:
             planned = row.planned

@@ -2,6 +2,8 @@
 
 from pathlib import PurePosixPath
 
+from soda_service.formats import format_of
+
 __all__ = [
     "MANIFEST_CSV",
     "MANIFEST_VOT",
@@ -27,10 +29,7 @@ MANIFEST_CSV = "manifest.csv"
 
 _WORK = ".work"
 _THUMBNAILS = "thumbnails"
-_MEDIA_TYPES = {
-    ".fits": "application/fits",
-    ".jpg": "image/jpeg",
-    ".png": "image/png",
+_DOCUMENT_TYPES = {
     ".json": "application/json",
     ".vot": "application/x-votable+xml",
     ".csv": "text/csv; charset=utf-8",
@@ -107,4 +106,7 @@ def is_result(path: str) -> bool:
 
 def media_type_of(name: str) -> str:
     """Media type by the end of the name."""
-    return _MEDIA_TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
+    row = format_of(name)
+    if row is not None:
+        return row.media_type
+    return _DOCUMENT_TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")

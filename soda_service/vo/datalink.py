@@ -10,6 +10,7 @@ import numpy as np
 from soda_service.engine.wcs.position import Circle, Polygon
 from soda_service.engine.wcs.vectors import positions
 from soda_service.errors import CutoutError
+from soda_service.formats import FITS, picture_formats
 from soda_service.formats.votable import Descriptor, Field, Info, Param, Table, write_votable
 from soda_service.sky.dataset import Dataset, dataset_id
 from soda_service.sky.index import TileIndex
@@ -26,8 +27,6 @@ _PREVIEW_PX = 512
 
 _SCALE_ARCSEC = 0.5
 """Of previews where a release does not tell its own."""
-
-_FITS, _PNG = "application/fits", "image/png"
 
 
 def _column(
@@ -159,7 +158,7 @@ class LinkMaker:
             "#this",
             what,
             access_url=f"{self.base}/tiles/{'/'.join(quote(part, safe='') for part in parts)}",
-            content_type=_FITS,
+            content_type=FITS.media_type,
             content_length=size_bytes,
             local_semantics=image.band,
         )
@@ -173,13 +172,14 @@ class LinkMaker:
         centre = (index.table.ra_deg[number], index.table.dec_deg[number], radius_deg)
         circle = "+".join(f"{angle:.6f}" for angle in centre)
         identifier = dataset_id(self.authority, release.name, image.tile, image.band)
-        query = f"ID={quote(identifier, safe='')}&CIRCLE={circle}&RESPONSEFORMAT=png"
+        shown = picture_formats()[0]
+        query = f"ID={quote(identifier, safe='')}&CIRCLE={circle}&RESPONSEFORMAT={shown.name}"
         return Link(
             given,
             "#preview",
             f"The middle of tile {image.tile}, band {image.band}, in grey",
             access_url=f"{self.base}/sync?{query}",
-            content_type=_PNG,
+            content_type=shown.media_type,
             local_semantics=image.band,
         )
 
@@ -208,7 +208,7 @@ class LinkMaker:
                     ),
                     standard_id,
                     f"{what} {more}",
-                    _FITS if path == "sync" else "",
+                    FITS.media_type if path == "sync" else "",
                     id=name,
                 )
             )
@@ -217,7 +217,7 @@ class LinkMaker:
                 "#cutout",
                 f"{what} {more}",
                 service_def=name,
-                content_type=_FITS if path == "sync" else "",
+                content_type=FITS.media_type if path == "sync" else "",
                 local_semantics=path,
             )
 

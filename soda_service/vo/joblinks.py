@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
+from soda_service.formats import picture_formats
 from soda_service.vo.datalink import Link
 from uws.models import Job, Result
 
@@ -17,8 +18,6 @@ _DOCUMENTS = {
 }
 """Results that are no cutouts; by id: semantics, description. The vocabulary's newer terms, such as
 `#package`, are errors to STILTS 3.4."""
-
-_PICTURES = ("image/png", "image/jpeg")
 
 
 def manifest_links(job: Job, records: Iterable[Mapping[str, str]]) -> Iterator[Link]:
@@ -74,4 +73,5 @@ def _link(job: Job, result: Result, job_url: str, semantics: str, description: s
 
 
 def _semantics(media_type: str) -> str:
-    return "#preview-image" if media_type in _PICTURES else "#this"
+    pictures = {row.media_type for row in picture_formats()}
+    return "#preview-image" if media_type in pictures else "#this"

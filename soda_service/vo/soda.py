@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from soda_service.engine.wcs.position import Circle, Polygon
+from soda_service.formats import FORMATS, picture_formats
 from soda_service.formats.votable import Field, Param
 from soda_service.request.options import default_options, option_text
-from soda_service.request.table import OPTION_NAMES, PARAMETERS, Kind, ParameterSpec
+from soda_service.request.table import PARAMETERS, Kind, ParameterSpec, option_names
 from soda_service.request.values import CutoutOptions
 from soda_service.sky.release import Release
 
@@ -33,12 +34,6 @@ _TRUTH = ("true", "false")
 
 _STATES = ("I",)
 """Of polarisation: images are of total intensity alone."""
-
-_FORMATS = ("fits", "png", "jpeg")
-_FORMAT = (
-    "FITS; or a picture as PNG or JPEG: in colour where one is asked for, else the band in grey. "
-    "Default: fits."
-)
 
 _IDLE = frozenset({"XSIZE", "YSIZE", "XPIX", "YPIX", "EDGE"})
 """Options without effect on shapes, and a descriptor asks for shapes."""
@@ -74,7 +69,7 @@ def soda_input_params(
     bands: Sequence[str] = (),
     is_async: bool = False,
 ) -> tuple[Param, ...]:
-    """Give the input parameters of a descriptor of `/sync` or `/async`.
+    """Return the input parameters of a descriptor of `/sync` or `/async`.
 
     Texts are left open, so that clients send only what their user chose. Numbers have the default
     of the release, since pyvo fails on those that are empty, and clients send it; those in which
@@ -104,7 +99,7 @@ def soda_input_params(
     idle = _IDLE if bands else _IDLE | {_OF_BANDS}
     idle = idle if is_async else idle | _OF_SETS
     defaults = [default_options(release) for release in releases]
-    options = (PARAMETERS[name] for name in OPTION_NAMES if name not in idle)
+    options = (PARAMETERS[name] for name in option_names() if name not in idle)
     return (
         Param(_field("ID", ref=id_ref), dataset),
         *_shape_params(within),
@@ -113,12 +108,22 @@ def soda_input_params(
         Param(_field("POL"), options=_STATES),
         Param(_field("MASK"), options=_TRUTH),
         *(param for spec in options for param in _option(spec, releases, defaults, bands)),
-        Param(replace(_field("RESPONSEFORMAT"), description=_FORMAT), options=_FORMATS),
+        _format_param(),
     )
 
 
+def _format_param() -> Param:
+    data = [row.title for row in FORMATS.values() if not row.is_picture]
+    pictures = [row.title for row in picture_formats()]
+    text = (
+        f"{' or '.join(data)}; or a picture as {' or '.join(pictures)}: in colour where one is "
+        f"asked for, else the band in grey. Default: {next(iter(FORMATS))}."
+    )
+    return Param(replace(_field("RESPONSEFORMAT"), description=text), options=tuple(FORMATS))
+
+
 def _field(name: str, *, ref: str = "") -> Field:
-    """Give a parameter as its row of `PARAMETERS` describes it."""
+    """Return a parameter as its row of `PARAMETERS` describes it."""
     spec = PARAMETERS[name]
     datatype, arraysize, xtype = _TYPES.get(name, ("char", "*", ""))
     if spec.kind is Kind.FLOAT:
@@ -161,7 +166,7 @@ def _option(
     defaults: Sequence[CutoutOptions],
     bands: Sequence[str],
 ) -> Iterator[Param]:
-    """Give an option of a cutout; a number only if all releases have the same default."""
+    """Return an option of a cutout; a number only if all releases have the same default."""
     texts = {
         option_text(spec.name, options, release)
         for options, release in zip(defaults, releases, strict=True)

@@ -7,9 +7,10 @@ from flask import Blueprint, Response, jsonify, request, send_file
 
 from soda_service.cutouts.holdings import Sky
 from soda_service.errors import SourceUnavailable, TileUnreadable, UnknownTile
+from soda_service.formats import FITS
 from soda_service.pixels.paths import locate
 from soda_service.request.options import default_options
-from soda_service.results.summary import options_columns
+from soda_service.results.columns import option_cells
 from soda_service.results.tree import media_type_of
 from soda_service.sky.release import Band, Release
 from soda_service.web.services import Services
@@ -26,7 +27,7 @@ def release_facts(release: Release, sky: Sky) -> dict[str, Any]:
         "title": release.title,
         "database": release.database,
         "bands": [_band_facts(band) for band in release.bands],
-        "defaults": options_columns(default_options(release), release),
+        "defaults": option_cells(default_options(release), release),
         "limits": {
             "size_min_arcmin": release.size_min_arcmin,
             "size_max_arcmin": release.size_max_arcmin,
@@ -69,7 +70,7 @@ def create_releases(services: Services) -> Blueprint:
         # A compressed tile is sent as it is: not unpacked, and not labelled as content encoding.
         media_type = media_type_of(path.name)
         if path.name.endswith((".fits.fz", ".fz")):
-            media_type = "application/fits"
+            media_type = FITS.media_type
         whole = send_file(
             path,
             mimetype=media_type,

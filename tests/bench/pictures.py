@@ -25,7 +25,8 @@ from PIL import Image
 
 from soda_service.engine.colour.lupton import lupton
 from soda_service.engine.colour.stiff import StiffSettings, stiff
-from soda_service.formats.raster import to_png
+from soda_service.formats.deflate import fastest_deflate
+from soda_service.formats.png import to_png
 from soda_service.pixels.reader import TileReader
 from soda_service.startup import choose_loops
 from tests.bench.cutting import Ours
@@ -129,11 +130,12 @@ def _interleaved(size_arcmin: float, count: int, folder: Path) -> Found:
 def _methods() -> dict[str, Draw]:
     # Levels that are given need no measuring: what it takes to paint alone.
     given = StiffSettings(min_type="manual", min_level=-2.0, max_type="manual", max_level=2000.0)
+    deflate = fastest_deflate()
     methods: dict[str, Draw] = {
-        "stiff": lambda field: len(to_png(_stiff(field, StiffSettings()))),
+        "stiff": lambda field: len(to_png(_stiff(field, StiffSettings()), deflate=deflate)),
         "stiff pixels": lambda field: _stiff(field, StiffSettings()).size,
         "stiff painting": lambda field: _stiff(field, given).size,
-        "lupton": lambda field: len(to_png(_lupton(field))),
+        "lupton": lambda field: len(to_png(_lupton(field), deflate=deflate)),
         "lupton pixels": lambda field: _lupton(field).size,
         "astropy": _by_astropy,
     }

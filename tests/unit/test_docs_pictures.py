@@ -18,7 +18,7 @@ from soda_service.engine.wcs.grid import sky_grid
 from soda_service.engine.wcs.orientation import orientation
 from soda_service.engine.wcs.placement import placement
 from soda_service.formats.avm import PNG_WCS, PNG_XMP, wcs_text, xmp_packet
-from soda_service.formats.raster import to_png
+from soda_service.formats.png import to_png
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "pictures.md"

@@ -4,15 +4,16 @@ The compiled loop and numpy do the same operations in the same order, and give t
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from soda_service.engine import compiled
 from soda_service.engine.colour.colour import Band, Picture, Plane, picture_for, strips
+from soda_service.engine.colour.methods.lupton import ASINH, MINIMUM, STRETCH
 
-__all__ = ["lupton"]
+__all__ = ["lupton", "paint"]
 
 _THIRD = np.float32(1 / 3)
 _LN_2 = np.float32(math.log(2))
@@ -157,3 +158,10 @@ def _area_sinh(u: Plane) -> Plane:
     series *= above
     series += exponent.view(np.int32).astype(np.float32) * _LN_2
     return series
+
+
+def paint(bands: Sequence[Band], settings: Mapping[str, float], _: object, out: Picture) -> None:
+    """Paint as `Method.paint` asks for it."""
+    red, green, blue = bands
+    minimum, stretch, q = (settings[name] for name in (MINIMUM, STRETCH, ASINH))
+    lupton(red, green, blue, minimum=minimum, stretch=stretch, q=q, out=out)

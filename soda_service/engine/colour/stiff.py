@@ -3,10 +3,8 @@
 The compiled loops and numpy do the same operations in the same order, and give the same bytes.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,69 +13,13 @@ from soda_service.engine import compiled
 from soda_service.engine.colour.colour import Band, Picture, Plane, picture_for, strips
 from soda_service.engine.colour.greylevels import GreyLevels, grey_levels
 from soda_service.engine.colour.levels import measured
+from soda_service.engine.colour.methods.stiff import StiffSettings
 
-__all__ = ["StiffSettings", "stiff"]
+__all__ = ["StiffSettings", "paint", "stiff"]
 
 _THIRD = np.float32(1 / 3)
 _FAINTEST = np.float32(1e-15)
 """Intensities that are not above it are black, and infinite ones."""
-
-_GAMMAS = (0.001, 10.0)
-_SATURATIONS = (0.0, 10.0)
-"""What the program accepts."""
-
-
-@dataclass(frozen=True, slots=True)
-class StiffSettings:
-    """Options of the STIFF program, by default its own defaults.
-
-    Raises
-    ------
-    ValueError
-        When one is out of the program's range.
-    """
-
-    gamma: float = 2.2
-    """GAMMA, 0.001..10: of the display."""
-
-    luminance_gamma: float = 1.0
-    """GAMMA_FAC, 0.001..10: what it is multiplied with for the intensity, not for the colours."""
-
-    saturation: float = 1.0
-    """COLOUR_SAT, 0..10; 0 is grey."""
-
-    min_type: Literal["greylevel", "quantile", "manual"] = "greylevel"
-    """MIN_TYPE: black so that the sky comes out at the fraction `min_level` of white; or at that
-    quantile of what is fainter than the sky; or at that value."""
-
-    min_level: float = 0.001
-    """MIN_LEVEL."""
-
-    max_type: Literal["quantile", "manual"] = "quantile"
-    """MAX_TYPE: white at the quantile `max_level` of what is brighter than the sky, or at that
-    value."""
-
-    max_level: float = 0.999
-    """MAX_LEVEL."""
-
-    def __post_init__(self) -> None:
-        for name, (low, high) in {
-            "gamma": _GAMMAS,
-            "luminance_gamma": _GAMMAS,
-            "saturation": _SATURATIONS,
-        }.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"{name} must be {low:g} to {high:g}, found {value}")
-        if self.min_type not in {"greylevel", "quantile", "manual"}:
-            kinds = "greylevel, quantile or manual"
-            raise ValueError(f"min_type must be {kinds}, found {self.min_type}")
-        if self.max_type not in {"quantile", "manual"}:
-            raise ValueError(f"max_type must be quantile or manual, found {self.max_type}")
-        if not (math.isfinite(self.min_level) and math.isfinite(self.max_level)):
-            found = f"{self.min_level} and {self.max_level}"
-            raise ValueError(f"levels must be finite, found {found}")
-
 
 _DEFAULTS = StiffSettings()
 
@@ -206,3 +148,10 @@ def _paint_grey(
         np.maximum(value, 0, out=value)
         np.power(value, np.float32(1 / settings.luminance_gamma), out=value)
     levels.of(value, part)
+
+
+def paint(
+    bands: Sequence[Band], _: Mapping[str, float], settings: StiffSettings, out: Picture
+) -> None:
+    """Paint as `Method.paint` asks for it."""
+    stiff(bands, settings, out=out)

@@ -38,6 +38,7 @@ export class Gallery {
     this.resultsUrl = resultsUrl;
     this.lightbox = lightbox;
     this.status = place.dataset.status ?? "";
+    this.suffixes = (place.dataset.pictures ?? "").split(" ");
     this.total = Math.min(Number(place.dataset.total), ROWS_MAX);
     /** @type {Row[]} */
     this.rows = [];
@@ -208,7 +209,7 @@ export class Gallery {
 
   /** @param {Row} row */
   showPicture(row) {
-    const picture = row.files.find((name) => /\.(png|jpg)$/.test(name));
+    const picture = row.files.find((name) => this.suffixes.some((each) => name.endsWith(each)));
     const image = find("light-image", HTMLImageElement);
     image.hidden = !(picture || row.thumbnail);
     image.alt = picture ? `Picture ${picture}` : "Small picture of one band";

@@ -88,7 +88,8 @@ const choose = (view, ra, dec) => {
   const sync = `${base}/sync?${release}&RA=${r}&DEC=${d}`;
   find("chosen-cut", HTMLAnchorElement).href = `${base}/?${release}&POSITIONS=${table}`;
   find("chosen-fits", HTMLAnchorElement).href = sync;
-  find("chosen-png", HTMLAnchorElement).href = `${sync}&MAKE_RGB_LUPTON=true&RESPONSEFORMAT=png`;
+  const picture = find("chosen-png", HTMLAnchorElement);
+  picture.href = `${sync}&${picture.dataset.query}`;
 };
 
 /**

@@ -8,8 +8,10 @@ from soda_service.assembly import picture_settings
 from soda_service.config.load import load_config
 from soda_service.config.model import Config, JobsConfig
 from soda_service.cutouts.pictures import PictureSettings
-from soda_service.engine.colour.stiff import StiffSettings
+from soda_service.engine.colour.methods.stiff import STIFF, StiffSettings
 from soda_service.errors import ConfigError
+from soda_service.formats.deflate import fastest_deflate
+from soda_service.formats.format import Encoding
 from uws.runtime import JobLimits
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -296,7 +298,7 @@ def test_limits_of_jobs_are_those_of_the_job_server() -> None:
 
 
 def test_without_settings_pictures_are_those_of_the_program() -> None:
-    assert picture_settings(Config().pictures).stiff == StiffSettings()
+    assert picture_settings(Config().pictures).of(STIFF) == StiffSettings()
 
 
 def test_settings_of_pictures_reach_who_makes_them(tmp_path: Path) -> None:
@@ -307,16 +309,18 @@ def test_settings_of_pictures_reach_who_makes_them(tmp_path: Path) -> None:
         "stiff_max_level = 1e4\njpeg_quality = 1\nthumbnails_rows_max = 0\n"
     )
     assert picture_settings(load_config(path, environ=NOTHING).pictures) == PictureSettings(
-        StiffSettings(
-            gamma=1.8,
-            luminance_gamma=1.2,
-            saturation=0.0,
-            min_type="manual",
-            min_level=-7.0,
-            max_type="manual",
-            max_level=1e4,
-        ),
-        jpeg_quality=1,
+        {
+            "stiff": StiffSettings(
+                gamma=1.8,
+                luminance_gamma=1.2,
+                saturation=0.0,
+                min_type="manual",
+                min_level=-7.0,
+                max_type="manual",
+                max_level=1e4,
+            )
+        },
+        Encoding(1, fastest_deflate()),
         thumbnails_rows_max=0,
     )
 

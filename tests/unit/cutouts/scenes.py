@@ -20,6 +20,7 @@ from soda_service.results.rows import Outcome, PlannedRow
 from soda_service.sky.index import TileIndex
 from soda_service.sky.release import Band, Release
 from soda_service.sky.table import TileRow, table_path, write_tiles
+from tests.cutout_options import changed
 from tests.unit.skyimages import noise, tan_header
 
 __all__ = ["DEC_DEG", "EAST_DEG", "RA_DEG", "SHAPE", "Scene", "extensions", "plain", "scene"]
@@ -45,7 +46,7 @@ class Scene:
     def cut(self, ra_deg: float = RA_DEG, dec_deg: float = DEC_DEG, **options: object) -> Outcome:
         """Cut 20 x 10 pixels, unless the options say otherwise."""
         shape = {name: options.pop(name) for name in ("shape", "is_masked") if name in options}
-        chosen = replace(default_options(self.release), **{"xpix": 20, "ypix": 10, **options})
+        chosen = changed(default_options(self.release), **{"xpix": 20, "ypix": 10, **options})
         at = (ra_deg, dec_deg, ra_deg, dec_deg)
         row = PlannedRow(1, None, *at, self.index.names[0], "", "J0200-20", chosen, **shape)
         placer = Placer(self.release, self.index, self.reader)

@@ -33,13 +33,11 @@ OPTIONS = CutoutOptions(
     make_fits=True,
     colors_fits=("g",),
     discard_fits_files=False,
-    make_rgb_stiff=False,
-    rgb_stiff_colors=(),
-    make_rgb_lupton=False,
-    rgb_lupton_colors=(),
-    rgb_minimum=1.0,
-    rgb_stretch=50.0,
-    rgb_asinh=10.0,
+    values=(
+        *(("MAKE_RGB_STIFF", False), ("RGB_STIFF_COLORS", ())),
+        *(("MAKE_RGB_LUPTON", False), ("RGB_LUPTON_COLORS", ())),
+        *(("RGB_MINIMUM", 1.0), ("RGB_STRETCH", 50.0), ("RGB_ASINH", 10.0)),
+    ),
 )
 
 

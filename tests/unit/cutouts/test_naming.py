@@ -1,6 +1,5 @@
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 from soda_service.cutouts.naming import FileNamer, position_key, sexagecimal, wanted_files
 from soda_service.request.options import default_options
 from soda_service.sky.release import Band, Release
+from tests.cutout_options import changed
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def spelled(bands: Sequence[str]) -> str:
 def test_wanted_files(changes: dict[str, object], endings: list[str]) -> None:
     bands = tuple(Band(name) for name in "gri")
     release = Release(name="R", title="", bands=bands, root="", path_template="")
-    files = wanted_files(replace(default_options(release), **changes), spelled)
+    files = wanted_files(changed(default_options(release), **changes), spelled)
     assert [file.ending for file in files] == endings
-    assert [file.is_jpeg for file in files] == [ending.endswith("jpg") for ending in endings]
+    assert all(file.ending.endswith(file.format.suffix) for file in files)
     kinds = {"fits": "fits", "stiff": "stiff", "lupton": "lupton"}
     for file in files:
         name = file.ending.rpartition(".")[0].rpartition("_")[2]

@@ -95,7 +95,7 @@ def test_a_picture_says_what_it_is(tmp_path: Path) -> None:
 def test_pictures_use_the_settings(tmp_path: Path) -> None:
     settings = StiffSettings(gamma=1.0, saturation=2.0)
     made = three_bands(tmp_path)
-    made.pictures = PictureSettings(stiff=settings)
+    made.pictures = PictureSettings({"stiff": settings})
     made.cut(**STIFF)
     planes = []
     for band in "irg":

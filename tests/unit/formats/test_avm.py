@@ -19,7 +19,8 @@ from soda_service.engine.wcs.grid import Grid, sky_grid
 from soda_service.engine.wcs.orientation import orientation
 from soda_service.engine.wcs.placement import Placement, placement
 from soda_service.formats.avm import PNG_WCS, PNG_XMP, wcs_text, xmp_packet
-from soda_service.formats.raster import to_jpeg, to_png
+from soda_service.formats.jpeg import to_jpeg
+from soda_service.formats.png import to_png
 from tests.unit.engine.projections import every_header
 from tests.unit.skyimages import REALSKY, tan_header
 

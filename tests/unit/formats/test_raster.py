@@ -12,22 +12,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from soda_service.formats import raster
-from soda_service.formats.raster import THUMBNAIL_PX, thumbnail, to_jpeg, to_png
+from soda_service.formats import png
+from soda_service.formats.deflate import ZLIB, Deflate, fastest_deflate
+from soda_service.formats.jpeg import to_jpeg
+from soda_service.formats.png import to_png
+from soda_service.formats.raster import THUMBNAIL_PX, thumbnail
 
-DEFLATES = [
-    pytest.param("isal", marks=pytest.mark.skipif(raster._isal is None, reason="isal is absent")),
-    "zlib",
-]
-
-
-@pytest.fixture(params=DEFLATES)
-def deflate(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run a test by each deflate that a PNG file may be made with."""
-    name: str = request.param
-    if name == "zlib":
-        monkeypatch.setattr(raster, "_isal", None)
-    return name
+has_isal = pytest.mark.skipif(fastest_deflate() is ZLIB, reason="isal is absent")
+by_each_deflate = pytest.mark.parametrize(
+    "deflate",
+    [pytest.param(fastest_deflate(), marks=has_isal, id="isal"), pytest.param(ZLIB, id="zlib")],
+)
 
 
 def picture(shape: tuple[int, ...], seed: int = 1) -> NDArray[np.uint8]:
@@ -111,10 +106,10 @@ def test_jpeg_refuses_a_comment_that_fits_no_segment() -> None:
 
 
 @pytest.mark.parametrize("shape", [(7, 5, 3), (7, 5), (1, 1, 3), (1, 1), (228, 228, 3)], ids=str)
-@pytest.mark.usefixtures("deflate")
-def test_png_gives_the_pixels_back(shape: tuple[int, ...]) -> None:
+@by_each_deflate
+def test_png_gives_the_pixels_back(deflate: Deflate, shape: tuple[int, ...]) -> None:
     pixels = picture(shape)
-    data = to_png(pixels)
+    data = to_png(pixels, deflate=deflate)
     np.testing.assert_array_equal(pixels_of(data), pixels)
     with Image.open(io.BytesIO(data)) as image:
         image.load()
@@ -135,21 +130,20 @@ def views(draw: st.DrawFn) -> NDArray[np.uint8]:
     return np.broadcast_to(pixels[:1], pixels.shape) if draw(st.booleans()) else pixels
 
 
-@pytest.mark.parametrize("has_isal", [True, False])
+@by_each_deflate
 @given(pixels=views())
 @settings(max_examples=60, deadline=None)
-def test_png_of_any_shape_and_strides(has_isal: bool, pixels: NDArray[np.uint8]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        if not has_isal:
-            patch.setattr(raster, "_isal", None)
-        np.testing.assert_array_equal(pixels_of(to_png(pixels)), pixels)
+def test_png_of_any_shape_and_strides(deflate: Deflate, pixels: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(pixels_of(to_png(pixels, deflate=deflate)), pixels)
 
 
-@pytest.mark.usefixtures("deflate")
-def test_png_of_many_pixels_has_many_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raster, "_CHUNK_MAX", 1000)
+@by_each_deflate
+def test_png_of_many_pixels_has_many_chunks(
+    deflate: Deflate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(png, "_CHUNK_MAX", 1000)
     pixels = picture((30, 40, 3))
-    data = to_png(pixels)
+    data = to_png(pixels, deflate=deflate)
     lengths = [len(body) for kind, body in chunks(data) if kind == b"IDAT"]
     assert len(lengths) > 3
     assert set(lengths[:-1]) == {1000}
@@ -159,15 +153,15 @@ def test_png_of_many_pixels_has_many_chunks(monkeypatch: pytest.MonkeyPatch) -> 
         np.testing.assert_array_equal(np.asarray(image), pixels)
 
 
-@pytest.mark.usefixtures("deflate")
+@by_each_deflate
 @pytest.mark.parametrize("shape", [(30, 40, 3), (30, 40), (1, 1)], ids=str)
-def test_png_is_valid_by_pngcheck(tmp_path: Path, shape: tuple[int, ...]) -> None:
+def test_png_is_valid_by_pngcheck(deflate: Deflate, tmp_path: Path, shape: tuple[int, ...]) -> None:
     program = shutil.which("pngcheck")
     if program is None:
         pytest.skip("pngcheck is absent")
     texts = {"XML:com.adobe.xmp": "<x>π</x>", "Comment": "NAXIS   = 2\nEND", "Title": "Größe"}
     path = tmp_path / "picture.png"
-    path.write_bytes(to_png(picture(shape), text=texts))
+    path.write_bytes(to_png(picture(shape), text=texts, deflate=deflate))
     told = subprocess.run([program, "-v", path], capture_output=True, text=True, check=False)
     assert (told.returncode, told.stderr) == (0, "")
     assert "No errors detected" in told.stdout
@@ -181,10 +175,10 @@ def test_png_text_is_unicode_and_before_the_pixels() -> None:
     assert data.index(b"iTXt") < data.index(b"IDAT")
 
 
-@pytest.mark.usefixtures("deflate")
-def test_png_text_is_plain_where_it_can_be() -> None:
+@by_each_deflate
+def test_png_text_is_plain_where_it_can_be(deflate: Deflate) -> None:
     text = {"a b": "b\nc", "c": "\N{GREEK SMALL LETTER PI}", "XML:com.adobe.xmp": "<x/>", "d": ""}
-    found = list(chunks(to_png(picture((30, 40, 3)), text=text)))
+    found = list(chunks(to_png(picture((30, 40, 3)), text=text, deflate=deflate)))
     assert found[1:-2] == [
         (b"tEXt", b"a b\0b\nc"),
         (b"iTXt", b"c\0\0\0\0\0\xcf\x80"),
@@ -194,17 +188,18 @@ def test_png_text_is_plain_where_it_can_be() -> None:
     assert [kind for kind, _ in (found[0], *found[-2:])] == [b"IHDR", b"IDAT", b"IEND"]
 
 
-@pytest.mark.usefixtures("deflate")
-def test_png_is_deterministic() -> None:
-    assert to_png(picture((9, 9, 3))) == to_png(picture((9, 9, 3)))
+@by_each_deflate
+def test_png_is_deterministic(deflate: Deflate) -> None:
+    one, other = (to_png(picture((9, 9, 3)), deflate=deflate) for _ in range(2))
+    assert one == other
 
 
-@pytest.mark.usefixtures("deflate")
-def test_png_of_noise_is_smaller_than_pillows() -> None:
+@by_each_deflate
+def test_png_of_noise_is_smaller_than_pillows(deflate: Deflate) -> None:
     noise = np.random.default_rng(1).normal(20, 8, (200, 200, 3)).clip(0, 255).astype("u1")
     stream = io.BytesIO()
     Image.fromarray(noise).save(stream, "PNG")
-    assert len(to_png(noise)) < stream.tell()
+    assert len(to_png(noise, deflate=deflate)) < stream.tell()
 
 
 # JPEG

@@ -1,7 +1,7 @@
 import pytest
 
 from soda_service.request.hints import suggest
-from soda_service.request.table import OPTION_NAMES, PARAMETERS
+from soda_service.request.table import PARAMETERS, option_names
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from soda_service.request.table import OPTION_NAMES, PARAMETERS
     ids=lambda value: str(value)[:20] or "empty",
 )
 def test_suggest_an_option_for_a_column(name: str, expected: object) -> None:
-    assert suggest(name, OPTION_NAMES) == expected
+    assert suggest(name, option_names()) == expected
 
 
 @pytest.mark.parametrize(

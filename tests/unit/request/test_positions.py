@@ -2,7 +2,6 @@ import io
 import random
 import tracemalloc
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +15,7 @@ from soda_service.request.rows import RowsCheck, check_rows
 from soda_service.request.values import PositionRow
 from soda_service.sky.release import Release
 from tests.cpu import cpu_limit
+from tests.cutout_options import changed
 
 TABLES = Path(__file__).resolve().parents[4] / "shared" / "realsky" / "des_tables"
 
@@ -63,7 +63,7 @@ def test_bad_header_is_told_at_once(table: bytes, des: Release) -> None:
 
 
 def test_a_table_of_which_nothing_would_be_made_is_told_at_once(des: Release) -> None:
-    options = replace(default_options(des), make_fits=False)
+    options = changed(default_options(des), make_fits=False)
     with pytest.raises(OptionsError) as caught:
         open_positions(io.BytesIO(b"RA,DEC\n1,2"), des, options)
     assert caught.value.faults[0].column == "MAKE_FITS"
@@ -287,7 +287,7 @@ def seeds_rows(release: Release) -> list[PositionRow]:
             ra_deg=46.275669,
             dec_deg=-34.256,
             object_id=None,
-            options=replace(
+            options=changed(
                 options,
                 xsize_arcmin=0.9,
                 ysize_arcmin=1.3,
@@ -301,7 +301,7 @@ def seeds_rows(release: Release) -> list[PositionRow]:
             ra_deg=None,
             dec_deg=None,
             object_id=61407409,
-            options=replace(
+            options=changed(
                 options,
                 xsize_arcmin=1.1,
                 ysize_arcmin=0.8,

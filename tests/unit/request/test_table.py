@@ -4,9 +4,9 @@ import pytest
 from astropy.io.votable.ucd import parse_ucd
 from astropy.units import Unit
 
+from soda_service.engine.colour.methods import METHODS
 from soda_service.request.options import default_options
 from soda_service.request.table import (
-    OPTION_NAMES,
     PARAMETERS,
     POSITION_NAMES,
     Kind,
@@ -14,8 +14,9 @@ from soda_service.request.table import (
     Scope,
     bounds,
     describe_allowed,
+    option_names,
 )
-from soda_service.request.values import CutoutOptions
+from soda_service.request.values import OPTION_FIELDS, CutoutOptions
 from soda_service.sky.release import Release
 
 _BANDS = "bands of DR1 (g, r, i, z, Y)"
@@ -32,10 +33,14 @@ def test_every_parameter_is_there() -> None:
     assert tuple(PARAMETERS) == tuple(names.split())
 
 
-def test_options_are_the_fields_of_cutout_options() -> None:
-    units = {"XSIZE": "xsize_arcmin", "YSIZE": "ysize_arcmin"}
-    names = {units.get(name, name.lower()) for name in OPTION_NAMES}
-    assert names | {"response_format"} == {field.name for field in fields(CutoutOptions)}
+def test_options_are_the_fields_of_cutout_options(des: Release) -> None:
+    own = {name for method in METHODS.values() for name in method.option_names}
+    assert set(OPTION_FIELDS) | own == set(option_names())
+    others = {"response_format", "values"}
+    assert {*OPTION_FIELDS.values(), *others} == {field.name for field in fields(CutoutOptions)}
+    assert [name for name, _ in default_options(des).values] == [
+        name for name in option_names() if name in own
+    ]
 
 
 def test_positions_are_given_in_three_parameters() -> None:
@@ -66,13 +71,11 @@ def test_defaults_of_the_system_are_those_of_the_specification(des: Release) -> 
         make_fits=True,
         colors_fits=("i",),
         discard_fits_files=False,
-        make_rgb_stiff=False,
-        rgb_stiff_colors=(("i", "r", "g"),),
-        make_rgb_lupton=False,
-        rgb_lupton_colors=(("i", "r", "g"),),
-        rgb_minimum=1.0,
-        rgb_stretch=50.0,
-        rgb_asinh=10.0,
+        values=(
+            *(("MAKE_RGB_STIFF", False), ("RGB_STIFF_COLORS", (("i", "r", "g"),))),
+            *(("MAKE_RGB_LUPTON", False), ("RGB_LUPTON_COLORS", (("i", "r", "g"),))),
+            *(("RGB_MINIMUM", 1.0), ("RGB_STRETCH", 50.0), ("RGB_ASINH", 10.0)),
+        ),
     )
 
 

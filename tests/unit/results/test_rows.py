@@ -15,13 +15,11 @@ OPTIONS = CutoutOptions(
     make_fits=True,
     colors_fits=("g", "Y"),
     discard_fits_files=False,
-    make_rgb_stiff=True,
-    rgb_stiff_colors=(("g", "r", "Y"), ("i", "r", "g")),
-    make_rgb_lupton=False,
-    rgb_lupton_colors=(),
-    rgb_minimum=1.0,
-    rgb_stretch=50.0,
-    rgb_asinh=10.0,
+    values=(
+        *(("MAKE_RGB_STIFF", True), ("RGB_STIFF_COLORS", (("g", "r", "Y"), ("i", "r", "g")))),
+        *(("MAKE_RGB_LUPTON", False), ("RGB_LUPTON_COLORS", ())),
+        *(("RGB_MINIMUM", 1.0), ("RGB_STRETCH", 50.0), ("RGB_ASINH", 10.0)),
+    ),
 )
 PLANNED = PlannedRow(
     3,

@@ -95,8 +95,8 @@ def assert_alike(found: Picture, expected: Picture, share: float = 1e-3) -> None
         ({"saturation": math.inf}, "saturation must be 0 to 10, found inf"),
         ({"min_type": "greylvl"}, "min_type must be greylevel, quantile or manual, found greylvl"),
         ({"max_type": "greylevel"}, "max_type must be quantile or manual, found greylevel"),
-        ({"min_level": math.inf}, "levels must be finite, found inf and 0.999"),
-        ({"max_level": math.nan}, "levels must be finite, found 0.001 and nan"),
+        ({"min_level": math.inf}, "min_level: inf is no pixel value, which is finite"),
+        ({"max_level": math.nan}, "max_level: nan is no pixel value, which is finite"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -1,0 +1,21 @@
+"""The methods of making pictures: a module for each, and a row in `METHODS`.
+
+Whatever offers, makes, names or describes pictures reads `METHODS` when it is asked: parameters,
+options, files, summary, settings, pages. A new method is a module and a row.
+
+Settings are read before numpy may be loaded: what paints is loaded when a picture is made.
+"""
+
+from soda_service.engine.colour.methods.lupton import LUPTON
+from soda_service.engine.colour.methods.method import Method
+from soda_service.engine.colour.methods.stiff import STIFF
+
+__all__ = ["METHODS", "Method", "grey_method"]
+
+METHODS: dict[str, Method] = {method.name: method for method in (STIFF, LUPTON)}
+"""By name, in the order of a row's files; where only one picture can be made, the first wins."""
+
+
+def grey_method() -> Method:
+    """Return the method that paints single bands."""
+    return next(method for method in METHODS.values() if method.paints_grey)
