@@ -89,10 +89,14 @@ class CutoutOptions:
     def changed(self, changes: Mapping[str, Any]) -> "CutoutOptions":
         """Return the same with other values of some options, by parameter."""
         # Any: as in `get`.
-        new = {
-            OPTION_FIELDS[name]: value for name, value in changes.items() if name in OPTION_FIELDS
-        }
-        others = {name: value for name, value in changes.items() if name not in OPTION_FIELDS}
+        new: dict[str, Any] = {}
+        others: dict[str, Any] = {}
+        for name, value in changes.items():
+            attribute = OPTION_FIELDS.get(name)
+            if attribute is None:
+                others[name] = value
+            else:
+                new[attribute] = value
         if others:
             new["values"] = tuple((dict(self.values) | others).items())
         return replace(self, **new)

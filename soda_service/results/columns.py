@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import count
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from soda_service.engine.colour.methods import METHODS
@@ -37,8 +37,7 @@ __all__ = [
 # Any, in this module: a number, a text, a list of these or None, as JSON and VOTable have them.
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """What a line of the manifest is about."""
 
     row: PlannedRow
