@@ -12,7 +12,7 @@ from soda_service.assembly import build_parts, picture_settings
 from soda_service.auth import open_authenticator
 from soda_service.config.model import Config, WebConfig
 from soda_service.cutouts.job_type import uws_error
-from soda_service.cutouts.sync_cutout import Immediate
+from soda_service.cutouts.sync_cutout import SyncCutout
 from soda_service.errors import CutoutError
 from soda_service.pages.layout import create_layout
 from soda_service.routes import ROUTES, Route, offered_capabilities
@@ -56,13 +56,13 @@ def _services(config: Config) -> Services:
     pictures, pixels_max = picture_settings(config.pictures), config.sync.pixels_max
     return Services(
         config=config,
-        sky=parts.sky,
-        served=ServedReleases(parts.sky.releases),
+        holdings=parts.holdings,
+        served=ServedReleases(parts.holdings.releases),
         runtime=parts.runtime,
         jobs=JobService(parts.runtime),
         base_url=_base_url(config.web),
         queue_status=parts.executor.status,
-        immediate=Immediate(parts.sky, pictures, pixels_max=pixels_max),
+        sync_cutout=SyncCutout(parts.holdings, pictures, pixels_max=pixels_max),
         capabilities=offered_capabilities(),
     )
 

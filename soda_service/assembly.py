@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from soda_service.config.model import Config, PicturesConfig
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.job_type import CutoutJob
 from soda_service.cutouts.notification_policy import Wishes
 from soda_service.cutouts.pictures import PictureSettings
@@ -22,7 +22,7 @@ from uws.runtime import Runtime
 from uws.store import open_store
 from uws.work.execution import RQExecutor
 
-__all__ = ["Parts", "build_parts", "build_runtime", "build_sky", "picture_settings"]
+__all__ = ["Parts", "build_holdings", "build_parts", "build_runtime", "picture_settings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,15 @@ class Parts:
     """What a process of the service works with."""
 
     config: Config
-    sky: Sky
+    holdings: Holdings
     runtime: Runtime
     executor: RQExecutor
     """The runtime's, under its own type: pages ask it about workers."""
 
 
-def build_sky(config: Config) -> Sky:
+def build_holdings(config: Config) -> Holdings:
     """Join releases, object catalogue and tile reader; nothing is opened yet."""
-    return Sky(
+    return Holdings(
         Releases(config.release_folders(), authority=config.service.authority),
         ObjectCatalogue(config.store_url()),
         TileReader(config.cutouts.open_tiles, _indexes(config), servers=Servers(config.remote)),
@@ -72,12 +72,12 @@ def build_parts(config: Config) -> Parts:
     ConfigError
         When the data directory or the queue is not set, or no store of files has that address.
     """
-    sky = build_sky(config)
+    holdings = build_holdings(config)
     limits = config.jobs.limits()
     executor = RQExecutor(config.queue_url(), config.queue.name)
     channel = f"{config.queue.name}-changes"
     wishes = Wishes(config.mail, config.webhooks)
-    job_type = CutoutJob(sky, config.cutouts, picture_settings(config.pictures), wishes)
+    job_type = CutoutJob(holdings, config.cutouts, picture_settings(config.pictures), wishes)
     try:
         files = open_files(config.files_root())
     except ValueError as error:
@@ -89,7 +89,7 @@ def build_parts(config: Config) -> Parts:
         executor=executor,
         limits=limits,
     )
-    return Parts(config, sky, runtime, executor)
+    return Parts(config, holdings, runtime, executor)
 
 
 def build_runtime(config: Config) -> Runtime:

@@ -88,7 +88,7 @@ def run(config: Config, *, burst: bool = False, name: str | None = None) -> None
     _log.info("decoder of compressed tiles: %s", engine_path())
 
     parts = build_parts(config)
-    releases = parts.sky.releases
+    releases = parts.holdings.releases
     for release in releases.all():
         # Before the forks, or every task would read the tables: 0.12 s for 10,169 tiles.
         if releases.has_tiles(release):

@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from soda_service.config.model import Config
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.sky.releases import Releases
 from soda_service.web.served import ServedReleases
 from soda_service.web.services import Services
@@ -24,11 +24,11 @@ def services_for(
     known = Releases([]) if releases is None else releases
     return Services(
         config=Config() if config is None else config,
-        sky=Sky(known, NOTHING, NOTHING),
+        holdings=Holdings(known, NOTHING, NOTHING),
         served=ServedReleases(known),
         runtime=NOTHING if runtime is None else runtime,
         jobs=NOTHING if runtime is None else JobService(runtime),
         base_url=lambda: base,
         queue_status=NOTHING,
-        immediate=NOTHING,
+        sync_cutout=NOTHING,
     )

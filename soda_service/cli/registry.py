@@ -26,14 +26,14 @@ def registry_record(shared: Shared, *, output: Path | None) -> None:
     config = shared.load()
     from datetime import UTC, datetime
 
-    from soda_service.assembly import build_sky
+    from soda_service.assembly import build_holdings
     from soda_service.routes import offered_capabilities
     from soda_service.vo.registry import Publishing, collection_record, service_record
     from soda_service.web.served import ServedReleases
 
     base_url = config.web.base_url.rstrip("/")
     publishing = Publishing(config.service, base_url, datetime.now(UTC), offered_capabilities())
-    releases = build_sky(config).releases
+    releases = build_holdings(config).releases
     records = {"service": service_record(publishing)}
     for release in ServedReleases(releases).all():
         index = releases.index(release)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from soda_service.config.model import CutoutsConfig
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.naming import WantedFile, wanted_files
 from soda_service.cutouts.planning import FAULTS_MAX
 from soda_service.cutouts.tile_lookup import Matcher
@@ -94,7 +94,7 @@ class Estimate:
 def estimate(
     parameters: Sequence[Parameter],
     files: JobFiles,
-    sky: Sky,
+    holdings: Holdings,
     settings: CutoutsConfig,
     *,
     rows_per_s: float | None,
@@ -108,13 +108,18 @@ def estimate(
     """
     found = Estimate()
     try:
-        request = parse_request(parameters, sky.releases, open_content=files.open)
+        request = parse_request(parameters, holdings.releases, open_content=files.open)
         found.release, found.warnings = request.release, request.warnings
-        with rows_of(request, files, sky.releases) as rows:
+        with rows_of(request, files, holdings.releases) as rows:
             found.warnings += rows.warnings
-            found.warnings += warn_of_objects(request, rows, sky.catalogue.releases)
+            found.warnings += warn_of_objects(request, rows, holdings.catalogue.releases)
             most = min(settings.rows_checked_at_once, settings.rows_max)
-            _count(found, itertools.islice(rows, most), sky.releases.get(request.release), sky)
+            _count(
+                found,
+                itertools.islice(rows, most),
+                holdings.releases.get(request.release),
+                holdings,
+            )
             found.is_complete = next(iter(rows), None) is None
             if not found.is_complete and most == settings.rows_max:
                 raise TooManyRows(most)
@@ -126,9 +131,9 @@ def estimate(
 
 
 def _count(
-    found: Estimate, rows: Iterable[PositionRow | Fault], release: Release, sky: Sky
+    found: Estimate, rows: Iterable[PositionRow | Fault], release: Release, holdings: Holdings
 ) -> None:
-    matcher = Matcher(release, sky)
+    matcher = Matcher(release, holdings)
     faults: list[Fault] = []
     tiles: dict[str, None] = {}
     stream: Iterator[PositionRow | Fault] = iter(rows)

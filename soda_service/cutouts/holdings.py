@@ -1,4 +1,4 @@
-"""What is known of the sky: releases with their tiles, catalogues of objects, tiles' pixels."""
+"""The data of the service: releases and their tiles, object catalogues, and pixels."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,11 @@ from soda_service.pixels.reader import TileReader
 from soda_service.sky.catalogue import ObjectCatalogue
 from soda_service.sky.releases import Releases
 
-__all__ = ["Sky"]
+__all__ = ["Holdings"]
 
 
 @dataclass(frozen=True, slots=True)
-class Sky:
+class Holdings:
     """The data that cutouts are made from; built once in each process."""
 
     releases: Releases

@@ -11,7 +11,7 @@ from soda_service.cutouts.chunk import cut_for_the_last_time, cut_rows, give_up_
 from soda_service.cutouts.cutting import Cutter
 from soda_service.cutouts.finalize import join_results
 from soda_service.cutouts.geometry import Placer
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.notification_policy import Wishes
 from soda_service.cutouts.pictures import PictureSettings
 from soda_service.cutouts.planning import plan_cutouts
@@ -98,7 +98,7 @@ class CutoutJob:
 
     Parameters
     ----------
-    sky
+    holdings
         The releases and what belongs to them.
     settings
         Limits and sizes.
@@ -112,18 +112,18 @@ class CutoutJob:
 
     def __init__(
         self,
-        sky: Sky,
+        holdings: Holdings,
         settings: CutoutsConfig,
         pictures: PictureSettings | None = None,
         wishes: Wishes | None = None,
     ) -> None:
-        self._sky = sky
+        self._holdings = holdings
         self._settings = settings
         self._pictures = pictures or PictureSettings()
         self._wishes = wishes or Wishes()
 
     def _read(self, parameters: Sequence[Parameter], files: JobFiles) -> CutoutRequest:
-        return parse_request(parameters, self._sky.releases, open_content=files.open)
+        return parse_request(parameters, self._holdings.releases, open_content=files.open)
 
     def check(self, parameters: Sequence[Parameter], files: JobFiles) -> tuple[str, ...]:
         """Check parameters and, up to a number of rows, the table; longer ones when planned."""
@@ -131,25 +131,25 @@ class CutoutJob:
             request = self._read(parameters, files)
             wishes = self._wishes.check(request)
             rows_max = self._settings.rows_max
-            with rows_of(request, files, self._sky.releases) as rows:
+            with rows_of(request, files, self._holdings.releases) as rows:
                 most = min(self._settings.rows_checked_at_once, rows_max)
                 checked = check_rows(rows, rows_max=most)
                 if not checked.is_complete and rows.has_surely_more_than(rows_max):
                     raise TooManyRows(rows_max)
                 checked.raise_faults()
-                ids = warn_of_objects(request, rows, self._sky.catalogue.releases)
+                ids = warn_of_objects(request, rows, self._holdings.catalogue.releases)
                 return (*wishes, *request.warnings, *rows.warnings, *ids)
 
     def plan(self, context: JobContext) -> Plan:
         """Match all rows to tiles, and put rows of one tile together."""
         with told_by_uws():
             request = self._read(context.job.parameters, context.files)
-            with rows_of(request, context.files, self._sky.releases) as rows:
+            with rows_of(request, context.files, self._holdings.releases) as rows:
                 return plan_cutouts(
                     context,
                     request,
                     rows,
-                    self._sky,
+                    self._holdings,
                     chunk_rows=self._settings.chunk_rows,
                     rows_max=self._settings.rows_max,
                 )
@@ -161,7 +161,7 @@ class CutoutJob:
             return JobPlan.from_json(content)
         except (KeyError, TypeError, ValueError):
             request = self._read(job.parameters, files)
-            with rows_of(request, files, self._sky.releases) as rows:
+            with rows_of(request, files, self._holdings.releases) as rows:
                 time_s = content["query_time_s"]
                 return JobPlan(request, rows.extra_columns, rows.is_table, time_s)
 
@@ -172,15 +172,15 @@ class CutoutJob:
 
     def _cutter(self, context: JobContext, chunk: Chunk, *, is_last: bool = False) -> Cutter:
         job, files = context.job, context.files
-        release = self._sky.releases.get(self._plan_of(job, files).request.release)
+        release = self._holdings.releases.get(self._plan_of(job, files).request.release)
 
         def save(path: str, data: Buffer) -> None:
             files.write(f"{job.id}/{path}", data)
 
         placer = Placer(
             release,
-            self._sky.releases.index(release),
-            self._sky.reader,
+            self._holdings.releases.index(release),
+            self._holdings.reader,
             rows_of_tiles=dict(chunk.spec.get("rows_of_tiles", ())),
             progress=context.heartbeat,
         )
@@ -214,7 +214,7 @@ class CutoutJob:
                 job.url,
                 job.owner,
                 plan.request.job_name or job.run_id,
-                self._sky.releases.get(plan.request.release),
+                self._holdings.releases.get(plan.request.release),
                 plan.request.options,
                 plan.extra_columns,
                 warnings=job.notes,

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.naming import FileNamer, declination_of, position_key, wanted_files
 from soda_service.cutouts.tile_lookup import Matcher
 from soda_service.errors import Fault, OptionsError, TooManyRows
@@ -42,7 +42,7 @@ def plan_cutouts(
     context: JobContext,
     request: CutoutRequest,
     rows: RequestRows,
-    sky: Sky,
+    holdings: Holdings,
     *,
     chunk_rows: int,
     rows_max: int,
@@ -61,10 +61,10 @@ def plan_cutouts(
     """
     job_id = context.job.id
     started = time.monotonic()
-    release = sky.releases.get(request.release)
+    release = holdings.releases.get(request.release)
     with tempfile.TemporaryFile() as file, context.files.writer(lines_key(job_id, None)) as done:
         spool = _Spool(file)
-        matcher = Matcher(release, sky)
+        matcher = Matcher(release, holdings)
         read = unmatched = 0
         for batch in _checked_batches(rows, rows_max=rows_max):
             context.heartbeat()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from soda_service import __version__
 from soda_service.cutouts.cutting import Cutter
 from soda_service.cutouts.geometry import Place, Placer
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.naming import WantedFile, wanted_files
 from soda_service.cutouts.pictures import PictureSettings
 from soda_service.cutouts.tile_lookup import Matcher
@@ -34,7 +34,7 @@ from soda_service.sky.releases import Releases
 from uws.errors import MultiValuedParamNotSupported
 from uws.models import Parameter
 
-__all__ = ["Choice", "Immediate", "Placed", "WholeTile"]
+__all__ = ["Choice", "Placed", "SyncCutout", "WholeTile"]
 
 _IDLE_CUTTERS = 16
 """Cutters kept for the next request: they hold headers and buffers of the last one."""
@@ -80,7 +80,7 @@ class Placed:
     """Equal for equal contents; empty where that is not known beforehand."""
 
 
-class Immediate:
+class SyncCutout:
     """Makes cutouts one at a time; threads may share it.
 
     Parameters
@@ -89,8 +89,8 @@ class Immediate:
         Of a cutout.
     """
 
-    def __init__(self, sky: Sky, pictures: PictureSettings, *, pixels_max: int) -> None:
-        self._sky = sky
+    def __init__(self, holdings: Holdings, pictures: PictureSettings, *, pixels_max: int) -> None:
+        self._holdings = holdings
         self._pictures = replace(pictures, thumbnails_rows_max=0)
         self._pixels_max = pixels_max
         self._idle: queue.LifoQueue[Cutter] = queue.LifoQueue(_IDLE_CUTTERS)
@@ -107,7 +107,7 @@ class Immediate:
         NoCoverage
             When there is no tile, or no band, as asked for.
         """
-        releases = self._sky.releases
+        releases = self._holdings.releases
         request = parse_request(parameters, releases)
         _require_single(request)
         if (whole := _whole_tile(request, releases)) is not None:
@@ -118,7 +118,7 @@ class Immediate:
         if not row.nothing:
             row = replace(row, options=_of_one_file(request, row.options))
         release = releases.get(request.release)
-        ((planned, reason),) = Matcher(release, self._sky).match([row])
+        ((planned, reason),) = Matcher(release, self._holdings).match([row])
         if reason:
             raise NoCoverage(reason)
         (wanted,) = wanted_files(planned.options, release.labels)
@@ -179,14 +179,14 @@ class Immediate:
         """Take one that has cut from the release, as it still is, or make one."""
         with suppress(queue.Empty):
             cutter = self._idle.get_nowait()
-            is_current = cutter.placer.index is self._sky.releases.index(release)
+            is_current = cutter.placer.index is self._holdings.releases.index(release)
             if is_current and cutter.release == release:
                 return cutter
         placer = self._placer(release)
         return Cutter(placer, _kept_nowhere, pictures=self._pictures, is_last=True)
 
     def _placer(self, release: Release) -> Placer:
-        return Placer(release, self._sky.releases.index(release), self._sky.reader)
+        return Placer(release, self._holdings.releases.index(release), self._holdings.reader)
 
 
 def _kept_nowhere(path: str, data: object) -> None:

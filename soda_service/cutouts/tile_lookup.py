@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.naming import sexagecimal
 from soda_service.pixels.paths import logical_dir
 from soda_service.request.values import PositionRow
@@ -18,10 +18,10 @@ __all__ = ["Matcher"]
 class Matcher:
     """Finds the tiles of rows, a batch at a time."""
 
-    def __init__(self, release: Release, sky: Sky) -> None:
+    def __init__(self, release: Release, holdings: Holdings) -> None:
         self._release = release
-        self._catalogue = sky.catalogue
-        self._index = sky.releases.index(release)
+        self._catalogue = holdings.catalogue
+        self._index = holdings.releases.index(release)
         self._places: dict[int, tuple[str, str]] = {}
 
     def match(self, rows: Sequence[PositionRow]) -> Iterator[tuple[PlannedRow, str]]:

@@ -39,7 +39,7 @@ class _Group:
 
 def create_help(services: Services) -> Blueprint:
     """Make the route."""
-    releases, served = services.sky.releases, services.served
+    releases, served = services.holdings.releases, services.served
     blueprint = Blueprint("help", __name__)
 
     @blueprint.get("/help")

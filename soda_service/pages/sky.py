@@ -69,7 +69,7 @@ class _Drawings:
 
 def create_sky(services: Services) -> Blueprint:
     """Make the routes."""
-    releases, served = services.sky.releases, services.served
+    releases, served = services.holdings.releases, services.served
     blueprint = Blueprint("sky", __name__)
     drawings = _Drawings()
 

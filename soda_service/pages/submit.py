@@ -45,7 +45,7 @@ _MORE = ("DB", "RUNID")
 def create_submit(services: Services) -> Blueprint:
     """Make the routes."""
     blueprint = Blueprint("submit", __name__)
-    form = _Form(services, services.sky.releases, services.served, services.jobs)
+    form = _Form(services, services.holdings.releases, services.served, services.jobs)
     blueprint.get("/", endpoint="form")(form.ask)
     blueprint.post("/", endpoint="send")(csrf_protected_unread(form.send))
     return blueprint

@@ -92,7 +92,7 @@ def create_links(services: Services) -> Blueprint:
     """Make the route."""
     blueprint = Blueprint("links", __name__)
     base_url = services.base_url
-    answers = _Answers(services.sky.releases, services.jobs)
+    answers = _Answers(services.holdings.releases, services.jobs)
 
     @blueprint.route("/links", methods=["GET", "POST"])
     def links() -> Response:

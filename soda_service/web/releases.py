@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, send_file
 
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.errors import SourceUnavailable, TileUnreadable, UnknownTile
 from soda_service.formats import FITS
 from soda_service.pixels.paths import locate
@@ -20,7 +20,7 @@ from uws.http.conditional import answer_conditionally
 __all__ = ["create_releases", "release_facts"]
 
 
-def release_facts(release: Release, sky: Sky) -> dict[str, Any]:
+def release_facts(release: Release, holdings: Holdings) -> dict[str, Any]:
     """Tell clients of a release: bands, limits, and the options in effect by default."""
     return {
         "name": release.name,
@@ -34,8 +34,10 @@ def release_facts(release: Release, sky: Sky) -> dict[str, Any]:
         },
         "pixel_scale_arcsec": release.pixel_scale_arcsec,
         "zero_point_mag": release.zero_point_mag,
-        "tiles": len(sky.releases.index(release)) if sky.releases.has_tiles(release) else 0,
-        "has_catalogue": release.name in sky.catalogue.releases(),
+        "tiles": len(holdings.releases.index(release))
+        if holdings.releases.has_tiles(release)
+        else 0,
+        "has_catalogue": release.name in holdings.catalogue.releases(),
         "serves_whole_tiles": release.serves_whole_tiles,
         "acknowledgement": release.acknowledgement,
     }
@@ -51,22 +53,22 @@ def _band_facts(band: Band) -> dict[str, Any]:
 
 def create_releases(services: Services) -> Blueprint:
     """Make the routes."""
-    sky, served = services.sky, services.served
+    holdings, served = services.holdings, services.served
     blueprint = Blueprint("releases", __name__)
 
     @blueprint.get("/releases")
     def releases() -> Response:
         """List the releases that can be cut from; the default one is named."""
-        facts = [release_facts(release, sky) for release in served.all()]
+        facts = [release_facts(release, holdings) for release in served.all()]
         return jsonify({"default": served.default_name(), "releases": facts})
 
     @blueprint.get("/tiles/<release>/<path:tile>/<band>")
     def whole_tile(release: str, tile: str, band: str) -> Response:
         """Send a tile's file as it is; ranges are understood."""
-        found = sky.releases.get(release)
+        found = holdings.releases.get(release)
         if not found.serves_whole_tiles:
             raise AuthorizationError(f"release {found.name} does not give whole tiles")
-        path = _tile_path(sky, found, tile, band)
+        path = _tile_path(holdings, found, tile, band)
         # A compressed tile is sent as it is: not unpacked, and not labelled as content encoding.
         media_type = media_type_of(path.name)
         if path.name.endswith((".fits.fz", ".fz")):
@@ -83,8 +85,8 @@ def create_releases(services: Services) -> Blueprint:
     return blueprint
 
 
-def _tile_path(sky: Sky, release: Release, tile: str, band: str) -> Path:
-    index = sky.releases.index(release)
+def _tile_path(holdings: Holdings, release: Release, tile: str, band: str) -> Path:
+    index = holdings.releases.index(release)
     number = index.number(tile)
     if number is None:
         raise UnknownTile(f"release {release.name} has no tile {tile}")
@@ -94,7 +96,7 @@ def _tile_path(sky: Sky, release: Release, tile: str, band: str) -> Path:
         bands = ", ".join(release.band_names)
         raise UnknownTile(f"release {release.name} has no band {band}; it has {bands}")
     try:
-        path = Path(locate(release, index.tile(number), exact, sky.reader.servers).path)
+        path = Path(locate(release, index.tile(number), exact, holdings.reader.servers).path)
     except TileUnreadable as error:  # for a client there is no such file, whatever the reason
         raise UnknownTile(str(error)) from error
     if path.is_file():

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from soda_service.config.model import Config
 from soda_service.cutouts.estimate import Estimate, estimate
-from soda_service.cutouts.holdings import Sky
-from soda_service.cutouts.sync_cutout import Immediate
+from soda_service.cutouts.holdings import Holdings
+from soda_service.cutouts.sync_cutout import SyncCutout
 from soda_service.vo.capabilities import Capability
 from soda_service.web.served import ServedReleases
 from uws.models import Parameter
@@ -21,7 +21,7 @@ class Services:
     """The service around a route."""
 
     config: Config
-    sky: Sky
+    holdings: Holdings
     served: ServedReleases
     runtime: Runtime
     jobs: JobService
@@ -31,7 +31,7 @@ class Services:
     queue_status: Callable[[], Mapping[str, float]]
     """Counts the queue's tasks and workers; raises `UWSError` when it cannot be reached."""
 
-    immediate: Immediate
+    sync_cutout: SyncCutout
     """Makes the cutouts of `/sync`."""
 
     capabilities: Sequence[Capability] = ()
@@ -41,4 +41,4 @@ class Services:
         """Estimate what a request makes; raises as `soda_service.cutouts.estimate` says."""
         rate = self.runtime.store.recent_rate_per_s()
         cutouts, files = self.config.cutouts, self.runtime.files
-        return estimate(parameters, files, self.sky, cutouts, rows_per_s=rate)
+        return estimate(parameters, files, self.holdings, cutouts, rows_per_s=rate)

@@ -87,7 +87,9 @@ def create_sia2(services: Services) -> Blueprint:
     """Make the route."""
     blueprint = Blueprint("sia2", __name__)
     limits, base_url = services.config.sia2, services.base_url
-    search = _Search(services.sky.releases, services.served, limits.rows_default, limits.rows_max)
+    search = _Search(
+        services.holdings.releases, services.served, limits.rows_default, limits.rows_max
+    )
 
     @blueprint.route("/sia2", methods=["GET", "POST"])
     def sia2() -> Response:

@@ -37,13 +37,13 @@ def create_sync(services: Services) -> Blueprint:
     Each process makes as many cutouts at a time as the settings give it; further ones get a 503.
     """
     blueprint = Blueprint("sync", __name__)
-    immediate, base_url = services.immediate, services.base_url
+    sync_cutout, base_url = services.sync_cutout, services.base_url
     at_once = _at_once(services.config)
     slots = threading.BoundedSemaphore(at_once)
 
     def answer(choice: Choice) -> Response:
         response = Response(content_type=choice.media_type)
-        placed = immediate.place(choice)
+        placed = sync_cutout.place(choice)
         if placed.tag:
             response.set_etag(placed.tag)
             # A repeated request costs nothing, not even a slot.
@@ -53,7 +53,7 @@ def create_sync(services: Services) -> Blueprint:
         if not slots.acquire(blocking=False):
             raise _Busy(f"{at_once} cutouts are being made at this moment; ask again")
         try:
-            response.set_data(immediate.cut(placed))
+            response.set_data(sync_cutout.cut(placed))
         finally:
             slots.release()
         name = quote(choice.name, safe="+")
@@ -68,7 +68,7 @@ def create_sync(services: Services) -> Blueprint:
         intake = Intake(_TEXT_MAX)
         intake.take(form_fields(request))
         try:
-            choice = immediate.choose(intake.parameters)
+            choice = sync_cutout.choose(intake.parameters)
             if isinstance(choice, WholeTile):
                 parts = (choice.release, choice.tile, choice.band)
                 path = "/".join(quote(part, safe="+/") for part in parts)

@@ -75,7 +75,7 @@ def create_vosi(services: Services) -> Blueprint:
 def create_descriptions(services: Services) -> Blueprint:
     """Make the routes that say what clients can ask for, and how."""
     blueprint = Blueprint("descriptions", __name__)
-    releases, served, base_url = services.sky.releases, services.served, services.base_url
+    releases, served, base_url = services.holdings.releases, services.served, services.base_url
     title = services.config.service.title
 
     @blueprint.get("/tables")

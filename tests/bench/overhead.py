@@ -10,7 +10,7 @@ from typing_extensions import Buffer
 from soda_service.config.load import load_config
 from soda_service.cutouts.cutting import Cutter
 from soda_service.cutouts.geometry import Placer
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.journal import planned_rows
 from soda_service.cutouts.planning import plan_cutouts
 from soda_service.pixels.reader import TileReader
@@ -74,7 +74,7 @@ def _cut(data: Path, content: str) -> tuple[float, float]:
     config = load_config(data=data)
     releases = Releases(config.release_folders(), check_every_s=0)
     release = releases.get(RELEASE.name)
-    sky = Sky(releases, ObjectCatalogue(config.store_url()), TileReader())
+    sky = Holdings(releases, ObjectCatalogue(config.store_url()), TileReader())
     with TemporaryDirectory() as name:
         files = LocalFiles(Path(name))
         context = job_context(files)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from soda_service.config.load import load_config
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.planning import plan_cutouts
 from soda_service.ingest.importing import import_tiles
 from soda_service.pixels.reader import TileReader
@@ -42,7 +42,9 @@ def measure() -> list[Figure]:
         releases = Releases([folder, conf], check_every_s=0)
         release = releases.get("DR2")
         import_tiles(release, _TABLES / "des_tiles.csv", folder)
-        sky = Sky(releases, ObjectCatalogue(load_config(data=folder).store_url()), TileReader())
+        sky = Holdings(
+            releases, ObjectCatalogue(load_config(data=folder).store_url()), TileReader()
+        )
         context = job_context(LocalFiles(folder / "jobs"))
         table = Table(content.decode())
         request = CutoutRequest(release.name, default_options(release), table)

@@ -12,7 +12,7 @@ import pytest
 from astropy.io import fits
 
 from soda_service.config.model import CutoutsConfig, RemoteConfig
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.job_type import CutoutJob
 from soda_service.engine import compiled
 from soda_service.engine.fits.image import PixelBox
@@ -297,7 +297,8 @@ def runtimes(survey: Path, tmp_path: Path) -> Iterator[Callable[..., Runtime]]:
         store = open_store(f"sqlite:///{folder / 'soda.db'}")
         store.migrate()
         job_type = CutoutJob(
-            Sky(Releases([folder / "releases"]), catalogue, new_reader(settings)), CutoutsConfig()
+            Holdings(Releases([folder / "releases"]), catalogue, new_reader(settings)),
+            CutoutsConfig(),
         )
         closing.extend([store.close, catalogue.dispose])
         limits = JobLimits(tries=2, retry_pause_s=0.001, retry_for_s=0.01)

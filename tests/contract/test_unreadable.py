@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from soda_service.config.model import CutoutsConfig
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.job_type import CutoutJob
 from soda_service.engine.fits.image import PixelBox
 from soda_service.errors import SourceUnavailable, TileUnreadable
@@ -55,7 +55,7 @@ def data(survey: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def runtime(data: Path, tmp_path: Path) -> Iterator[Runtime]:
     catalogue = ObjectCatalogue(f"sqlite:///{tmp_path / 'soda.db'}")
-    sky = Sky(Releases([data / "releases"]), catalogue, TileReader())
+    sky = Holdings(Releases([data / "releases"]), catalogue, TileReader())
     store = open_store(f"sqlite:///{tmp_path / 'soda.db'}")
     store.migrate()
     job_type = CutoutJob(sky, CutoutsConfig())

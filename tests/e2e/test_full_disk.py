@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from soda_service.config.model import CutoutsConfig
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.job_type import CutoutJob
 from soda_service.pixels.reader import TileReader
 from soda_service.sky.catalogue import ObjectCatalogue
@@ -81,7 +81,7 @@ def open_runtime(survey: Path, tmp_path: Path, files: Path) -> Runtime:
     store = open_store(f"sqlite:///{tmp_path / 'jobs.db'}")
     store.migrate()
     catalogue = ObjectCatalogue(f"sqlite:///{survey / 'soda.db'}")
-    sky = Sky(Releases([survey / "releases"]), catalogue, TileReader())
+    sky = Holdings(Releases([survey / "releases"]), catalogue, TileReader())
     job_types = {"cutout": CutoutJob(sky, CutoutsConfig())}
     return Runtime(store, LocalFiles(files), job_types, Recorder(), LIMITS)
 

@@ -11,7 +11,7 @@ from soda_service.config.load import load_config
 from soda_service.config.model import CutoutsConfig
 from soda_service.cutouts.cutting import Cutter
 from soda_service.cutouts.estimate import estimate
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.job_type import CutoutJob, uws_error
 from soda_service.errors import ConfigError, SourceUnavailable
 from soda_service.pixels.reader import TileReader
@@ -31,14 +31,14 @@ BOTH = {"MAKE_RGB_STIFF": "true", "MAKE_RGB_LUPTON": "true"}
 
 
 @pytest.fixture
-def sky(survey: Path) -> Iterator[Sky]:
+def sky(survey: Path) -> Iterator[Holdings]:
     catalogue = ObjectCatalogue(f"sqlite:///{survey / 'soda.db'}")
-    yield Sky(Releases([survey / "releases"]), catalogue, TileReader())
+    yield Holdings(Releases([survey / "releases"]), catalogue, TileReader())
     catalogue.dispose()
 
 
 @pytest.fixture
-def service(tmp_path: Path, sky: Sky) -> Iterator[JobService]:
+def service(tmp_path: Path, sky: Holdings) -> Iterator[JobService]:
     config = load_config(data=tmp_path, environ={})
     store = open_store(config.store_url())
     store.migrate()
@@ -110,7 +110,7 @@ def test_a_chunk_that_cannot_be_accounted_for_keeps_the_counts_of_what_it_did(
 
 @pytest.mark.parametrize("most", [2, 1000])
 def test_an_aborted_job_lists_what_was_cut(
-    tmp_path: Path, sky: Sky, monkeypatch: pytest.MonkeyPatch, most: int
+    tmp_path: Path, sky: Holdings, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     cut, cutouts = Cutter.cut, CutoutsConfig(results_listed_max=most)
     store = open_store(f"sqlite:///{tmp_path / 'jobs.db'}")
@@ -161,7 +161,7 @@ def test_blank_table_beside_a_position_counts_for_nothing(service: JobService) -
     assert len(summary_of(service, job)["cutouts"]) == 1
 
 
-def test_a_table_longer_than_a_job_may_be_is_413(tmp_path: Path, sky: Sky) -> None:
+def test_a_table_longer_than_a_job_may_be_is_413(tmp_path: Path, sky: Holdings) -> None:
     limits = {"cutouts": {"rows_max": 3}}
     settings = load_config(environ={}, overrides=limits).cutouts
     parameters = [Parameter("POSITIONS", TABLE)]
@@ -184,7 +184,7 @@ def test_job_name_is_told(service: JobService) -> None:
     assert summary_of(service, job)["options"]["jobname"] == "my galaxies"
 
 
-def test_a_long_table_is_refused_by_its_lines(tmp_path: Path, sky: Sky) -> None:
+def test_a_long_table_is_refused_by_its_lines(tmp_path: Path, sky: Holdings) -> None:
     limits = {"cutouts": {"rows_max": 5, "rows_checked_at_once": 2}}
     job_type = CutoutJob(sky, load_config(environ={}, overrides=limits).cutouts)
     files = LocalFiles(tmp_path)
@@ -247,7 +247,7 @@ def test_pictures_of_nothing_are_refused(service: JobService) -> None:
     ids=["grey-png", "grey-jpeg", "colour-png", "colour-jpeg"],
 )
 def test_pictures_are_estimated_without_fits(
-    tmp_path: Path, sky: Sky, wanted: dict[str, str], files: int, size_bytes: int
+    tmp_path: Path, sky: Holdings, wanted: dict[str, str], files: int, size_bytes: int
 ) -> None:
     asked = {"RA": "30", "DEC": "-20", "XPIX": "40", "YPIX": "20", **wanted}
     parameters = [Parameter(name, value) for name, value in asked.items()]

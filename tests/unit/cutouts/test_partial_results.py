@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from soda_service.config.model import CutoutsConfig
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.job_type import CutoutJob
 from soda_service.pixels.reader import TileReader
 from soda_service.request.options import default_options
@@ -34,7 +34,7 @@ def files(tmp_path: Path) -> LocalFiles:
 def job_type(tmp_path: Path) -> Iterator[CutoutJob]:
     """Give the job type without any release: nothing is cut here."""
     catalogue = ObjectCatalogue(f"sqlite:///{tmp_path / 'soda.db'}")
-    sky = Sky(Releases([tmp_path]), catalogue, TileReader())
+    sky = Holdings(Releases([tmp_path]), catalogue, TileReader())
     yield CutoutJob(sky, CutoutsConfig())
     catalogue.dispose()
 

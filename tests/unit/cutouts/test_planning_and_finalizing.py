@@ -10,7 +10,7 @@ import pytest
 
 from soda_service.cutouts import planning
 from soda_service.cutouts.finalize import join_results
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.planning import plan_cutouts
 from soda_service.errors import Fault, OptionsError
 from soda_service.pixels.reader import TileReader
@@ -52,9 +52,9 @@ class Context:
 
 
 @pytest.fixture
-def sky(survey: Path) -> Iterator[Sky]:
+def sky(survey: Path) -> Iterator[Holdings]:
     catalogue = ObjectCatalogue(f"sqlite:///{survey / 'soda.db'}")
-    yield Sky(Releases([survey / "releases"]), catalogue, TileReader())
+    yield Holdings(Releases([survey / "releases"]), catalogue, TileReader())
     catalogue.dispose()
 
 
@@ -68,7 +68,7 @@ def row(number: int, east_deg: float = 0.0, **fields: object) -> PositionRow:
     return PositionRow(number, options=OPTIONS, **values)  # type: ignore[arg-type]
 
 
-def plan(context: Context, sky: Sky, rows: list[PositionRow | Fault], chunk_rows: int = 100):  # noqa: ANN201
+def plan(context: Context, sky: Holdings, rows: list[PositionRow | Fault], chunk_rows: int = 100):  # noqa: ANN201
     request = CutoutRequest("TEST1", OPTIONS, Table("rows, as they are given here"))
     given = RequestRows(iter(rows))
     return plan_cutouts(context, request, given, sky, chunk_rows=chunk_rows, rows_max=1000)
@@ -79,7 +79,7 @@ def planned(context: Context, chunk: int) -> list[Row]:
         return [Row.from_line(line) for line in stream]
 
 
-def test_rows_of_a_tile_go_together(context: Context, sky: Sky) -> None:
+def test_rows_of_a_tile_go_together(context: Context, sky: Holdings) -> None:
     rows = [row(n, STEP_DEG * (n % 2)) for n in range(1, 41)]
     made = plan(context, sky, [*rows], chunk_rows=10)
     assert [chunk.total for chunk in made.chunks] == [10] * 4
@@ -87,14 +87,18 @@ def test_rows_of_a_tile_go_together(context: Context, sky: Sky) -> None:
     assert tiles == [{"EAST0"}, {"EAST0"}, {"EAST1"}, {"EAST1"}]
 
 
-def test_rows_go_up_the_tile_with_equal_positions_side_by_side(context: Context, sky: Sky) -> None:
+def test_rows_go_up_the_tile_with_equal_positions_side_by_side(
+    context: Context, sky: Holdings
+) -> None:
     heights = [3, 1, 2, 1, 3, 0]
     rows = [row(n, dec_deg=DEC_DEG + 1e-4 * height) for n, height in enumerate(heights, 1)]
     plan(context, sky, [*rows])
     assert [r.planned.number for r in planned(context, 0)] == [6, 2, 4, 3, 1, 5]
 
 
-def test_chunks_know_how_many_rows_the_job_has_in_their_tiles(context: Context, sky: Sky) -> None:
+def test_chunks_know_how_many_rows_the_job_has_in_their_tiles(
+    context: Context, sky: Holdings
+) -> None:
     rows = [row(n, STEP_DEG * (n % 5 == 0)) for n in range(1, 31)]
     made = plan(context, sky, [*rows], chunk_rows=10)
     numbers = [sky.releases.index(RELEASE).number(f"EAST{n}") for n in range(2)]
@@ -106,21 +110,21 @@ def test_chunks_know_how_many_rows_the_job_has_in_their_tiles(context: Context, 
     ("count", "totals"), [(1, [1]), (10, [10]), (12, [10, 2]), (320, [20] * 16)], ids=str
 )
 def test_small_jobs_are_spread_and_tiny_ones_are_not(
-    context: Context, sky: Sky, count: int, totals: list[int]
+    context: Context, sky: Holdings, count: int, totals: list[int]
 ) -> None:
     made = plan(context, sky, [row(n) for n in range(1, count + 1)])
     assert [chunk.total for chunk in made.chunks] == totals
 
 
 def test_rows_read_so_far_are_told(
-    context: Context, sky: Sky, monkeypatch: pytest.MonkeyPatch
+    context: Context, sky: Holdings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planning, "_BATCH", 2)
     plan(context, sky, [row(1), row(2, 90), row(3)])
     assert context.items == [2, 3]
 
 
-def test_unmatched_rows_need_no_chunk(context: Context, sky: Sky) -> None:
+def test_unmatched_rows_need_no_chunk(context: Context, sky: Holdings) -> None:
     made = plan(context, sky, [row(1, 90), row(2, object_id=5, ra_deg=None, dec_deg=None)])
     assert (made.chunks, made.done) == ((), 2)
     with context.files.open(lines_key("j1", None)) as stream:
@@ -129,7 +133,9 @@ def test_unmatched_rows_need_no_chunk(context: Context, sky: Sky) -> None:
     assert "no object 5" in (outcomes[1].message if outcomes[1] else "")
 
 
-def test_faults_of_all_batches_are_told_and_nothing_is_planned(context: Context, sky: Sky) -> None:
+def test_faults_of_all_batches_are_told_and_nothing_is_planned(
+    context: Context, sky: Holdings
+) -> None:
     faults = [Fault("bad", row=n) for n in range(1, 6001)]
     with pytest.raises(OptionsError) as told:
         plan(context, sky, [*faults])
@@ -138,12 +144,12 @@ def test_faults_of_all_batches_are_told_and_nothing_is_planned(context: Context,
         context.files.stat(lines_key("j1", None))
 
 
-def test_too_many_rows_are_refused(context: Context, sky: Sky) -> None:
+def test_too_many_rows_are_refused(context: Context, sky: Holdings) -> None:
     with pytest.raises(OptionsError, match="1000"):
         plan(context, sky, [row(n) for n in range(1, 1002)])
 
 
-def test_the_same_rows_give_the_same_plan(context: Context, sky: Sky) -> None:
+def test_the_same_rows_give_the_same_plan(context: Context, sky: Holdings) -> None:
     rows = [row(n, 1e-4 * (n % 7)) for n in range(1, 31)]
     plan(context, sky, [*rows])
     first = [planned(context, n) for n in range(3)]
@@ -165,7 +171,7 @@ def write_lines(context: Context, chunk: int, rows: list[Row]) -> None:
     add_lines(context.files, lines_key("j1", chunk), *lines)
 
 
-def test_rows_come_out_in_input_order_once_each(context: Context, sky: Sky) -> None:
+def test_rows_come_out_in_input_order_once_each(context: Context, sky: Holdings) -> None:
     plan(context, sky, [row(n, STEP_DEG * (n % 2)) for n in range(1, 41)], chunk_rows=10)
     for chunk in (2, 0, 3, 1):
         write_lines(context, chunk, planned(context, chunk))
@@ -175,7 +181,7 @@ def test_rows_come_out_in_input_order_once_each(context: Context, sky: Sky) -> N
     assert [cutout["ROW"] for cutout in summary["cutouts"]] == list(range(1, 41))  # type: ignore[attr-defined,index]
 
 
-def test_torn_line_and_lost_chunk_become_failed_rows(context: Context, sky: Sky) -> None:
+def test_torn_line_and_lost_chunk_become_failed_rows(context: Context, sky: Holdings) -> None:
     plan(context, sky, [row(n) for n in range(1, 13)])
     rows = planned(context, 0)
     write_lines(context, 0, rows[:-1])

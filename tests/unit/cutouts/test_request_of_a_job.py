@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from soda_service.config.model import CutoutsConfig
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.job_type import CutoutJob
 from soda_service.pixels.reader import TileReader
 from soda_service.results.reading import JobResults
@@ -57,7 +57,9 @@ class Context:
 @pytest.fixture
 def job_type(survey: Path) -> Iterator[CutoutJob]:
     catalogue = ObjectCatalogue(f"sqlite:///{survey / 'soda.db'}")
-    yield CutoutJob(Sky(Releases([survey / "releases"]), catalogue, TileReader()), CutoutsConfig())
+    yield CutoutJob(
+        Holdings(Releases([survey / "releases"]), catalogue, TileReader()), CutoutsConfig()
+    )
     catalogue.dispose()
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from soda_service.config.load import load_config
-from soda_service.cutouts.holdings import Sky
+from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.job_type import CutoutJob
 from soda_service.cutouts.pictures import PictureSettings
 from soda_service.pixels.reader import TileReader
@@ -38,7 +38,7 @@ def service(survey: Path, tmp_path: Path) -> Iterator[JobService]:
     store = open_store(config.store_url())
     store.migrate()
     catalogue = ObjectCatalogue(f"sqlite:///{survey / 'soda.db'}")
-    sky = Sky(Releases([survey / "releases"]), catalogue, TileReader())
+    sky = Holdings(Releases([survey / "releases"]), catalogue, TileReader())
     job_type = CutoutJob(sky, config.cutouts, PictureSettings(thumbnails_rows_max=10))
     files = LocalFiles(tmp_path / "jobs")
     executor = InlineExecutor(store, files, job_types={job_type.name: job_type})
