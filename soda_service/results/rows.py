@@ -207,7 +207,27 @@ def _options_to_text(options: CutoutOptions) -> str:
 
 @lru_cache(maxsize=4096)
 def _options_from_text(text: str) -> CutoutOptions:
-    return CutoutOptions(*(_as_tuple(value) for value in json.loads(text)))
+    return CutoutOptions(*_current_form([_as_tuple(value) for value in json.loads(text)]))
+
+
+# Options that had a field of their own, in this order, before `CutoutOptions.values` existed.
+_FORMER_FIELDS = (
+    *("MAKE_RGB_STIFF", "RGB_STIFF_COLORS", "MAKE_RGB_LUPTON", "RGB_LUPTON_COLORS"),
+    *("RGB_MINIMUM", "RGB_STRETCH", "RGB_ASINH"),
+)
+
+
+def _current_form(fields: list[Any]) -> list[Any]:
+    """Convert options of the former form, so that jobs planned before an upgrade finish.
+
+    Both forms begin with the same eight fields. The ninth is MAKE_RGB_STIFF, a boolean, in the
+    former form, and `values` in the current one.
+    """
+    # Any: JSON with tuples for arrays.
+    if len(fields) <= 8 or not isinstance(fields[8], bool):
+        return fields
+    end = 8 + len(_FORMER_FIELDS)
+    return [*fields[:8], tuple(zip(_FORMER_FIELDS, fields[8:end], strict=True)), *fields[end:]]
 
 
 def _as_tuple(value: Any) -> Any:

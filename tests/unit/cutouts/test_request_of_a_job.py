@@ -109,6 +109,35 @@ def test_jobs_that_another_version_planned_are_finished_the_same(
     assert JobResults(other.files, other.job).page(0, 9).rows == rows
 
 
+FORMER_TABLE = f"""RA,DEC,XSIZE,MAKE_RGB_LUPTON,RGB_STRETCH,name
+{RA_DEG},{DEC_DEG},0.1,true,20,first
+10,10,,,,second
+{RA_DEG},{DEC_DEG},,,,third
+"""
+FORMER_PARAMETERS = (
+    Parameter("POSITIONS", FORMER_TABLE),
+    Parameter("YSIZE", "0.2"),
+    Parameter("RGB_LUPTON_COLORS", "zrg"),
+)
+# The files that such a service wrote when options of pictures were fields of `CutoutOptions`.
+FORMER_PLAN = Path(__file__).parent / "former_plan"
+
+
+def test_job_of_a_former_version_finishes_the_same(
+    job_type: CutoutJob, context: Context, tmp_path: Path
+) -> None:
+    context.job = replace(context.job, parameters=FORMER_PARAMETERS)
+    plan = job_type.plan(context)
+    expected = finish(job_type, context, plan)
+    statuses = [(row["STATUS"], row["MAKE_RGB_LUPTON"]) for row in expected["cutouts"]]
+    assert statuses == [("ok", 1.0), ("unmatched", 0.0), ("ok", 0.0)]
+
+    former = Context(LocalFiles(tmp_path / "former"), context.job)
+    for path in filter(Path.is_file, FORMER_PLAN.rglob("*")):
+        former.files.write(f"j1/.work/{path.relative_to(FORMER_PLAN)}", path.read_bytes())
+    assert finish(job_type, former, plan) == expected
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_parameters_are_not_read_again_once_a_job_is_planned(
     job_type: CutoutJob, context: Context, way: str

@@ -68,6 +68,34 @@ def test_line_of_a_version_without_format_of_pictures_is_read() -> None:
     assert Row.from_line(json.dumps(content).encode()) == Row(PLANNED)
 
 
+@pytest.mark.parametrize("is_without_format", [False, True])
+def test_options_of_the_former_form_are_read(is_without_format: bool) -> None:
+    ending = "" if is_without_format else r",\"jpeg\""
+    line = (
+        r'{"n":1,"id":null,"at":[30.0,-20.0,30.0,-20.0],"tile":["EAST0","EAST0/p01/"],'
+        r'"name":["TESTJ020000.0000-200000.0000",1,[]],"o":"[0.1,0.2,null,8,\"trim\",true,'
+        r"[\"i\"],false,false,[[\"i\",\"r\",\"g\"]],true,[[\"z\",\"r\",\"g\"]],1.0,20.0,10.0"
+        rf'{ending}]"}}'
+    )
+    options = Row.from_line(line.encode()).planned.options
+    assert options == CutoutOptions(
+        xsize_arcmin=0.1,
+        ysize_arcmin=0.2,
+        xpix=None,
+        ypix=8,
+        edge="trim",
+        make_fits=True,
+        colors_fits=("i",),
+        discard_fits_files=False,
+        values=(
+            *(("MAKE_RGB_STIFF", False), ("RGB_STIFF_COLORS", (("i", "r", "g"),))),
+            *(("MAKE_RGB_LUPTON", True), ("RGB_LUPTON_COLORS", (("z", "r", "g"),))),
+            *(("RGB_MINIMUM", 1.0), ("RGB_STRETCH", 20.0), ("RGB_ASINH", 10.0)),
+        ),
+        response_format="" if is_without_format else "jpeg",
+    )
+
+
 def test_torn_line_is_told() -> None:
     with pytest.raises(ValueError, match=r"Unterminated|Expecting|delimiter"):
         Row.from_line(Row(PLANNED).to_line()[:50])
