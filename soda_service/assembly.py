@@ -16,7 +16,7 @@ from soda_service.pixels.reader import TileReader
 from soda_service.restart.indexfolder import IndexFolder
 from soda_service.sky.catalogue import ObjectCatalogue
 from soda_service.sky.releases import Releases
-from uws.events.redis_events import RedisNotices
+from uws.events.redis_events import RedisEvents
 from uws.files import open_files
 from uws.runtime import Runtime
 from uws.store import open_store
@@ -83,7 +83,7 @@ def build_parts(config: Config) -> Parts:
     except ValueError as error:
         raise ConfigError(f"files.root: {error}") from error
     runtime = Runtime(
-        store=open_store(config.store_url(), RedisNotices(config.queue_url(), channel)),
+        store=open_store(config.store_url(), RedisEvents(config.queue_url(), channel)),
         files=files,
         job_types={job_type.name: job_type},
         executor=executor,

@@ -106,14 +106,14 @@ def run(config: Config, *, burst: bool = False, name: str | None = None) -> None
 def sweep_once(config: Config) -> "SweepReport":
     """Sweep once, and deliver what messages are due; give what the sweep did."""
     from soda_service.assembly import build_runtime
-    from soda_service.notify import build_carriers
+    from soda_service.notify import build_transports
     from uws.notify.delivery import deliver
     from uws.work.sweep import sweep
 
     runtime = build_runtime(config)
     report = sweep(runtime)
-    for carriers in build_carriers(config, runtime):
-        deliver(runtime, carriers)
+    for transports in build_transports(config, runtime):
+        deliver(runtime, transports)
     return report
 
 
@@ -121,12 +121,12 @@ def run_sweep(config: Config) -> None:
     """Sweep again and again, and deliver messages beside it, until SIGINT or SIGTERM."""
     start_process(config.log)
     from soda_service.assembly import build_runtime
-    from soda_service.notify import build_carriers
+    from soda_service.notify import build_transports
     from uws.notify.delivery import run_messenger
     from uws.work.sweep import run_sweeper
 
     runtime = build_runtime(config)
-    groups = build_carriers(config, runtime)
+    groups = build_transports(config, runtime)
     every_s = config.sweep.every_s
     stop = threading.Event()
     # The signals are waited for, not handled: a handler that set the event could meet the
@@ -135,8 +135,8 @@ def run_sweep(config: Config) -> None:
     with ThreadPoolExecutor(1 + len(groups), "sweeper") as pool:
         threads = [pool.submit(run_sweeper, runtime, every_s=every_s, stop=stop)]
         threads += [
-            pool.submit(run_messenger, runtime, carriers, every_s=every_s, stop=stop)
-            for carriers in groups
+            pool.submit(run_messenger, runtime, transports, every_s=every_s, stop=stop)
+            for transports in groups
         ]
         while not any(thread.done() for thread in threads):
             if signal.sigtimedwait(_STOP_SIGNALS, 1.0) is not None:

@@ -11,9 +11,9 @@ from uws.localfiles import LocalFiles
 from uws.models import ErrorSummary, Parameter, Phase
 from uws.runtime import Executor, JobLimits, Runtime
 from uws.service import JobService
-from uws.store import open_store
+from uws.store import JobStore, open_store
 
-__all__ = ["BAD", "WORD", "RecordingExecutor", "bring_to", "open_runtime"]
+__all__ = ["BAD", "WORD", "RecordingExecutor", "bring_to", "open_runtime", "part_with"]
 
 WORD = Parameter("WORD", "sky")
 """Enough for a toy job."""
@@ -86,3 +86,8 @@ def bring_to(service: JobService, phase: Phase, owner: str = "vera") -> str:
         given = error if step == Phase.ERROR else None
         assert service.runtime.store.move(job.id, step, among=set(Phase), error=given)
     return job.id
+
+
+def part_with(store: JobStore, verb: str) -> object:
+    """Return the part of a job store that has a method of some name, or the store itself."""
+    return next(part for part in (store, store.work, store.find) if hasattr(part, verb))

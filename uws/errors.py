@@ -146,7 +146,7 @@ mends it. Not EEXIST and ENOTDIR: a file where a folder is to be is a bug, or no
 
 
 def storage_error(error: OSError) -> TransientError | None:
-    """Say in words for clients that files cannot be read or written for the moment.
+    """Explain to clients that files cannot be read or written for the moment.
 
     Returns
     -------

@@ -66,7 +66,7 @@ class JobContext(Protocol):
         ...
 
     def heartbeat(self) -> None:
-        """Say that the step is alive; to be called often (it costs little).
+        """Report that the step is alive; to be called often (it costs little).
 
         Raises
         ------
@@ -75,16 +75,16 @@ class JobContext(Protocol):
         """
         ...
 
-    def found(self, items: int) -> None:
-        """Say while planning how many items there are so far; it is told to who looks.
+    def report_total(self, items: int) -> None:
+        """Report while planning how many items there are so far, which clients see.
 
         To be called often (it costs nothing): a plan of a million items takes a minute, in which
         nothing else of a job moves.
         """
         ...
 
-    def progress(self) -> None:
-        """Say that an item of a chunk is finished for good: tries are counted anew from here.
+    def item_done(self) -> None:
+        """Report that an item of a chunk is finished for good: tries are counted anew from here.
 
         So only an item that fails again and again uses up the tries, not a chunk whose workers
         were killed at one item after the other.

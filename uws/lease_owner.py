@@ -55,7 +55,7 @@ def holder_of(pid: int, *, is_task: bool) -> str:
 
 
 def is_dead(holder: str) -> bool:
-    """Tell whether the holder's process is gone for sure.
+    """Check whether the holder's process is gone for sure.
 
     Only a process of the same boot and PID namespace can be judged; of every other one, and
     where there is no procfs, the answer is False and the lease time decides.
@@ -116,7 +116,7 @@ def _pid_of(holder: str) -> int:
 
 
 def _lives(holder: str) -> bool | None:
-    """Tell whether a process lives; None where that cannot be known from here."""
+    """Check whether a process lives; None where that cannot be known from here."""
     fields = holder.split("/")
     if len(fields) != 6:
         return None

@@ -16,7 +16,7 @@ _IN_MIDST = frozenset({Phase.EXECUTING, Phase.SUSPENDED})
 
 
 def current_results(runtime: Runtime, job: Job) -> tuple[Result, ...]:
-    """Give a job's results; in the midst of its work those that the job type tells of."""
+    """Return a job's results; in the midst of its work those that the job type tells of."""
     if job.phase not in _IN_MIDST:
         return job.results
     try:

@@ -61,7 +61,7 @@ class JobLimits:
     """Requests that WAIT in one process; beyond it a WAIT is answered at once."""
 
     def pause_after_s(self, failures: int) -> float | None:
-        """Give the pause before the next try of work that found something away, seconds.
+        """Return the pause before the next try of work that found something away, seconds.
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ class Executor(Protocol):
         """Have the worker of a task that lost its lease kill it, on whatever host that is."""
 
     def epoch(self) -> str:
-        """Give what changes when the queue was started anew, and may have lost its tasks."""
+        """Return what changes when the queue was started anew, and may have lost its tasks."""
         return ""
 
 

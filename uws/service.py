@@ -150,7 +150,7 @@ class JobService:
         return job
 
     def get(self, owner: str, job_id: str) -> Job:
-        """Give one job, whole."""
+        """Return one job, whole."""
         check_job_id(job_id)
         job = self._store.get(job_id)
         if job.owner not in ("", owner):
@@ -178,15 +178,15 @@ class JobService:
         last
             Only so many, of those that the other filters leave.
         """
-        return self._store.list(owner, phases=phases, after=after, last=last)
+        return self._store.find.list(owner, phases=phases, after=after, last=last)
 
     def find(self, owner: str, query: JobQuery) -> JobPage:
         """Find an owner's jobs for people: a page, in the order asked for."""
-        return self._store.find(owner, query)
+        return self._store.find.page(owner, query)
 
     def get_many(self, owner: str, job_ids: Collection[str]) -> dict[str, Job]:
-        """Give jobs without parameters and results; those not there, or another's, are left out."""
-        found = self._store.get_many(job_ids)
+        """Return jobs without parameters and results, but for those not there, or another's."""
+        found = self._store.find.many(job_ids)
         return {job_id: job for job_id, job in found.items() if job.owner in ("", owner)}
 
     def rename(self, owner: str, job_id: str, run_id: str) -> Job:
@@ -259,7 +259,7 @@ class JobService:
         destroy_job(self.runtime, job_id)
 
     def wait(self, owner: str, job_id: str, *, seconds: int, phase: Phase | None = None) -> Job:
-        """Give a job once its phase has changed, or after a time (UWS-33..37).
+        """Return a job once its phase has changed, or after a time (UWS-33..37).
 
         Parameters
         ----------
@@ -367,7 +367,7 @@ class JobService:
         return job, find_result(self.runtime, job, path)
 
     def results(self, job: Job) -> tuple[Result, ...]:
-        """Give a job's results; in the midst of its work those that are finished (UWS-29)."""
+        """Return a job's results; in the midst of its work those that are finished (UWS-29)."""
         return current_results(self.runtime, job)
 
     def _check(self, job: Job) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Requests that block until a job's phase has changed.
 
 A waiter is a thread that sleeps: 60 kB, and no work until its job changes. What is done for all
-of them together is done once: one look at the store for those whose notice may have been lost,
-and one reading of a job for all whom the same notice woke.
+of them together is done once: one look at the store for those whose event may have been lost,
+and one reading of a job for all whom the same event woke.
 """
 
 import logging
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from uws.errors import TransientError
-from uws.events.phase_events import Watch
+from uws.events.phase_events import Subscription
 from uws.models import ACTIVE, Job, Phase
 from uws.store import JobStore
 
@@ -39,13 +39,13 @@ class PhaseWaiter:
         self._store = store
         self._free = threading.Semaphore(waiters_max)
         self._lock = threading.Lock()
-        self._crowds: dict[str, _Crowd] = {}
+        self._waiters: dict[str, _Waiters] = {}
         self._looker: threading.Thread | None = None
 
     def wait(
         self, job_id: str, read: Callable[[], Job], *, seconds: float, phase: Phase | None
     ) -> Job:
-        """Give a job once its phase has changed, or after a time; at once if nobody may block.
+        """Return a job once its phase has changed, or after a time; at once if nobody may block.
 
         Parameters
         ----------
@@ -59,14 +59,14 @@ class PhaseWaiter:
             The phase that the client knows; None stands for the present one.
         """
         deadline = time.monotonic() + seconds
-        with self._place() as has_place, self._store.changes(job_id) as watch:
+        with self._place() as has_place, self._store.subscribe(job_id) as subscription:
             job = read()
             if not has_place or job.phase not in ACTIVE or phase not in (None, job.phase):
                 return job
-            with self._among(job, watch) as crowd:
+            with self._among(job, subscription) as waiters:
                 while (left_s := deadline - time.monotonic()) > 0:
-                    if watch.wait(left_s):
-                        found = crowd.read(read, since_s=watch.noticed_s)
+                    if subscription.wait(left_s):
+                        found = waiters.read(read, since_s=subscription.last_event_s)
                         if found.phase != job.phase:
                             return found
         return read()
@@ -81,19 +81,19 @@ class PhaseWaiter:
                 self._free.release()
 
     @contextmanager
-    def _among(self, job: Job, watch: Watch) -> Iterator["_Crowd"]:
+    def _among(self, job: Job, subscription: Subscription) -> Iterator["_Waiters"]:
         """Stand among those who wait for a job, so that it is looked after."""
         with self._lock:
-            crowd = self._crowds.setdefault(job.id, _Crowd())
-            crowd.known[watch] = job.phase
+            waiters = self._waiters.setdefault(job.id, _Waiters())
+            waiters.known[subscription] = job.phase
         try:
             self._start_looker()
-            yield crowd
+            yield waiters
         finally:
             with self._lock:
-                del crowd.known[watch]
-                if not crowd.known:
-                    del self._crowds[job.id]
+                del waiters.known[subscription]
+                if not waiters.known:
+                    del self._waiters[job.id]
 
     def _start_looker(self) -> None:
         with self._lock:
@@ -108,42 +108,42 @@ class PhaseWaiter:
         while True:
             time.sleep(_TICK_S)
             with self._lock:
-                if not self._crowds:
+                if not self._waiters:
                     self._looker = None
                     return
                 known = {
-                    job_id: list(crowd.known.items()) for job_id, crowd in self._crowds.items()
+                    job_id: list(waiters.known.items()) for job_id, waiters in self._waiters.items()
                 }
-            patience_s = next(
-                watch.patience_s for waiters in known.values() for watch, _ in waiters
+            poll_s = next(
+                subscription.poll_s for some in known.values() for subscription, _ in some
             )
-            if time.monotonic() - looked_s >= patience_s:
+            if time.monotonic() - looked_s >= poll_s:
                 looked_s = time.monotonic()
                 self._wake_changed(known)
 
-    def _wake_changed(self, known: dict[str, list[tuple[Watch, Phase]]]) -> None:
+    def _wake_changed(self, known: dict[str, list[tuple[Subscription, Phase]]]) -> None:
         """Wake those whose job is not in the phase any more that they know."""
         try:
-            phases = self._store.phases(known)
+            phases = self._store.find.phases(known)
         except TransientError as error:
             _log.debug("not looked after those who wait: %s", error)
             return
-        for job_id, waiters in known.items():
-            for watch, phase in waiters:
+        for job_id, some in known.items():
+            for subscription, phase in some:
                 if phases.get(job_id) != phase:
-                    watch.wake()
+                    subscription.wake()
 
 
-class _Crowd:
+class _Waiters:
     """Those who wait for one job, each with the phase that it knows."""
 
     def __init__(self) -> None:
-        self.known: dict[Watch, Phase] = {}
+        self.known: dict[Subscription, Phase] = {}
         self._lock = threading.Lock()
         self._last: tuple[float, Job | TransientError] | None = None
 
     def read(self, read: Callable[[], Job], *, since_s: float) -> Job:
-        """Read the job, unless another of the crowd did so after `since_s` (monotonic clock).
+        """Read the job, unless another of the waiters did so after `since_s` (monotonic clock).
 
         A thousand who wait for one job are woken together: a reading each took 1.9 s in all. A
         store that is away is told to all of them, too: asked by each in turn it would take a

@@ -109,7 +109,7 @@ def _check_store(config: Config) -> str:
         return f"{url} (will be made by init-db or serve)"
     store = open_store(url)
     try:
-        return f"{_without_password(url)}, {store.count('', ACTIVE)} jobs under way"
+        return f"{_without_password(url)}, {store.find.count('', ACTIVE)} jobs under way"
     finally:
         store.close()
 

@@ -52,7 +52,7 @@ def cut_rows(context: JobContext, chunk: Chunk, cutter: Cutter) -> ChunkReport:
                     break
                 continue
             journal.add(row.with_outcome(outcome))
-            context.progress()
+            context.item_done()
     if away:
         raise SourceUnavailable("; ".join(dict.fromkeys(away.values())))
     return journal.report()

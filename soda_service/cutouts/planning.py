@@ -69,7 +69,7 @@ def plan_cutouts(
         for batch in _checked_batches(rows, rows_max=rows_max):
             context.heartbeat()
             read += len(batch)
-            context.found(read)
+            context.report_total(read)
             for planned, reason in matcher.match(batch):
                 if not reason:
                     spool.add(planned, matcher.tile_number(planned))

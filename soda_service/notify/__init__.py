@@ -8,23 +8,23 @@ from collections.abc import Sequence
 
 from soda_service.config.model import Config
 from soda_service.notify.mail import ended_mail, warning_mail
-from soda_service.notify.webhook import WebhookCarrier
-from uws.notify.delivery import Carrier
+from soda_service.notify.webhook import WebhookTransport
+from uws.notify.delivery import Transport
 from uws.runtime import Runtime
 
-__all__ = ["build_carriers"]
+__all__ = ["build_transports"]
 
 
-def build_carriers(config: Config, runtime: Runtime) -> Sequence[Sequence[Carrier]]:
-    """Give the carriers that settings ask for, those together that share what can be away.
+def build_transports(config: Config, runtime: Runtime) -> Sequence[Sequence[Transport]]:
+    """Give the transports that settings ask for, those together that share what can be away.
 
     One mail server takes all mail; webhooks lead anywhere, and a slow one holds up no mail.
     """
-    groups: list[Sequence[Carrier]] = []
+    groups: list[Sequence[Transport]] = []
     if config.mail.is_on:
         warns = config.mail.warn_days > 0
         ended = ended_mail(config, runtime)
         groups.append((ended, warning_mail(config, runtime)) if warns else (ended,))
     if config.webhooks.enabled:
-        groups.append((WebhookCarrier(config.webhooks, config.web.base_url, runtime.files),))
+        groups.append((WebhookTransport(config.webhooks, config.web.base_url, runtime.files),))
     return groups

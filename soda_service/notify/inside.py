@@ -8,7 +8,7 @@ import ipaddress
 import socket
 
 from uws.errors import TransientError
-from uws.notify.outbox import Undeliverable
+from uws.messages import Undeliverable
 
 __all__ = ["is_inside", "resolve"]
 

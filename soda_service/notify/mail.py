@@ -1,4 +1,4 @@
-"""Mail about jobs, as carriers of the server's messages: that one has ended, or expires soon."""
+"""Mail about jobs, as transports of the server's messages: that one has ended, or expires soon."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,27 +13,27 @@ from soda_service.cutouts.notification_policy import may_mail
 from soda_service.notify.account import parameter_of, read_account
 from soda_service.notify.smtp import hand_over
 from soda_service.notify.texts import Letter, Service, ended_letter, warning_letter
-from soda_service.pages.keep import keep_rules
+from soda_service.pages.keep import extension_rules
 from soda_service.request.parsing import is_mail_address
 from uws.errors import TransientError
+from uws.messages import Message, Policy, Trigger, Undeliverable
 from uws.models import Job, Phase
-from uws.notify.extension import make_keep
-from uws.notify.outbox import Message, Occasion, Terms, Undeliverable
+from uws.notify.links import JobExtensions
 from uws.runtime import Runtime
 
-__all__ = ["MailCarrier", "ended_mail", "keep_rules", "make_mail", "warning_mail"]
+__all__ = ["MailTransport", "ended_mail", "extension_rules", "make_mail", "warning_mail"]
 
 _EMAIL = "EMAIL"
 
 
-class MailCarrier:
+class MailTransport:
     """Writes a mail about a job to the address that was given with it, and hands it over.
 
     Parameters
     ----------
     settings
         The mail server, and who may get mail.
-    terms
+    policy
         Which messages.
     write
         Gives the words of the mail about a job.
@@ -44,27 +44,27 @@ class MailCarrier:
     def __init__(
         self,
         settings: MailConfig,
-        terms: Terms,
+        policy: Policy,
         *,
         write: Callable[[Job], Letter],
         is_wanted: Callable[[Job], bool],
     ) -> None:
         self._settings = settings
-        self._terms = terms
+        self._policy = policy
         self._write = write
         self._is_wanted = is_wanted
 
     @property
-    def terms(self) -> Terms:
+    def policy(self) -> Policy:
         """Which messages."""
-        return self._terms
+        return self._policy
 
     def wants(self, job: Job) -> bool:
         """Tell whether there is something to tell of this job."""
         return self._is_wanted(job)
 
-    def carry(self, job: Job, message: Message) -> None:
-        """Write the mail and hand it over; raises as `uws.notify.delivery.Carrier` says."""
+    def send(self, job: Job, message: Message) -> None:
+        """Write the mail and hand it over; raises as `uws.notify.delivery.Transport` says."""
         address = parameter_of(job, _EMAIL)
         # A job that was never checked may have anything as its address.
         if not is_mail_address(address) or not may_mail(self._settings, address):
@@ -77,30 +77,31 @@ class MailCarrier:
         hand_over(mail, address, self._settings)
 
 
-def ended_mail(config: Config, runtime: Runtime) -> MailCarrier:
-    """Make the carrier of mails that tell that a job has ended."""
+def ended_mail(config: Config, runtime: Runtime) -> MailTransport:
+    """Make the transport of mails that tell that a job has ended."""
     service = _service(config)
 
     def write(job: Job) -> Letter:
         return ended_letter(service, job, read_account(job, runtime.files))
 
-    terms = _terms(config.mail, "mail-ended", Occasion.ENDED)
-    return MailCarrier(config.mail, terms, write=write, is_wanted=_ended_by_itself)
+    policy = _policy(config.mail, "mail-ended", Trigger.ENDED)
+    return MailTransport(config.mail, policy, write=write, is_wanted=_ended_by_itself)
 
 
-def warning_mail(config: Config, runtime: Runtime) -> MailCarrier:
-    """Make the carrier of mails that warn before results are destroyed."""
-    service, rules = _service(config), keep_rules(config.mail)
+def warning_mail(config: Config, runtime: Runtime) -> MailTransport:
+    """Make the transport of mails that warn before results are destroyed."""
+    service = _service(config)
+    extensions = JobExtensions(runtime, extension_rules(config.mail))
 
     def write(job: Job) -> Letter:
         account = read_account(job, runtime.files)
         # A new link for each try: the store knows of the old one nothing that could be sent.
-        token, until = make_keep(runtime, job, rules)
+        token, until = extensions.create(job)
         return warning_letter(service, job, account, token=token, until=until)
 
     lead_s = config.mail.warn_days * 86400
-    terms = _terms(config.mail, "mail-expiring", Occasion.EXPIRING, lead_s=lead_s)
-    return MailCarrier(config.mail, terms, write=write, is_wanted=lambda _job: True)
+    policy = _policy(config.mail, "mail-expiring", Trigger.EXPIRING, lead_s=lead_s)
+    return MailTransport(config.mail, policy, write=write, is_wanted=lambda _job: True)
 
 
 def make_mail(letter: Letter, sender: str, address: str, message: Message) -> EmailMessage:
@@ -159,11 +160,11 @@ def _service(config: Config) -> Service:
     return Service(config.service.title, base_url, config.service.contact)
 
 
-def _terms(mail: MailConfig, kind: str, occasion: Occasion, *, lead_s: float = 0.0) -> Terms:
-    return Terms(
+def _policy(mail: MailConfig, kind: str, trigger: Trigger, *, lead_s: float = 0.0) -> Policy:
+    return Policy(
         kind,
         _EMAIL,
-        occasion,
+        trigger,
         lead_s=lead_s,
         retry_pause_s=mail.retry_pause_s,
         retry_for_s=mail.retry_for_s,

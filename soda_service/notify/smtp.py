@@ -6,7 +6,7 @@ from email.message import EmailMessage
 
 from soda_service.config.model import MailConfig
 from uws.errors import TransientError
-from uws.notify.outbox import CarrierAway, Undeliverable
+from uws.messages import TransportUnavailable, Undeliverable
 
 __all__ = ["hand_over"]
 
@@ -19,12 +19,13 @@ def hand_over(mail: EmailMessage, address: str, settings: MailConfig) -> None:
     Undeliverable
         When the server will not take it (5xx).
     TransientError
-        When it may take it later (4xx); `CarrierAway` when it is away, or takes no mail at all.
+        When it may take it later (4xx); `TransportUnavailable` when it cannot be reached, or takes
+        no mail at all.
     """
     try:
         server = _connect(settings)
     except (smtplib.SMTPException, OSError) as error:
-        raise CarrierAway(f"mail server {settings.host}: {_words(error)}") from error
+        raise TransportUnavailable(f"mail server {settings.host}: {_words(error)}") from error
     try:
         # To this address alone, whatever a reader could make of the header.
         server.send_message(mail, to_addrs=[address])
@@ -36,7 +37,7 @@ def hand_over(mail: EmailMessage, address: str, settings: MailConfig) -> None:
     except (smtplib.SMTPNotSupportedError, ValueError, UnicodeError) as error:
         raise Undeliverable(f"no mail can be made of it: {error}") from error
     except (smtplib.SMTPException, OSError) as error:
-        raise CarrierAway(f"mail server {settings.host}: {_words(error)}") from error
+        raise TransportUnavailable(f"mail server {settings.host}: {_words(error)}") from error
     finally:
         _leave(server)
 
@@ -72,7 +73,7 @@ def _leave(server: smtplib.SMTP) -> None:
 def _refusal(code: int, text: bytes | str) -> Exception:
     told = f"the mail server answers {code} {_decoded(text)}"
     if code == 421:  # it closes the connection (RFC 5321, section 3.8)
-        return CarrierAway(told)
+        return TransportUnavailable(told)
     return Undeliverable(told) if 500 <= code < 600 else TransientError(told)
 
 

@@ -15,17 +15,17 @@ from soda_service.request.parsing import is_web_address
 from uws.dali import format_instant
 from uws.errors import TransientError
 from uws.files import JobFiles
+from uws.messages import Message, Policy, Trigger, Undeliverable
 from uws.models import Job
-from uws.notify.outbox import Message, Occasion, Terms, Undeliverable
 
-__all__ = ["WebhookCarrier", "payload", "sign"]
+__all__ = ["WebhookTransport", "payload", "sign"]
 
 _WEBHOOK = "WEBHOOK"
 _LATER = frozenset({408, 425, 429})
 """Statuses below 500 that ask to come again (RFC 9110, RFC 8470, RFC 6585)."""
 
 
-class WebhookCarrier:
+class WebhookTransport:
     """Calls the addresses of jobs.
 
     Parameters
@@ -44,12 +44,12 @@ class WebhookCarrier:
         self._files = files
 
     @property
-    def terms(self) -> Terms:
+    def policy(self) -> Policy:
         """Which messages: every end of a job, also one by its client."""
-        return Terms(
+        return Policy(
             "webhook-ended",
             _WEBHOOK,
-            Occasion.ENDED,
+            Trigger.ENDED,
             retry_pause_s=self._settings.retry_pause_s,
             retry_for_s=self._settings.retry_for_s,
         )
@@ -59,8 +59,8 @@ class WebhookCarrier:
         del job
         return True
 
-    def carry(self, job: Job, message: Message) -> None:
-        """Call the address; raises as `uws.notify.delivery.Carrier` says."""
+    def send(self, job: Job, message: Message) -> None:
+        """Call the address; raises as `uws.notify.delivery.Transport` says."""
         url = parameter_of(job, _WEBHOOK)
         # A job that was never checked may have anything as its address.
         if not is_web_address(url) or not may_call(self._settings, url):

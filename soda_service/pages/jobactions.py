@@ -18,7 +18,7 @@ from uws.dali import parse_integer
 from uws.errors import UsageError
 from uws.http.negotiation import JSON, document_type
 from uws.models import Job
-from uws.notify.sharing import JobSharing
+from uws.notify.links import JobSharing
 from uws.service import JobService
 
 __all__ = ["create_jobactions"]

@@ -21,7 +21,7 @@ from uws.http.links import numbered_parameters
 from uws.http.negotiation import JSON, document_type
 from uws.http.responses import send_content
 from uws.models import ABORTABLE, ACTIVE, STARTABLE, Job, Parameter, Phase
-from uws.notify.sharing import JobSharing, Share
+from uws.notify.links import JobSharing, Link
 from uws.service import JobService
 
 __all__ = ["Viewed", "create_jobpage", "render_job"]
@@ -48,7 +48,7 @@ class Viewed:
     is_owner: bool
     """Whether it may be changed: a link that was shared lets others look only."""
 
-    shares: Sequence[Share] = ()
+    shares: Sequence[Link] = ()
 
 
 def create_jobpage(services: Services) -> Blueprint:

@@ -7,14 +7,14 @@ from werkzeug.wrappers import Response
 from soda_service.config.model import MailConfig
 from soda_service.pages.security import csrf_protected
 from soda_service.web.services import Services
-from uws.notify.extension import KeepRules, find_keepable, keep_job
+from uws.notify.links import ExtensionRules, JobExtensions
 
-__all__ = ["create_keep", "keep_rules"]
+__all__ = ["create_keep", "extension_rules"]
 
 
-def keep_rules(mail: MailConfig) -> KeepRules:
+def extension_rules(mail: MailConfig) -> ExtensionRules:
     """Return how far links in warnings put destruction off."""
-    return KeepRules(days=mail.keep_days, times=mail.keep_times)
+    return ExtensionRules(days=mail.keep_days, times=mail.keep_times)
 
 
 def create_keep(services: Services) -> Blueprint:
@@ -24,7 +24,7 @@ def create_keep(services: Services) -> Blueprint:
     link of a mail. Only the button on the page does.
     """
     blueprint = Blueprint("keep", __name__)
-    runtime, rules = services.runtime, keep_rules(services.config.mail)
+    extensions = JobExtensions(services.runtime, extension_rules(services.config.mail))
 
     @blueprint.after_request
     def _keep_quiet(answer: Response) -> Response:
@@ -36,13 +36,13 @@ def create_keep(services: Services) -> Blueprint:
     @blueprint.get("/keep/<token>")
     def show_keep(token: str) -> str:
         """Say until when the results are kept, and offer to keep them longer."""
-        return render_template("keep.html", found=find_keepable(runtime, token, rules))
+        return render_template("keep.html", found=extensions.find(token))
 
     @blueprint.post("/keep/<token>")
     @csrf_protected
     def keep(token: str) -> ResponseReturnValue:
         """Keep them."""
-        keep_job(runtime, token, rules)
+        extensions.use(token)
         return redirect(f"{token}", 303)
 
     return blueprint

@@ -8,7 +8,7 @@ from soda_service.web.services import Services
 from uws.errors import NotFoundError
 from uws.http.responses import send_result
 from uws.models import Phase
-from uws.notify.sharing import JobSharing
+from uws.notify.links import JobSharing
 from uws.results import find_result
 
 __all__ = ["create_share"]

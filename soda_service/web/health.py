@@ -36,7 +36,7 @@ def helpful_checks(services: Services) -> Mapping[str, Check]:
 
 def _check_store(store: JobStore) -> str:
     try:
-        store.phase_counts()
+        store.find.phase_counts()
     except UWSError as error:
         return str(error)
     return ""

@@ -66,7 +66,7 @@ def create_metrics(services: Services) -> Blueprint:
     """
     own = CollectorRegistry()
     shown = _shared_registry() or own
-    gauges = {"jobs": services.runtime.store.phase_counts, "queue": services.queue_status}
+    gauges = {"jobs": services.runtime.store.find.phase_counts, "queue": services.queue_status}
     shown.register(_Gauges(gauges))
     names = ("route", "method", "status")
     requests = Counter("soda_requests", "Requests answered", names, registry=own)

@@ -39,6 +39,6 @@ class Services:
 
     def estimate(self, parameters: Sequence[Parameter]) -> Estimate:
         """Estimate what a request makes; raises as `soda_service.cutouts.estimate` says."""
-        rate = self.runtime.store.recent_rate_per_s()
+        rate = self.runtime.store.find.recent_rate_per_s()
         cutouts, files = self.config.cutouts, self.runtime.files
         return estimate(parameters, files, self.holdings, cutouts, rows_per_s=rate)

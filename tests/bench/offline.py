@@ -34,11 +34,11 @@ class _Context(JobContext):
         """Nobody takes the job away."""
 
     @override
-    def found(self, items: int) -> None:
+    def report_total(self, items: int) -> None:
         """Nobody looks."""
 
     @override
-    def progress(self) -> None:
+    def item_done(self) -> None:
         """Nobody counts."""
 
 

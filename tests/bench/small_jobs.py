@@ -50,7 +50,7 @@ def measure() -> list[Figure]:
             "... from EXECUTING until COMPLETED: tile opened, cut, four documents",
             _median([each.executed for each in courses]),
         ),
-        Figure("... the rest: notice, document, less what overlaps", _median(told)),
+        Figure("... the rest: event, document, less what overlaps", _median(told)),
     ]
 
 

@@ -133,7 +133,7 @@ class _Member:
             self.work(job)
 
     def jobs(self, phases: Collection[Phase]) -> list[Job]:
-        return [job for owner in OWNERS for job in self.store.list(owner, phases=phases)]
+        return [job for owner in OWNERS for job in self.store.find.list(owner, phases=phases)]
 
     def some(self, phases: Collection[Phase]) -> list[Job]:
         """Choose one of a few jobs of these phases, as others do; none where there is none."""
@@ -154,7 +154,7 @@ class _Member:
         """Do what comes next for a job, and sometimes leave it in the midst."""
         if job.chunk_count is None:
             self._plan(job.id)
-        self.store.next_chunks(job.id, LIMITS.window)
+        self.store.work.next_chunks(job.id, LIMITS.window)
         for number in range(job.chunk_count or 0):
             self._work_chunk(job.id, number)
         if self._lease_step(job.id, "finish"):
@@ -170,13 +170,15 @@ class _Member:
         return self.random.random() < 0.2
 
     def _lease_step(self, job_id: str, step: str) -> bool:
-        tries = self.store.lease_step(job_id, step, holder=self._holder(), lease_s=LIMITS.lease_s)
+        tries = self.store.work.lease_step(
+            job_id, step, holder=self._holder(), lease_s=LIMITS.lease_s
+        )
         return tries > 0 and not self._leaves()
 
     def _plan(self, job_id: str) -> None:
         if self._lease_step(job_id, "plan"):
             plan = any_plan(self.random)
-            if self.store.save_plan(job_id, plan):
+            if self.store.work.save_plan(job_id, plan):
                 self.deeds.plans.setdefault(job_id, []).append(plan)
 
     def _begin(self, job_id: str) -> None:
@@ -184,22 +186,22 @@ class _Member:
 
     def _work_chunk(self, job_id: str, number: int) -> None:
         holder, lease_s = self._holder(), LIMITS.lease_s
-        if not self.store.claim_chunk(job_id, number, holder=holder, lease_s=lease_s):
+        if not self.store.work.claim_chunk(job_id, number, holder=holder, lease_s=lease_s):
             return
         self._begin(job_id)
-        self.store.renew(job_id, holder=holder, lease_s=lease_s, number=number)
-        self.store.forget_attempts(job_id, number, holder=holder)
+        self.store.work.renew(job_id, holder=holder, lease_s=lease_s, number=number)
+        self.store.work.forget_attempts(job_id, number, holder=holder)
         time.sleep(self.random.choice([0, 0, 0.002, 0.02]))  # others may take it meanwhile
         if self._leaves():
             return
         if self._leaves():
-            self.store.release_chunk(job_id, number, holder=holder)
+            self.store.work.release_chunk(job_id, number, holder=holder)
             return
         self._report(job_id, number, holder)
 
     def _report(self, job_id: str, number: int, holder: str) -> None:
         report, state = any_report(self.random)
-        left = self.store.report_chunk(job_id, number, report, holder=holder, state=state)
+        left = self.store.work.report_chunk(job_id, number, report, holder=holder, state=state)
         if left is None:
             return
         self.deeds.reports.append((job_id, number, report))

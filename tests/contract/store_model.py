@@ -51,7 +51,7 @@ class StoreModel:
         self.limits = limits
         self.now = now
         self.jobs: dict[str, JobModel] = {}
-        self.remains: dict[str, datetime] = {}
+        self.tombstones: dict[str, datetime] = {}
         self.dead: set[str] = set()
         self.killed: set[str] = set()
         """By sweeps."""
@@ -124,7 +124,7 @@ class StoreModel:
     def _clear(self, job_id: str) -> None:
         if self.jobs[job_id].is_at_work:
             self.sent.append(f"cancel {job_id}")
-        self.remains[job_id] = self.now
+        self.tombstones[job_id] = self.now
 
     def set_parameters(self, owner: str, job_id: str, values: Sequence[Parameter]) -> Job:
         if self.get(owner, job_id).phase is not Phase.PENDING:

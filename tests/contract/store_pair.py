@@ -13,6 +13,7 @@ from tests.contract.store_inputs import LIMITS
 from tests.contract.store_model import lives
 from tests.contract.sweep_model import SweptModel
 from tests.toyjob import Recorder, ToyJob
+from tests.uws_runtime import part_with
 from uws.errors import UWSError
 from uws.localfiles import LocalFiles
 from uws.models import Phase
@@ -106,7 +107,7 @@ class StorePair:
 
     def both(self, verb: str, *arguments: object, **named: object) -> Any:  # Any: an answer
         """Call a verb of the store or the service, and of the model; the answer is the same."""
-        real = self.service if hasattr(self.service, verb) else self.store
+        real = self.service if hasattr(self.service, verb) else part_with(self.store, verb)
         return self.same(
             f"{verb} {arguments} {named}",
             lambda: getattr(real, verb)(*arguments, **named),

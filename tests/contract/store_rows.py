@@ -18,11 +18,11 @@ from uws.store.schema import (
     jobs,
     parameter_from_row,
     parameters,
-    remains,
     report_from_row,
     result_from_row,
     results,
     steps,
+    tombstones,
 )
 
 __all__ = ["StoreRows", "differences", "rows_of", "rows_of_model"]
@@ -34,7 +34,7 @@ _CHUNK = (*_WORK, "total", "state", "attempts", "resets")
 
 @dataclass(frozen=True, slots=True)
 class StoreRows:
-    """Everything; a job that is gone must be in none of it but the remains."""
+    """Everything; a job that is gone must be in none of it but the tombstones."""
 
     jobs: dict[str, Job]
     left: dict[str, int]
@@ -43,7 +43,7 @@ class StoreRows:
     steps: dict[tuple[str, str], dict[str, Any]]  # Any: a row's values
     chunks: dict[tuple[str, int], dict[str, Any]]
     reports: dict[tuple[str, int], ChunkReport]
-    remains: dict[str, datetime]
+    tombstones: dict[str, datetime]
 
     @property
     def job_ids(self) -> set[str]:
@@ -59,7 +59,7 @@ def rows_of(store: JobStore) -> StoreRows:
         chunk_rows = _all(connection, chunks)
         named = _grouped(_all(connection, parameters.select().order_by(parameters.c.position)))
         made = _grouped(_all(connection, results.select().order_by(results.c.position)))
-        remain_rows = _all(connection, remains)
+        tombstone_rows = _all(connection, tombstones)
     assert {*named, *made} <= {row["id"] for row in job_rows}
     found = (
         job_from_row(
@@ -83,7 +83,7 @@ def rows_of(store: JobStore) -> StoreRows:
             for row in chunk_rows
             if row["report_done"] is not None
         },
-        remains={row["job_id"]: row["deleted_time"] for row in remain_rows},
+        tombstones={row["job_id"]: row["deleted_time"] for row in tombstone_rows},
     )
 
 
@@ -126,7 +126,7 @@ def rows_of_model(model: StoreModel) -> StoreRows:
         steps={key: {name: getattr(step, name) for name in _STEP} for key, step in steps_of},
         chunks={key: {name: getattr(chunk, name) for name in _CHUNK} for key, chunk in chunks_of},
         reports={key: chunk.report for key, chunk in chunks_of if chunk.report},
-        remains=dict(model.remains),
+        tombstones=dict(model.tombstones),
     )
 
 

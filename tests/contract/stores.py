@@ -46,13 +46,13 @@ def planned(store: JobStore, count: int, *, phase: Phase = Phase.EXECUTING) -> N
     """Make the job `job`, planned in chunks of two items."""
     store.create(new_toy())
     store.move("job", Phase.QUEUED, among={Phase.PENDING})
-    assert store.save_plan("job", plan_of(count))
+    assert store.work.save_plan("job", plan_of(count))
     if phase is Phase.EXECUTING:
         store.move("job", phase, among={Phase.QUEUED})
 
 
 def claim(store: JobStore, number: int, holder: str = "me", lease_s: int = LEASE_S) -> Chunk | None:
-    return store.claim_chunk("job", number, holder=holder, lease_s=lease_s)
+    return store.work.claim_chunk("job", number, holder=holder, lease_s=lease_s)
 
 
 def run_together(work: Callable[[int], None], *, threads: int = 4) -> None:

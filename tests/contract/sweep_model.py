@@ -41,9 +41,9 @@ class SweptModel(StoreModel):
 
     def _clear_remains(self) -> int:
         old = self.now - timedelta(seconds=2 * self.limits.lease_s)
-        cleared = [job_id for job_id, when in self.remains.items() if when < old]
+        cleared = [job_id for job_id, when in self.tombstones.items() if when < old]
         for job_id in cleared:
-            del self.remains[job_id]
+            del self.tombstones[job_id]
             self.sent.append(f"cancel {job_id}")
         return len(cleared)
 

@@ -36,11 +36,11 @@ def make_completed(store: JobStore) -> None:
     """Make the job `job`: two items of one chunk, results, uploads; destroyed a day after NOON."""
     store.create(replace(new_toy(created=NOON), parameters=PARAMETERS))
     store.move("job", Phase.QUEUED, among={Phase.PENDING})
-    store.save_plan("job", plan_of(1, notes=("planned",)))
+    store.work.save_plan("job", plan_of(1, notes=("planned",)))
     store.move("job", Phase.EXECUTING, among={Phase.QUEUED})
-    store.next_chunks("job", 1)
+    store.work.next_chunks("job", 1)
     claim(store, 0)
-    store.report_chunk("job", 0, ChunkReport(1, 1, 7), holder="me")
+    store.work.report_chunk("job", 0, ChunkReport(1, 1, 7), holder="me")
     result = Result("result", "job/result.txt", "text/plain", 7)
     assert store.complete("job", Outcome((result,)))
 
@@ -50,7 +50,7 @@ class ArchiveContract(StoreContract):
 
     @pytest.mark.parametrize("verb", ["archive_expired", "delete_expired"])
     def test_nothing_is_done_before_the_time(self, store: JobStore, verb: str) -> None:
-        end = getattr(store, verb)
+        end = getattr(store.expiry, verb)
         assert end("nobody", NOON) is None
         make_completed(store)
         job = store.get("job")
@@ -62,7 +62,7 @@ class ArchiveContract(StoreContract):
     def test_archived_job_keeps_its_document(self, store: JobStore) -> None:
         make_completed(store)
         job = store.get("job")
-        assert store.archive_expired("job", NOON + LATER) is Phase.COMPLETED
+        assert store.expiry.archive_expired("job", NOON + LATER) is Phase.COMPLETED
         assert store.get("job") == replace(
             job,
             phase=Phase.ARCHIVED,
@@ -86,17 +86,17 @@ class ArchiveContract(StoreContract):
         error = ErrorSummary("Error: it broke") if phase is Phase.ERROR else None
         store.create(replace(new_toy(created=NOON), phase=phase, error=error))
         moved = end is Phase.ARCHIVED
-        assert store.archive_expired("job", NOON + LATER) == (phase if moved else None)
+        assert store.expiry.archive_expired("job", NOON + LATER) == (phase if moved else None)
         job = store.get("job")
         assert (job.phase, job.error) == (end, error)
         assert (job.end_time is not None) == moved
 
     def test_archived_job_changes_no_more(self, store: JobStore) -> None:
         make_completed(store)
-        store.archive_expired("job", NOON + LATER)
+        store.expiry.archive_expired("job", NOON + LATER)
         job = store.get("job")
-        assert store.archive_expired("job", NOON + 9 * LATER) is None
-        assert store.delete_expired("job", NOON + 9 * LATER) is None
+        assert store.expiry.archive_expired("job", NOON + 9 * LATER) is None
+        assert store.expiry.delete_expired("job", NOON + 9 * LATER) is None
         assert not store.set_destruction("job", NOON + 99 * LATER)
         assert not store.set_parameters("job", [Parameter("WORD", "sea")])
         assert not store.add_results("job", [Result("late", "job/late.txt", "text/plain")])
@@ -105,7 +105,7 @@ class ArchiveContract(StoreContract):
 
     def test_no_work_is_left(self, store: JobStore) -> None:
         make_completed(store)
-        store.archive_expired("job", NOON + LATER)
+        store.expiry.archive_expired("job", NOON + LATER)
         with store._database.reading() as connection:
             counts = {
                 table.name: connection.scalar(sa.select(sa.func.count()).select_from(table))
@@ -116,51 +116,51 @@ class ArchiveContract(StoreContract):
             "uws_parameters",
             "uws_remains",
         }
-        assert store.reports("job") == []
-        assert store.lease_step("job", "finish", holder="me", lease_s=30) == 0
+        assert store.work.reports("job") == []
+        assert store.work.lease_step("job", "finish", holder="me", lease_s=30) == 0
         assert claim(store, 0) is None
 
     def test_late_work_does_not_count(self, store: JobStore) -> None:
         store.create(new_toy(created=NOON))
         store.move("job", Phase.QUEUED, among={Phase.PENDING})
-        store.save_plan("job", plan_of(2))
+        store.work.save_plan("job", plan_of(2))
         store.move("job", Phase.EXECUTING, among={Phase.QUEUED})
-        store.next_chunks("job", 2)
+        store.work.next_chunks("job", 2)
         claim(store, 0)
-        assert store.archive_expired("job", NOON + LATER) is Phase.EXECUTING
-        assert not store.renew("job", holder="me", lease_s=30, number=0)
-        assert store.report_chunk("job", 0, ChunkReport(2), holder="me") is None
+        assert store.expiry.archive_expired("job", NOON + LATER) is Phase.EXECUTING
+        assert not store.work.renew("job", holder="me", lease_s=30, number=0)
+        assert store.work.report_chunk("job", 0, ChunkReport(2), holder="me") is None
         assert not store.complete("job", Outcome())
         assert store.get("job").progress == Progress(total=4)
 
     def test_listed_only_by_name(self, store: JobStore) -> None:
         make_completed(store)
         store.create(new_toy("other", created=NOON))
-        assert store.archive_expired("job", NOON + LATER)
-        assert [job.id for job in store.list("")] == ["other"]
-        assert [job.id for job in store.list("", phases={Phase.ARCHIVED})] == ["job"]
-        assert list(store.expired(NOON + 9 * LATER)) == ["other"]
-        assert list(store.outlived(NOON + LATER - timedelta(microseconds=1))) == []
-        assert list(store.outlived(NOON + LATER)) == ["job"]
+        assert store.expiry.archive_expired("job", NOON + LATER)
+        assert [job.id for job in store.find.list("")] == ["other"]
+        assert [job.id for job in store.find.list("", phases={Phase.ARCHIVED})] == ["job"]
+        assert list(store.expiry.expired(NOON + 9 * LATER)) == ["other"]
+        assert list(store.expiry.outlived(NOON + LATER - timedelta(microseconds=1))) == []
+        assert list(store.expiry.outlived(NOON + LATER)) == ["job"]
 
     def test_deleted_for_good_at_once(self, store: JobStore) -> None:
-        """Its id stands among the remains already, since its files were removed a moment ago."""
+        """Its id has a tombstone already, since its files were removed a moment ago."""
         make_completed(store)
-        store.archive_expired("job", NOON + LATER)
+        store.expiry.archive_expired("job", NOON + LATER)
         assert store.delete("job")
-        assert list(store.list("", phases=set(Phase))) == []
-        assert list(store.remains(datetime.now(UTC) + LATER)) == ["job"]
+        assert list(store.find.list("", phases=set(Phase))) == []
+        assert list(store.expiry.tombstones(datetime.now(UTC) + LATER)) == ["job"]
 
     def test_delete_expired(self, store: JobStore) -> None:
         make_completed(store)
-        assert store.delete_expired("job", NOON + LATER) is Phase.COMPLETED
-        assert list(store.list("", phases=set(Phase))) == []
-        assert list(store.remains(datetime.now(UTC) + LATER)) == ["job"]
+        assert store.expiry.delete_expired("job", NOON + LATER) is Phase.COMPLETED
+        assert list(store.find.list("", phases=set(Phase))) == []
+        assert list(store.expiry.tombstones(datetime.now(UTC) + LATER)) == ["job"]
 
     def test_waiters_are_told(self, store: JobStore) -> None:
         store.create(new_toy(created=NOON))
-        with store.changes("job") as watch:
-            assert store.archive_expired("job", NOON + LATER)
+        with store.subscribe("job") as watch:
+            assert store.expiry.archive_expired("job", NOON + LATER)
             assert watch.wait(0)
 
 

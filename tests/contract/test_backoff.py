@@ -66,51 +66,51 @@ class BackoffContract(StoreContract):
 
     def test_a_chunk_rests(self, store: JobStore) -> None:
         planned(store, 2)
-        store.next_chunks("job", 1)
+        store.work.next_chunks("job", 1)
         claim(store, 0)
         before = datetime.now(UTC)
-        store.release_chunk("job", 0, holder="me", pause_s=PAUSE_S)
+        store.work.release_chunk("job", 0, holder="me", pause_s=PAUSE_S)
         after = datetime.now(UTC)
         assert claim(store, 0) is None
-        assert store.next_chunks("job", 1) == [], "it keeps its place in the window"
-        assert list(store.starved(1)) == []
+        assert store.work.next_chunks("job", 1) == [], "it keeps its place in the window"
+        assert list(store.recovery.starved(1)) == []
         for early_s in (0.0, PAUSE_S):
-            assert list(store.lost_chunks(before + seconds(early_s), 0)) == []
+            assert list(store.recovery.lost_chunks(before + seconds(early_s), 0)) == []
         due = after + seconds(PAUSE_S)
-        assert list(store.lost_chunks(due, LEASE_S)) == [("job", 0)], "nobody has sent it"
-        assert not store.resend_chunk("job", 0, now=before, lease_s=0)
-        assert store.resend_chunk("job", 0, now=due, lease_s=LEASE_S)
-        assert not store.resend_chunk("job", 0, now=due, lease_s=LEASE_S)
+        assert list(store.recovery.lost_chunks(due, LEASE_S)) == [("job", 0)], "nobody has sent it"
+        assert not store.recovery.resend_chunk("job", 0, now=before, older_than_s=0)
+        assert store.recovery.resend_chunk("job", 0, now=due, older_than_s=LEASE_S)
+        assert not store.recovery.resend_chunk("job", 0, now=due, older_than_s=LEASE_S)
         expected = Chunk("job", 0, {"n": 0}, 2, state=ChunkState.RUNNING, attempts=2, failures=1)
         assert claim(store, 0) == expected
 
     def test_a_pause_that_is_over_holds_nobody(self, store: JobStore) -> None:
         planned(store, 1)
-        store.next_chunks("job", 1)
+        store.work.next_chunks("job", 1)
         for number in range(3):
             chunk = claim(store, 0)
             assert chunk is not None
             assert (chunk.attempts, chunk.failures) == (number + 1, number)
-            store.release_chunk("job", 0, holder="me", pause_s=0)
+            store.work.release_chunk("job", 0, holder="me", pause_s=0)
 
     def test_only_its_holder_lets_it_rest(self, store: JobStore) -> None:
         planned(store, 1)
-        store.next_chunks("job", 1)
+        store.work.next_chunks("job", 1)
         claim(store, 0)
-        store.release_chunk("job", 0, holder="you", pause_s=PAUSE_S)
-        assert store.report_chunk("job", 0, ChunkReport(2), holder="me") == 0
-        store.release_chunk("job", 0, holder="me", pause_s=PAUSE_S)
-        assert list(store.lost_chunks(datetime.now(UTC) + timedelta(days=1), 0)) == []
+        store.work.release_chunk("job", 0, holder="you", pause_s=PAUSE_S)
+        assert store.work.report_chunk("job", 0, ChunkReport(2), holder="me") == 0
+        store.work.release_chunk("job", 0, holder="me", pause_s=PAUSE_S)
+        assert list(store.recovery.lost_chunks(datetime.now(UTC) + timedelta(days=1), 0)) == []
 
     def test_progress_forgets_failures(self, store: JobStore) -> None:
         planned(store, 1)
-        store.next_chunks("job", 1)
+        store.work.next_chunks("job", 1)
         for _ in range(2):
             claim(store, 0)
-            store.release_chunk("job", 0, holder="me", pause_s=0)
+            store.work.release_chunk("job", 0, holder="me", pause_s=0)
         claim(store, 0)
-        assert store.forget_attempts("job", 0, holder="me")
-        store.release_chunk("job", 0, holder="me", pause_s=0)
+        assert store.work.forget_attempts("job", 0, holder="me")
+        store.work.release_chunk("job", 0, holder="me", pause_s=0)
         chunk = claim(store, 0)
         assert chunk is not None
         assert (chunk.attempts, chunk.failures) == (2, 1)
@@ -119,32 +119,32 @@ class BackoffContract(StoreContract):
     def test_a_step_rests(self, store: JobStore, step: str) -> None:
         store.create(replace(new_toy(), phase=Phase.QUEUED))
         if step == "finish":
-            store.save_plan("job", Plan([]))
-        lost = store.unplanned if step == "plan" else store.unfinished
-        assert store.lease_step("job", step, holder="me", lease_s=LEASE_S) == 1
-        assert store.step_failures("job", step) == 0
+            store.work.save_plan("job", Plan([]))
+        lost = store.recovery.unplanned if step == "plan" else store.recovery.unfinished
+        assert store.work.lease_step("job", step, holder="me", lease_s=LEASE_S) == 1
+        assert store.work.step_failures("job", step) == 0
         before = datetime.now(UTC)
-        store.release_step("job", step, holder="me", pause_s=PAUSE_S)
+        store.work.release_step("job", step, holder="me", pause_s=PAUSE_S)
         due = datetime.now(UTC) + seconds(PAUSE_S)
-        assert store.lease_step("job", step, holder="me", lease_s=LEASE_S) == 0
+        assert store.work.lease_step("job", step, holder="me", lease_s=LEASE_S) == 0
         assert list(lost(before + seconds(PAUSE_S), 0)) == []
         assert list(lost(due, LEASE_S)) == ["job"]
-        assert store.resend_step("job", step, now=due, older_than_s=LEASE_S)
-        assert not store.resend_step("job", step, now=due, older_than_s=LEASE_S)
-        assert store.step_failures("job", step) == 1
-        assert store.lease_step("job", step, holder="me", lease_s=LEASE_S) == 2
-        store.release_step("job", step, holder="you", pause_s=PAUSE_S)
-        assert store.step_failures("job", step) == 1
+        assert store.recovery.resend_step("job", step, now=due, older_than_s=LEASE_S)
+        assert not store.recovery.resend_step("job", step, now=due, older_than_s=LEASE_S)
+        assert store.work.step_failures("job", step) == 1
+        assert store.work.lease_step("job", step, holder="me", lease_s=LEASE_S) == 2
+        store.work.release_step("job", step, holder="you", pause_s=PAUSE_S)
+        assert store.work.step_failures("job", step) == 1
 
     def test_failures_of_a_job_that_is_gone(self, store: JobStore) -> None:
-        assert store.step_failures("nobody", "plan") == 0
-        assert not store.has_given_up("nobody")
-        store.release_step("nobody", "plan", holder="me", pause_s=PAUSE_S)
-        store.release_chunk("nobody", 0, holder="me", pause_s=PAUSE_S)
+        assert store.work.step_failures("nobody", "plan") == 0
+        assert not store.work.has_given_up("nobody")
+        store.work.release_step("nobody", "plan", holder="me", pause_s=PAUSE_S)
+        store.work.release_chunk("nobody", 0, holder="me", pause_s=PAUSE_S)
 
     def test_chunks_that_were_away_as_a_whole_are_remembered(self, store: JobStore) -> None:
         planned(store, 4)
-        store.next_chunks("job", 4)
+        store.work.next_chunks("job", 4)
         for number, (report, state) in enumerate(
             [
                 (ChunkReport(0), ChunkState.DONE),
@@ -153,19 +153,19 @@ class BackoffContract(StoreContract):
                 (ChunkReport(0, 2), ChunkState.AWAY),
             ]
         ):
-            assert not store.has_given_up("job")
+            assert not store.work.has_given_up("job")
             claim(store, number)
-            store.report_chunk("job", number, report, holder="me", state=state)
-        assert store.has_given_up("job")
+            store.work.report_chunk("job", number, report, holder="me", state=state)
+        assert store.work.has_given_up("job")
 
     def test_an_ended_job_is_not_tried_again(self, store: JobStore) -> None:
         planned(store, 1)
-        store.next_chunks("job", 1)
+        store.work.next_chunks("job", 1)
         claim(store, 0)
-        store.release_chunk("job", 0, holder="me", pause_s=0)
+        store.work.release_chunk("job", 0, holder="me", pause_s=0)
         store.move("job", Phase.ABORTED, among={Phase.EXECUTING})
         assert claim(store, 0) is None
-        assert list(store.lost_chunks(datetime.now(UTC) + timedelta(days=1), 0)) == []
+        assert list(store.recovery.lost_chunks(datetime.now(UTC) + timedelta(days=1), 0)) == []
 
     def test_migration_goes_back_and_forth(self, url: str) -> None:
         engine = open_engine(url)
@@ -276,7 +276,7 @@ def test_a_step_ends_in_error_when_it_was_tried_long_enough(runtime: Runtime, wh
     work(set_type(runtime, Away(where, "d" * 50)), TIMES="2")
     text = "ServiceUnavailable: files cannot be read or written now: No space left on device"
     assert runtime.store.get("job").error == ErrorSummary(text, ErrorKind.TRANSIENT, text)
-    assert runtime.store.step_failures("job", where) == TRIES - 1
+    assert runtime.store.work.step_failures("job", where) == TRIES - 1
 
 
 def test_a_chunk_fails_when_it_was_tried_long_enough(runtime: Runtime) -> None:
@@ -284,7 +284,7 @@ def test_a_chunk_fails_when_it_was_tried_long_enough(runtime: Runtime) -> None:
     job = runtime.store.get("job")
     assert (job.phase, job.progress) == (Phase.COMPLETED, Progress(6, 4, 2, 24))
     reason = "ServiceUnavailable: the source is away"
-    assert runtime.store.reports("job")[0].detail == {"reason": reason}
+    assert runtime.store.work.reports("job")[0].detail == {"reason": reason}
 
 
 def test_a_worker_that_dies_is_still_counted_among_failures(runtime: Runtime) -> None:

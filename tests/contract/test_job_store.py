@@ -37,8 +37,9 @@ from uws.models import (
     Parameter,
     Phase,
 )
-from uws.store import JobStore, jobstore, open_store
-from uws.store.jobrows import fetch_job
+from uws.store import JobStore, find, open_store
+from uws.store.database import Database
+from uws.store.links import Purpose
 from uws.store.schema import METADATA
 
 
@@ -58,14 +59,14 @@ class JobStoreContract(StoreContract):
         assert not store.move("nobody", Phase.ABORTED, among=set(Phase))
         assert not store.set_parameters("nobody", [])
         assert not store.delete("nobody")
-        assert not store.lease_step("nobody", "plan", holder="me", lease_s=LEASE_S)
-        assert not store.save_plan("nobody", plan_of(1))
-        assert store.next_chunks("nobody", 8) == []
-        assert store.claim_chunk("nobody", 0, holder="me", lease_s=LEASE_S) is None
+        assert not store.work.lease_step("nobody", "plan", holder="me", lease_s=LEASE_S)
+        assert not store.work.save_plan("nobody", plan_of(1))
+        assert store.work.next_chunks("nobody", 8) == []
+        assert store.work.claim_chunk("nobody", 0, holder="me", lease_s=LEASE_S) is None
         assert not store.complete("nobody", Outcome())
         store.set_quote("nobody", NOON)
         store.add_notes("nobody", ["lost"])
-        assert store.phase_counts() == {}
+        assert store.find.phase_counts() == {}
 
     def test_job_comes_back_whole(self, store: JobStore) -> None:
         job = replace(
@@ -129,12 +130,12 @@ class JobStoreContract(StoreContract):
     ) -> None:
         """A chunk that could not be accounted for was reported as failed whole."""
         store.create(replace(new_toy(), phase=Phase.QUEUED))
-        assert store.lease_step("job", "plan", holder="me", lease_s=LEASE_S)
-        assert store.save_plan("job", Plan([ChunkPlan({}, 4)], done=1))
-        store.next_chunks("job", 1)
-        assert store.claim_chunk("job", 0, holder="me", lease_s=LEASE_S) is not None
+        assert store.work.lease_step("job", "plan", holder="me", lease_s=LEASE_S)
+        assert store.work.save_plan("job", Plan([ChunkPlan({}, 4)], done=1))
+        store.work.next_chunks("job", 1)
+        assert store.work.claim_chunk("job", 0, holder="me", lease_s=LEASE_S) is not None
         bare, state = ChunkReport(0, 4), ChunkState.FAILED
-        assert store.report_chunk("job", 0, bare, holder="me", state=state) == 0
+        assert store.work.report_chunk("job", 0, bare, holder="me", state=state) == 0
         store.move("job", Phase.EXECUTING, among={Phase.QUEUED})
         assert store.complete("job", Outcome(failed=failed))
         progress = store.get("job").progress
@@ -143,7 +144,7 @@ class JobStoreContract(StoreContract):
     @pytest.fixture
     def listed(self, store: JobStore, monkeypatch: pytest.MonkeyPatch) -> JobStore:
         """Give a store whose pages are small, with six jobs a minute apart and one of another."""
-        monkeypatch.setattr(jobstore, "_PAGE", 2)
+        monkeypatch.setattr(find, "_PAGE", 2)
         phases = ["PENDING", "COMPLETED", "ERROR", "ARCHIVED", "COMPLETED", "EXECUTING"]
         for place, phase in enumerate(phases):
             created = NOON + timedelta(minutes=place)
@@ -173,26 +174,26 @@ class JobStoreContract(StoreContract):
         ],
     )
     def test_list(self, listed: JobStore, filters: dict[str, object], expected: str) -> None:
-        jobs = listed.list("ann", **filters)  # type: ignore[arg-type] # a case's own filters
+        jobs = listed.find.list("ann", **filters)  # type: ignore[arg-type] # a case's own filters
         assert "".join(job.id.removeprefix("job") for job in jobs) == expected
 
     def test_list_keeps_order_of_equal_times(
         self, store: JobStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(jobstore, "_PAGE", 2)
+        monkeypatch.setattr(find, "_PAGE", 2)
         for name in "cadbe":
             store.create(new_toy(name, created=NOON))
-        assert [job.id for job in store.list("")] == list("edcba")
+        assert [job.id for job in store.find.list("")] == list("edcba")
 
     def test_listed_jobs_lack_parameters_only(self, listed: JobStore) -> None:
-        (newest,) = listed.list("ann", last=1)
+        (newest,) = listed.find.list("ann", last=1)
         assert newest == replace(listed.get("job5"), parameters=())
 
     def test_counts(self, listed: JobStore) -> None:
-        assert listed.count("ann", {Phase.COMPLETED, Phase.ERROR}) == 3
-        assert listed.count("ann", ()) == 0
-        assert listed.count("bob", set(Phase)) == 1
-        assert listed.phase_counts() == {
+        assert listed.find.count("ann", {Phase.COMPLETED, Phase.ERROR}) == 3
+        assert listed.find.count("ann", ()) == 0
+        assert listed.find.count("bob", set(Phase)) == 1
+        assert listed.find.phase_counts() == {
             "PENDING": 2,
             "COMPLETED": 2,
             "ERROR": 1,
@@ -238,9 +239,10 @@ class JobStoreContract(StoreContract):
         store.create(new_toy(WORD="sky"))
         other = open_store(url)
         with store._database.reading() as connection:
-            job = fetch_job(connection, "job")
+            reader = JobStore(Database(store._database._engine, connection))
+            job = reader.get("job")
             assert other.delete("job")
-            assert fetch_job(connection, "job") == job
+            assert reader.get("job") == job
         with pytest.raises(NotFoundError):
             store.get("job")
         other.close()
@@ -255,12 +257,12 @@ class JobStoreContract(StoreContract):
         assert not store.set_execution_duration("nobody", 1)
         assert store.get("job") == job
 
-    def test_delete_leaves_nothing_but_the_remains(self, store: JobStore) -> None:
+    def test_delete_leaves_nothing_but_a_tombstone(self, store: JobStore) -> None:
         planned(store, 3)
-        claim(store, store.next_chunks("job", 1)[0])
+        claim(store, store.work.next_chunks("job", 1)[0])
         store.create(new_toy("other", WORD="sky"))
-        store.add_keep("digest", "job", NOON)
-        store.add_share("job", ("share", "hash", NOON), most=1)
+        store.links.add("job", Purpose.EXTEND, "digest", about=NOON)
+        store.links.add("job", Purpose.SHARE, "other digest", most=1)
         assert store.delete("job")
         assert not store.delete("job")
         with store._database.reading() as connection:
@@ -275,15 +277,14 @@ class JobStoreContract(StoreContract):
             "uws_steps": {"other"},
             "uws_results": set(),
             "uws_chunks": set(),
-            "uws_keeps": set(),
+            "uws_links": set(),
             "uws_messages": set(),
-            "uws_shares": set(),
             "uws_remains": {"job"},
         }
-        assert list(store.remains(NOON)) == []
-        assert list(store.remains(datetime.now(UTC) + timedelta(seconds=1))) == ["job"]
-        store.forget("job")
-        assert list(store.remains(datetime.now(UTC) + timedelta(seconds=1))) == []
+        assert list(store.expiry.tombstones(NOON)) == []
+        assert list(store.expiry.tombstones(datetime.now(UTC) + timedelta(seconds=1))) == ["job"]
+        store.expiry.remove_tombstone("job")
+        assert list(store.expiry.tombstones(datetime.now(UTC) + timedelta(seconds=1))) == []
 
     def test_parent_and_fork_use_connections_of_their_own(self, store: JobStore) -> None:
         store.create(new_toy())

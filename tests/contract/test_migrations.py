@@ -6,7 +6,7 @@ The rows of `FIRST_ROWS` have the columns of revision 0001 only, which all later
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -37,6 +37,7 @@ from uws.models import (
 )
 from uws.store import JobStore, open_store
 from uws.store.database import open_engine
+from uws.store.links import Link, Purpose
 from uws.store.schema import METADATA, UtcTime
 
 CONFIG = Config()
@@ -144,10 +145,14 @@ def expected_jobs() -> list[Job]:
 def insert_first_rows(connection: sa.Connection) -> None:
     for name, rows in FIRST_ROWS.items():
         for row in rows:
-            values = {**(JOB if name == "uws_jobs" else {}), **row}
-            times = {key for key, value in values.items() if key.endswith(("_time", "destruction"))}
-            columns = [sa.column(key, UtcTime if key in times else None) for key in values]
-            connection.execute(sa.table(name, *columns).insert(), values)
+            _insert(connection, name, **{**(JOB if name == "uws_jobs" else {}), **row})
+
+
+def _insert(connection: sa.Connection, name: str, /, **values: object) -> None:
+    """Insert a row into a table of any schema."""
+    kinds = {key: UtcTime for key, value in values.items() if isinstance(value, datetime)}
+    columns = [sa.column(key, kinds.get(key)) for key in values]
+    connection.execute(sa.table(name, *columns).insert(), values)
 
 
 @contextmanager
@@ -219,7 +224,7 @@ class MigrationContract:
         assert (ended.exit_code, ended.output) == (0, "the job store is up to date\n")
         assert_newest(url)
         assert [store.get(job.id) for job in expected_jobs()] == expected_jobs()
-        assert list(store.remains(NOON + timedelta(seconds=1))) == ["gone"]
+        assert list(store.expiry.tombstones(NOON + timedelta(seconds=1))) == ["gone"]
         work_off(store)
 
     @pytest.mark.parametrize("revision", OLD)
@@ -234,6 +239,26 @@ class MigrationContract:
         assert_newest(url)
         assert [store.get(job.id) for job in expected_jobs()] == expected_jobs()
         work_off(store)
+
+    def test_links_of_two_tables_are_brought_into_one(self, url: str, store: JobStore) -> None:
+        kept, shared = "a" * 64, "b" * 64
+        go_to(url, "0007")
+        with connected(url) as connection:
+            insert_first_rows(connection)
+            _insert(connection, "uws_keeps", digest=kept, job_id="failed", about=NOON)
+            used = {"digest": "c" * 64, "job_id": "failed", "about": NOON, "used_time": NOON}
+            _insert(connection, "uws_keeps", **used)
+            share = {"id": "share", "job_id": "failed", "token_hash": shared}
+            _insert(connection, "uws_shares", **share, created_time=NOON)
+        for _ in range(2):
+            store.migrate()
+            link = store.links.find(kept, Purpose.EXTEND)
+            assert link is not None
+            assert (link.job_id, link.about) == ("failed", NOON)
+            assert store.links.count_extensions("failed") == 1
+            assert store.links.list("failed", Purpose.SHARE) == [Link("share", "failed", NOON)]
+            assert store.links.find(shared, Purpose.SHARE) == Link("share", "failed", NOON)
+            go_to(url, "0007", command.downgrade)
 
     def test_the_way_back_knows_no_newer_state_of_chunks(self, url: str) -> None:
         go_to(url, HEAD)
@@ -263,14 +288,14 @@ class MigrationContract:
 
 def work_off(store: JobStore) -> None:
     """Do what is left of the job `working`, by all that newer columns are for."""
-    chunk = store.claim_chunk("working", 1, holder="me", lease_s=LEASE_S)
+    chunk = store.work.claim_chunk("working", 1, holder="me", lease_s=LEASE_S)
     assert chunk == Chunk("working", 1, {"n": 1}, 2, state=ChunkState.RUNNING, attempts=2)
-    assert store.forget_attempts("working", 1, holder="me")
-    store.release_chunk("working", 1, holder="me", pause_s=0.0)
-    assert store.claim_chunk("working", 1, holder="me", lease_s=LEASE_S)
-    assert store.report_chunk("working", 1, ChunkReport(2), holder="me") == 0
-    assert store.reports("working") == [ChunkReport(2, 1, 7, {"a": 1}), ChunkReport(2)]
-    assert store.lease_step("working", "finish", holder="me", lease_s=LEASE_S) == 1
+    assert store.work.forget_attempts("working", 1, holder="me")
+    store.work.release_chunk("working", 1, holder="me", pause_s=0.0)
+    assert store.work.claim_chunk("working", 1, holder="me", lease_s=LEASE_S)
+    assert store.work.report_chunk("working", 1, ChunkReport(2), holder="me") == 0
+    assert store.work.reports("working") == [ChunkReport(2, 1, 7, {"a": 1}), ChunkReport(2)]
+    assert store.work.lease_step("working", "finish", holder="me", lease_s=LEASE_S) == 1
     assert store.get("working").progress == Progress(total=5, done=4, failed=1, size_bytes=7)
 
 

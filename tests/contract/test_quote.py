@@ -104,16 +104,16 @@ class QuoteContract(StoreContract):
         for name in ("unplanned", "queued", "executing", "done"):
             store.move(name, Phase.QUEUED, among={Phase.PENDING})
         for name in ("queued", "executing", "done"):
-            store.save_plan(name, Plan(plan_of(2).chunks, done=1, failed=1))
+            store.work.save_plan(name, Plan(plan_of(2).chunks, done=1, failed=1))
         for name in ("executing", "done"):
             store.move(name, Phase.EXECUTING, among={Phase.QUEUED})
-        store.next_chunks("executing", 1)
-        store.claim_chunk("executing", 0, holder="me", lease_s=30)
-        store.report_chunk("executing", 0, ChunkReport(1, 1), holder="me")
+        store.work.next_chunks("executing", 1)
+        store.work.claim_chunk("executing", 0, holder="me", lease_s=30)
+        store.work.report_chunk("executing", 0, ChunkReport(1, 1), holder="me")
         store.set_quote("executing", NOON)
         store.move("done", Phase.ABORTED, among={Phase.EXECUTING})
         start = store.get("executing").start_time
-        assert sorted(store.loads(), key=lambda load: load.job_id) == [
+        assert sorted(store.find.loads(), key=lambda load: load.job_id) == [
             Load("executing", 2, 2, start, NOON),
             Load("queued", 4, 0, None, None),
         ]
@@ -130,12 +130,12 @@ class QuoteContract(StoreContract):
 
     def test_rate_is_that_of_work(self, store: JobStore) -> None:
         """Ten seconds for 4 items in chunks; 96 more were finished by planning."""
-        assert store.recent_rate_per_s() is None
+        assert store.find.recent_rate_per_s() is None
         job = replace(new_toy(), phase=Phase.QUEUED)
         store.create(job)
-        store.save_plan("job", Plan(plan_of(2).chunks, done=96))
+        store.work.save_plan("job", Plan(plan_of(2).chunks, done=96))
         finish(store, "job", seconds=10)
-        assert store.recent_rate_per_s() == pytest.approx(0.4)
+        assert store.find.recent_rate_per_s() == pytest.approx(0.4)
 
 
 def finish(store: JobStore, job_id: str, *, seconds: float) -> None:
@@ -188,7 +188,7 @@ def told(web: Web, path: str) -> datetime | None:
 def plan(web: Web, path: str, chunks: int) -> str:
     """Plan a queued job of chunks with two items each; gives its id."""
     job_id = path.rpartition("/")[2]
-    assert web.runtime.store.save_plan(job_id, plan_of(chunks))
+    assert web.runtime.store.work.save_plan(job_id, plan_of(chunks))
     return job_id
 
 

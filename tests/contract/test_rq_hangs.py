@@ -192,7 +192,7 @@ def test_chunk_that_hangs_its_workers_is_given_up(bench: Bench, chunks: str) -> 
     progress, failed = bench.store.get("job").progress, 4 // int(chunks)
     assert (progress.done, progress.failed) == (4 - failed, failed)
     reason = "no worker survived it in 2 tries"
-    assert bench.store.reports("job")[0].detail == {"reason": reason}
+    assert bench.store.work.reports("job")[0].detail == {"reason": reason}
 
 
 def test_chunk_that_hangs_once_is_done_by_the_next_worker(bench: Bench) -> None:

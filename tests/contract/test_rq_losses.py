@@ -66,7 +66,7 @@ def test_poisoned_chunk_is_given_up(bench: Bench, chunks: str) -> None:
     assert job.phase is Phase.COMPLETED
     assert (job.progress.done, job.progress.failed) == (4 - failed, failed)
     reason = "no worker survived it in 2 tries"
-    assert bench.store.reports("job")[0].detail == {"reason": reason}
+    assert bench.store.work.reports("job")[0].detail == {"reason": reason}
 
 
 def test_killed_worker_and_horse(bench: Bench) -> None:
@@ -93,7 +93,7 @@ def test_flushed_queue_loses_no_job(bench: Bench) -> None:
     later += timedelta(seconds=LIMITS.lease_s + 1)
     assert sweep(bench.runtime, later).planned == 2
     bench.work_off()
-    assert {job.id: job.phase for job in bench.store.list("")} == {
+    assert {job.id: job.phase for job in bench.store.find.list("")} == {
         "a": Phase.COMPLETED,
         "b": Phase.COMPLETED,
     }

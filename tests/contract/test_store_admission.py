@@ -23,8 +23,10 @@ class AdmissionContract(StoreContract):
         job = replace(new_toy(WORD="sky"), phase=Phase.QUEUED)
         store.create(job)
         assert store.get("job") == job
-        assert list(store.unplanned(datetime.now(UTC), 30)) == []
-        assert list(store.unplanned(datetime.now(UTC) + timedelta(seconds=31), 30)) == ["job"]
+        assert list(store.recovery.unplanned(datetime.now(UTC), 30)) == []
+        assert list(store.recovery.unplanned(datetime.now(UTC) + timedelta(seconds=31), 30)) == [
+            "job"
+        ]
 
     def test_only_so_many_jobs_of_an_owner_are_queued_at_once(self, store: JobStore) -> None:
         refused: list[int] = []
@@ -38,7 +40,7 @@ class AdmissionContract(StoreContract):
 
         run_together(create, threads=8)
         assert len(refused) == 6
-        assert store.phase_counts() == {"QUEUED": 2}
+        assert store.find.phase_counts() == {"QUEUED": 2}
 
     def test_starts_race_for_the_same_places(self, store: JobStore) -> None:
         jobs = [new_toy(f"job{number}", owner="vera") for number in range(8)]
@@ -54,7 +56,7 @@ class AdmissionContract(StoreContract):
 
         run_together(start, threads=8)
         assert len(refused) == 6
-        assert store.phase_counts() == {"PENDING": 6, "QUEUED": 2}
+        assert store.find.phase_counts() == {"PENDING": 6, "QUEUED": 2}
 
     def test_another_owner_and_no_limit_are_not_refused(self, store: JobStore) -> None:
         for number in range(2):
@@ -90,7 +92,7 @@ class AdmissionContract(StoreContract):
 
     def test_every_change_of_phase_is_told(self, store: JobStore) -> None:
         planned(store, 0, phase=Phase.QUEUED)
-        with store.changes("job") as watch, store.changes("other") as other:
+        with store.subscribe("job") as watch, store.subscribe("other") as other:
             assert not watch.wait(0)
             store.set_destruction("job", datetime.now(UTC))
             assert not store.move("job", Phase.EXECUTING, among={Phase.PENDING})

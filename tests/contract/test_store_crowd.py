@@ -62,7 +62,7 @@ def check_the_trail(steps: Sequence[Step], rows: StoreRows) -> None:
         job_id: phase for job_id, phase in last.items() if phase
     }
     assert rows.job_ids == last.keys() - deleted
-    assert deleted >= set(rows.remains)
+    assert deleted >= set(rows.tombstones)
 
 
 def check_admission(steps: Sequence[Step]) -> None:

@@ -29,7 +29,7 @@ class FindingContract(StoreContract):
     """What `find`, `get_many` and `rename` promise."""
 
     def ids(self, store: JobStore, **wanted: object) -> str:
-        return "".join(job.id for job in store.find("", JobQuery(**wanted)).jobs)  # type: ignore[arg-type]
+        return "".join(job.id for job in store.find.page("", JobQuery(**wanted)).jobs)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(
         ("text", "expected"),
@@ -52,7 +52,7 @@ class FindingContract(StoreContract):
     def test_phases_and_owners_are_kept_apart(self, store: JobStore) -> None:
         fill(store)
         assert self.ids(store, phases=(Phase.QUEUED, Phase.ABORTED)) == "ba"
-        assert [job.id for job in store.find("vera", JobQuery()).jobs] == ["f"]
+        assert [job.id for job in store.find.page("vera", JobQuery()).jobs] == ["f"]
         store.move("b", Phase.ARCHIVED, among={Phase.ABORTED})
         assert self.ids(store) == "edca"
         assert self.ids(store, phases=(Phase.ARCHIVED,)) == "b"
@@ -88,19 +88,19 @@ class FindingContract(StoreContract):
 
     def test_pages_tell_how_many_there_are(self, store: JobStore) -> None:
         fill(store)
-        page = store.find("", JobQuery(offset=3, limit=2))
+        page = store.find.page("", JobQuery(offset=3, limit=2))
         assert ([job.id for job in page.jobs], page.total) == (["b", "a"], 5)
-        beyond = store.find("", JobQuery(offset=50))
+        beyond = store.find.page("", JobQuery(offset=50))
         assert (beyond.jobs, beyond.total) == ((), 5)
 
     def test_many_jobs_are_read_at_once(self, store: JobStore) -> None:
         fill(store)
-        found = store.get_many(["a", "f", "nobody"])
+        found = store.find.many(["a", "f", "nobody"])
         assert {job_id: job.phase for job_id, job in found.items()} == {
             "a": Phase.QUEUED,
             "f": Phase.PENDING,
         }
-        assert store.get_many([]) == {}
+        assert store.find.many([]) == {}
 
     def test_a_job_is_renamed_in_any_phase(self, store: JobStore) -> None:
         fill(store)

@@ -36,19 +36,23 @@ def later() -> datetime:
 
 
 CALLS: dict[str, Callable[[JobStore], object]] = {
-    "report": lambda store: store.report_chunk("job", 0, ChunkReport(2), holder="me"),
-    "resend chunk": lambda store: store.resend_chunk("job", 0, now=later(), lease_s=LEASE_S),
-    "resend step": lambda store: store.resend_step("job", "plan", now=later(), older_than_s=1),
-    "lease step": lambda store: store.lease_step("job", "plan", holder="me", lease_s=LEASE_S),
-    "fail step": lambda store: store.fail_step("job", "plan", holder="me", error=ERROR),
-    "next": lambda store: store.next_chunks("job", 9),
+    "report": lambda store: store.work.report_chunk("job", 0, ChunkReport(2), holder="me"),
+    "resend chunk": lambda store: store.recovery.resend_chunk(
+        "job", 0, now=later(), older_than_s=LEASE_S
+    ),
+    "resend step": lambda store: store.recovery.resend_step(
+        "job", "plan", now=later(), older_than_s=1
+    ),
+    "lease step": lambda store: store.work.lease_step("job", "plan", holder="me", lease_s=LEASE_S),
+    "fail step": lambda store: store.work.fail_step("job", "plan", holder="me", error=ERROR),
+    "next": lambda store: store.work.next_chunks("job", 9),
 }
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_the_jobs_row_is_locked_first(store: JobStore, name: str) -> None:
     planned(store, 3)
-    store.next_chunks("job", 2)
+    store.work.next_chunks("job", 2)
     claim(store, 0)
     with store._database.writing() as connection:
         # Not planned, so that its plan is due; its chunks are there all the same.

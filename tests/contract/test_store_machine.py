@@ -24,7 +24,7 @@ from tests.contract.store_pair import Clock
 from tests.contract.stores import StoreContract
 from uws.lease_owner import is_dead, is_killable, is_task, kill
 from uws.localfiles import LocalFiles
-from uws.store import JobStore, jobstore
+from uws.store import JobStore, find
 
 FUZZ_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 
@@ -68,7 +68,7 @@ class StoreMachineContract(StoreContract):
             for module in modules_with(real.__name__, real):
                 monkeypatch.setattr(module, real.__name__, fixed)
         monkeypatch.setattr(uws.work.sweep, "_GRACE_S", 0)
-        monkeypatch.setattr(jobstore, "_PAGE", 2)
+        monkeypatch.setattr(find, "_PAGE", 2)
         # Quotes follow from how fast jobs are; their own tests have clocks that run.
         monkeypatch.setattr(uws.work.sweep, "quote_jobs", lambda _runtime, _now: None)
         return clock

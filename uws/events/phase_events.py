@@ -1,6 +1,6 @@
-"""Word that a job's phase has changed, for those who wait for it.
+"""Events that tell that a job's phase has changed, for those who wait for it.
 
-A notice is a hint to look at the job store, which alone is the truth: one may be lost, or come
+An event is a hint to look at the job store, which alone is the truth: one may be lost, or come
 twice, or for nothing.
 """
 
@@ -12,97 +12,97 @@ from typing import Protocol
 
 from typing_extensions import override
 
-__all__ = ["PATIENCE_S", "Flag", "InProcessNotices", "Notices", "Watch"]
+__all__ = ["POLL_S", "InProcessEvents", "InProcessSubscription", "PhaseEvents", "Subscription"]
 
-PATIENCE_S = 5.0
-"""How long nobody looks at the store while notices come as they should, seconds."""
+POLL_S = 5.0
+"""How often the store is looked at while events come as they should, seconds."""
 
 
-class Watch(Protocol):
-    """One who waits for changes of one job."""
+class Subscription(Protocol):
+    """The events of one job, for one who waits."""
 
     @property
-    def noticed_s(self) -> float:
-        """When the last notice came, on the monotonic clock; 0 before there was one."""
+    def last_event_s(self) -> float:
+        """When the last event came, on the monotonic clock; 0 before there was one."""
         ...
 
     @property
-    def patience_s(self) -> float:
-        """How long the store need not be looked at though no notice comes, seconds."""
+    def poll_s(self) -> float:
+        """How long the store need not be looked at though no event comes, seconds."""
         ...
 
     def wait(self, timeout_s: float) -> bool:
-        """Block until there is a notice that was not waited for yet; False for none in time."""
+        """Block until there is an event that was not waited for yet; False for none in time."""
         ...
 
     def wake(self) -> None:
-        """End the wait as a notice would."""
+        """End the wait as an event would."""
         ...
 
 
-class Notices(Protocol):
-    """Carries notices from those who change jobs to those who wait."""
+class PhaseEvents(Protocol):
+    """Carries events from those who change jobs to those who wait."""
 
     def announce(self, job_id: str) -> None:
-        """Say that a job's phase has changed, or that it is gone; never fails."""
+        """Announce that a job's phase has changed, or that it is gone; never fails."""
         ...
 
-    def changes(self, job_id: str) -> AbstractContextManager[Watch]:
-        """Watch a job: changes from here on are noticed, so the phase is read inside (UWS-T14)."""
+    def subscribe(self, job_id: str) -> AbstractContextManager[Subscription]:
+        """Subscribe to a job: no later change is missed, so its phase is read inside (UWS-T14)."""
         ...
 
 
-class Flag:
-    """Remembers a notice until it is waited for: the watch of one process's threads."""
+class InProcessSubscription:
+    """Remembers an event until it is waited for, among the threads of one process."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self.noticed_s = 0.0
-        self.patience_s = PATIENCE_S
+        self.last_event_s = 0.0
+        self.poll_s = POLL_S
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait as `Watch.wait`."""
-        is_noticed = self._event.wait(timeout_s)
+        """Wait as `Subscription.wait`."""
+        has_come = self._event.wait(timeout_s)
         self._event.clear()
-        return is_noticed
+        return has_come
 
     def wake(self) -> None:
-        """Raise the flag."""
-        self.noticed_s = time.monotonic()
+        """Note an event."""
+        self.last_event_s = time.monotonic()
         self._event.set()
 
 
-class InProcessNotices(Notices):
-    """Notices among the threads of one process."""
+class InProcessEvents(PhaseEvents):
+    """Events among the threads of one process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._flags: dict[str, set[Flag]] = {}
+        self._subscriptions: dict[str, set[InProcessSubscription]] = {}
 
     @override
     def announce(self, job_id: str) -> None:
         with self._lock:
-            for flag in self._flags.get(job_id, ()):
-                flag.wake()
+            for subscription in self._subscriptions.get(job_id, ()):
+                subscription.wake()
 
     def announce_all(self) -> None:
-        """Have everybody look at the store: notices may have been lost."""
+        """Have everybody look at the store: events may have been lost."""
         with self._lock:
-            for flags in self._flags.values():
-                for flag in flags:
-                    flag.wake()
+            for subscriptions in self._subscriptions.values():
+                for subscription in subscriptions:
+                    subscription.wake()
 
     @override
     @contextmanager
-    def changes(self, job_id: str) -> Iterator[Flag]:
-        flag = Flag()
+    def subscribe(self, job_id: str) -> Iterator[InProcessSubscription]:
+        subscription = InProcessSubscription()
         with self._lock:
-            self._flags.setdefault(job_id, set()).add(flag)
+            self._subscriptions.setdefault(job_id, set()).add(subscription)
         try:
-            yield flag
+            yield subscription
         finally:
             with self._lock:
-                flags = self._flags[job_id]
-                flags.discard(flag)
-                if not flags:
-                    del self._flags[job_id]
+                subscriptions = self._subscriptions[job_id]
+                subscriptions.discard(subscription)
+                if not subscriptions:
+                    del self._subscriptions[job_id]

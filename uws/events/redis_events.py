@@ -1,4 +1,4 @@
-"""Notices between processes and hosts, by Redis's publish and subscribe."""
+"""Phase events between processes and hosts, by Redis's publish and subscribe."""
 
 import logging
 import threading
@@ -11,12 +11,17 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from typing_extensions import override
 
-from uws.events.phase_events import Flag, InProcessNotices, Notices, Watch
+from uws.events.phase_events import (
+    InProcessEvents,
+    InProcessSubscription,
+    PhaseEvents,
+    Subscription,
+)
 
 if TYPE_CHECKING:
     from redis.client import PubSub
 
-__all__ = ["RedisNotices"]
+__all__ = ["RedisEvents"]
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +29,7 @@ _ANSWER_TIMEOUT_S = 1.0
 """An announcement that takes longer is dropped: who waits will look at the store before long."""
 
 _BLIND_S = 1.0
-"""How long nobody looks at the store while notices may be lost."""
+"""How often the store is looked at while events may be lost."""
 
 _SILENCE_S = 5.0
 """A connection that is silent for so long is asked for a sign of life."""
@@ -33,8 +38,8 @@ _PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Before each try to connect again; the last one from then on."""
 
 
-class RedisNotices(Notices):
-    """Notices by one channel of a Redis server.
+class RedisEvents(PhaseEvents):
+    """Phase events by one channel of a Redis server.
 
     One thread in each process that waits listens to the channel; it is started by the first who
     waits, so after any fork. Processes that only announce have none.
@@ -55,7 +60,7 @@ class RedisNotices(Notices):
             retry=Retry(NoBackoff(), 0),
         )
         self._channel = channel
-        self._local = InProcessNotices()
+        self._local = InProcessEvents()
         self._is_listening = threading.Event()
         self._is_closed = threading.Event()
         self._starting = threading.Lock()
@@ -70,10 +75,10 @@ class RedisNotices(Notices):
 
     @override
     @contextmanager
-    def changes(self, job_id: str) -> Iterator[Watch]:
+    def subscribe(self, job_id: str) -> Iterator[Subscription]:
         self._start()
-        with self._local.changes(job_id) as flag:
-            yield _HeardWatch(flag, self._is_listening)
+        with self._local.subscribe(job_id) as local:
+            yield _RedisSubscription(local, self._is_listening)
 
     def close(self) -> None:
         """Stop listening and let go of all connections."""
@@ -88,7 +93,7 @@ class RedisNotices(Notices):
             if self._listener is None or not self._listener.is_alive():
                 self._is_listening.clear()
                 self._listener = threading.Thread(
-                    target=self._listen, name="job-notices", daemon=True
+                    target=self._listen, name="job-events", daemon=True
                 )
                 self._listener.start()
 
@@ -97,24 +102,24 @@ class RedisNotices(Notices):
         while not self._is_closed.is_set():
             try:
                 # redis has no type for it
-                with closing(self._redis.pubsub()) as subscription:  # type: ignore[no-untyped-call]
-                    subscription.subscribe(self._channel)
-                    self._relay(subscription)
+                with closing(self._redis.pubsub()) as channel:  # type: ignore[no-untyped-call]
+                    channel.subscribe(self._channel)
+                    self._relay(channel)
             except redis.RedisError as error:
                 failures = 0 if self._is_listening.is_set() else failures
                 level = logging.DEBUG if failures else logging.WARNING
-                _log.log(level, "no notices of jobs, the store is asked instead: %s", error)
+                _log.log(level, "no phase events, the job store is asked instead: %s", error)
                 failures += 1
             finally:
                 self._is_listening.clear()
                 self._local.announce_all()
             self._is_closed.wait(_PAUSES_S[min(failures, len(_PAUSES_S)) - 1])
 
-    def _relay(self, subscription: "PubSub") -> None:
+    def _relay(self, channel: "PubSub") -> None:
         """Pass on what comes, until the connection breaks or falls silent."""
         is_asked, silent_s = False, 0.0
         while not self._is_closed.is_set():
-            message = subscription.get_message(timeout=_ANSWER_TIMEOUT_S)
+            message = channel.get_message(timeout=_ANSWER_TIMEOUT_S)
             if message is not None:
                 is_asked, silent_s = False, 0.0
                 self._pass_on(message["type"], message["data"])
@@ -123,7 +128,7 @@ class RedisNotices(Notices):
             if is_asked:
                 raise redis.TimeoutError("the connection is dead")
             if silent_s >= _SILENCE_S:
-                subscription.ping()
+                channel.ping()
                 is_asked = True
 
     def _pass_on(self, kind: str, data: bytes | int) -> None:
@@ -135,23 +140,23 @@ class RedisNotices(Notices):
             self._local.announce(data.decode(errors="replace"))
 
 
-class _HeardWatch:
-    """The watch of a job, less patient while nobody listens for notices."""
+class _RedisSubscription:
+    """A subscription that has the store looked at more often while nobody listens."""
 
-    def __init__(self, flag: Flag, is_listening: threading.Event) -> None:
-        self._flag = flag
+    def __init__(self, local: InProcessSubscription, is_listening: threading.Event) -> None:
+        self._local = local
         self._is_listening = is_listening
 
     @property
-    def noticed_s(self) -> float:
-        return self._flag.noticed_s
+    def last_event_s(self) -> float:
+        return self._local.last_event_s
 
     @property
-    def patience_s(self) -> float:
-        return self._flag.patience_s if self._is_listening.is_set() else _BLIND_S
+    def poll_s(self) -> float:
+        return self._local.poll_s if self._is_listening.is_set() else _BLIND_S
 
     def wait(self, timeout_s: float) -> bool:
-        return self._flag.wait(timeout_s)
+        return self._local.wait(timeout_s)
 
     def wake(self) -> None:
-        self._flag.wake()
+        self._local.wake()

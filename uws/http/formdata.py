@@ -105,7 +105,7 @@ def whole_body(request: Request) -> IO[bytes]:
 
 
 def form_fields(request: Request) -> Iterator[Field]:
-    """Give the fields of query string and body, in that order (DALI-4).
+    """Return the fields of query string and body, in that order (DALI-4).
 
     The body is read as it arrives, so nobody may have touched `request.form` before.
 
@@ -129,7 +129,7 @@ def form_fields(request: Request) -> Iterator[Field]:
 
 
 def bare_field(request: Request, name: str) -> Field:
-    """Give the whole body as the value of one parameter (PUT, UWS-49).
+    """Return the whole body as the value of one parameter (PUT, UWS-49).
 
     Reading the content raises `UsageError` where the body is shorter than announced.
     """

@@ -9,17 +9,17 @@ __all__ = ["find_parameter", "numbered_parameters", "parameter_url", "result_url
 
 
 def result_url(job_url: str, result_id: str) -> str:
-    """Give the address of a result; `+` is written `%2B`, since some clients read it as a blank."""
+    """Return a result's address; `+` is written `%2B`, since some clients read it as a blank."""
     return f"{job_url}/results/{quote(result_id)}"
 
 
 def parameter_url(job_url: str, name: str) -> str:
-    """Give the address of a parameter's content by its numbered name."""
+    """Return the address of a parameter's content by its numbered name."""
     return f"{job_url}/parameters/{quote(name)}"
 
 
 def numbered_parameters(job: Job) -> Iterator[tuple[str, Parameter]]:
-    """Give each parameter with a name of its own: `NAME`, then `NAME.2`, `NAME.3` for repeats."""
+    """Return each parameter with a name of its own: `NAME`, then `NAME.2`, `NAME.3` for repeats."""
     seen: dict[str, int] = {}
     for parameter in job.parameters:
         number = seen[parameter.name] = seen.get(parameter.name, 0) + 1

@@ -46,7 +46,7 @@ class JobResources:
     accel_prefix: str
 
     def table(self) -> list[tuple[str, str, dict[str, View]]]:
-        """Give endpoint, rule and the views by method, of every resource."""
+        """Return endpoint, rule and the views by method, of every resource."""
         job = "/<job_id>"
         return [
             ("jobs", "", {"GET": self.show_jobs, "POST": self.create_job}),

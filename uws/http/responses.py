@@ -189,7 +189,7 @@ def send_stream(
 
 
 def _name_file(response: Response, disposition: str, name: str) -> None:
-    """Say under which name a browser saves the content (RFC 6266)."""
+    """Write under which name a browser saves the content (RFC 6266)."""
     key, text = ("filename", name) if name.isascii() else ("filename*", f"UTF-8''{quote(name)}")
     response.headers.set("Content-Disposition", disposition, **{key: text})
 

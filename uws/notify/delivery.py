@@ -1,8 +1,8 @@
-"""Messages about jobs, delivered: each found, claimed, handed to its carrier, tried again.
+"""Messages about jobs, delivered: each found, claimed, handed to its transport, tried again.
 
 They are delivered beside the sweep and not by it, so that no job waits for a mail server. Any
 number of processes may deliver, on any hosts. A message is told once; where its deliverer is
-killed after the carrier took it and before the store knew, it is told once more when the lease
+killed after the transport took it and before the store knew, it is told once more when the lease
 has passed, under the same `Message.id`.
 """
 
@@ -17,39 +17,39 @@ from typing import Protocol
 
 from uws.errors import NotFoundError, TransientError
 from uws.incidents import log_bug
+from uws.messages import PHASES, Message, Policy, TransportUnavailable, Trigger, Undeliverable
 from uws.models import Job
-from uws.notify.outbox import PHASES, CarrierAway, Message, Occasion, Terms, Undeliverable
 from uws.runtime import Runtime
 
-__all__ = ["Carrier", "MessageReport", "deliver", "run_messenger"]
+__all__ = ["MessageReport", "Transport", "deliver", "run_messenger"]
 
 _log = logging.getLogger(__name__)
 
 _LEASE_S = 600.0
-"""Longer than any carrier takes: all of them have time-outs."""
+"""Longer than any transport takes: all of them have time-outs."""
 
 
-class Carrier(Protocol):
-    """Takes the messages of one kind to where they are to go."""
+class Transport(Protocol):
+    """Sends the messages of one kind."""
 
     @property
-    def terms(self) -> Terms:
+    def policy(self) -> Policy:
         """Which messages."""
         ...
 
     def wants(self, job: Job) -> bool:
-        """Tell whether there is something to tell of this job; cheap."""
+        """Check whether there is something to report of this job; cheap."""
         ...
 
-    def carry(self, job: Job, message: Message) -> None:
-        """Take a message to where it is to go; returns once it was taken over there.
+    def send(self, job: Job, message: Message) -> None:
+        """Send a message; return once it was taken over there.
 
         Raises
         ------
         Undeliverable
             When it will never be taken.
         TransientError
-            When it may be taken later; `CarrierAway` when no other one would be taken now.
+            When it may be taken later; `TransportUnavailable` when no other one would be taken now.
         """
         ...
 
@@ -69,12 +69,12 @@ class MessageReport:
 
 
 def run_messenger(
-    runtime: Runtime, carriers: Sequence[Carrier], *, every_s: float, stop: threading.Event
+    runtime: Runtime, transports: Sequence[Transport], *, every_s: float, stop: threading.Event
 ) -> None:
-    """Deliver again and again until `stop` is set. A store that is away is waited for."""
+    """Deliver again and again until `stop` is set. It waits for a store that cannot be reached."""
     while not stop.is_set():
         try:
-            deliver(runtime, carriers, stop=stop)
+            deliver(runtime, transports, stop=stop)
         except TransientError as error:
             _log.warning("messages put off: %s", error)
         stop.wait(every_s)
@@ -82,7 +82,7 @@ def run_messenger(
 
 def deliver(
     runtime: Runtime,
-    carriers: Sequence[Carrier],
+    transports: Sequence[Transport],
     now: datetime | None = None,
     *,
     for_s: float = 60.0,
@@ -94,7 +94,7 @@ def deliver(
     ----------
     runtime
         Store and files.
-    carriers
+    transports
         One for each kind of message; in turn.
     now
         The present time, aware; by default that of the clock.
@@ -106,84 +106,86 @@ def deliver(
     Raises
     ------
     TransientError
-        When the job store is away.
+        When the job store cannot be reached.
     """
     counts: Counter[str] = Counter()
     until_s = time.monotonic() + for_s
-    for carrier in carriers:
-        runtime.store.post(carrier.terms, now or datetime.now(UTC))
+    for transport in transports:
+        runtime.store.messages.post(transport.policy, now or datetime.now(UTC))
         while time.monotonic() < until_s and not (stop and stop.is_set()):
             instant = now or datetime.now(UTC)
-            message = runtime.store.claim_message(carrier.terms.kind, now=instant, lease_s=_LEASE_S)
+            message = runtime.store.messages.claim(
+                transport.policy.kind, now=instant, lease_s=_LEASE_S
+            )
             if message is None:
                 break
-            ended = _deliver_one(runtime, carrier, message, instant)
+            ended = _deliver_one(runtime, transport, message, instant)
             counts["put_off" if ended == "away" else ended] += 1
             if ended == "away":
                 break
     return MessageReport(**counts)
 
 
-def _deliver_one(runtime: Runtime, carrier: Carrier, message: Message, now: datetime) -> str:
-    """Deliver a message; gives the field of the report, or `away` where its carrier is."""
+def _deliver_one(runtime: Runtime, transport: Transport, message: Message, now: datetime) -> str:
+    """Deliver a message; returns the field of the report, or `away` without a transport."""
     try:
         job = runtime.store.get(message.job_id)
     except NotFoundError:
         return "dropped"  # deleted since, and the message with it
     extra = {"job_id": job.id, "owner": job.owner}
-    if not _is_true(job, message, carrier.terms, now) or not carrier.wants(job):
-        runtime.store.settle_message(message, "dropped")
+    if not _is_true(job, message, transport.policy, now) or not transport.wants(job):
+        runtime.store.messages.settle(message, "dropped")
         return "dropped"
-    if message.tries > 1 and now > _last_try(carrier.terms, message):
+    if message.tries > 1 and now > _last_try(transport.policy, message):
         return _give_up(runtime, message, "no time is left", extra)  # its deliverers were killed
     try:
-        carrier.carry(job, message)
+        transport.send(job, message)
     except Undeliverable as error:
         return _give_up(runtime, message, str(error), extra)
     except TransientError as error:
-        reason, is_away = str(error), isinstance(error, CarrierAway)
+        reason, is_away = str(error), isinstance(error, TransportUnavailable)
     except Exception:  # noqa: BLE001 - a bug in one message is not to hold up all others
         reason, is_away = f"reference {log_bug('message failed', extra)}", False
     else:
-        runtime.store.settle_message(message, "sent")
+        runtime.store.messages.settle(message, "sent")
         _log.info("message sent: %s", message.id, extra=extra)
         return "sent"
-    return _put_off(runtime, carrier.terms, message, reason, now, extra) or (
+    return _put_off(runtime, transport.policy, message, reason, now, extra) or (
         "away" if is_away else "put_off"
     )
 
 
-def _is_true(job: Job, message: Message, terms: Terms, now: datetime) -> bool:
-    """Tell whether what a message tells is still so."""
-    if job.phase not in PHASES[terms.occasion]:
+def _is_true(job: Job, message: Message, policy: Policy, now: datetime) -> bool:
+    """Check whether what a message reports is still true."""
+    if job.phase not in PHASES[policy.trigger]:
         return False
-    return terms.occasion is Occasion.ENDED or now < message.about == job.destruction
+    return policy.trigger is Trigger.ENDED or now < message.about == job.destruction
 
 
-def _last_try(terms: Terms, message: Message) -> datetime:
-    return message.created_time + timedelta(seconds=terms.retry_for_s)
+def _last_try(policy: Policy, message: Message) -> datetime:
+    return message.created_time + timedelta(seconds=policy.retry_for_s)
 
 
 def _put_off(
     runtime: Runtime,
-    terms: Terms,
+    policy: Policy,
     message: Message,
     reason: str,
     now: datetime,
     extra: dict[str, str],
 ) -> str:
-    """Have a message tried again; gives what else became of it, where it is not."""
-    again = now + terms.pause_after(message.tries)
-    if again > _last_try(terms, message):
+    """Have a message tried again; returns what else became of it, where it is not."""
+    again = now + policy.pause_after(message.tries)
+    if again > _last_try(policy, message):
         return _give_up(runtime, message, reason, extra)
-    runtime.store.put_off_message(message, again)
+    runtime.store.messages.put_off(message, again)
     text = "message put off to %s after try %d: %s: %s"
     _log.warning(text, f"{again:%H:%M:%S}", message.tries, message.id, reason, extra=extra)
     return ""
 
 
 def _give_up(runtime: Runtime, message: Message, reason: str, extra: dict[str, str]) -> str:
-    runtime.store.settle_message(message, "given up")
+    runtime.store.messages.settle(message, "given up")
     text = "message given up after try %d: %s: %s"
     _log.warning(text, message.tries, message.id, reason, extra=extra)
     return "given_up"

@@ -3,6 +3,6 @@
 The one door to SQL, and the truth about jobs: what a queue or a process forgets is found here.
 """
 
-from uws.store.jobstore import JobStore, open_store
+from uws.store.jobs import JobStore, open_store
 
 __all__ = ["JobStore", "open_store"]

@@ -1,8 +1,8 @@
 """The database below the job store: engine, transactions, migrations.
 
 SQLite runs in WAL mode with immediate write transactions, so that two writers wait for each other
-and never fail half way; PostgreSQL through psycopg 3. A database that is away, locked or without
-tables is a `TransientError`.
+and never fail half way; PostgreSQL through psycopg 3. A database that cannot be reached, is locked
+or has no tables raises `TransientError`.
 """
 
 import logging
@@ -38,7 +38,7 @@ _WAL_RETRY_S = 0.01
 _CONNECT_TIMEOUT_S = 5
 """For a PostgreSQL host that does not answer, unless the URL says otherwise."""
 
-_SCHEMA_AWAY = frozenset({"42P01", "42703", "25006"})
+_SCHEMA_UNAVAILABLE = frozenset({"42P01", "42703", "25006"})
 """PostgreSQL's undefined table or column (before `init-db`), and a standby that only reads."""
 
 _MIGRATION_LOCK = 0x7577735F6A6F6273  # "uws_jobs": key of PostgreSQL's advisory lock
@@ -133,10 +133,13 @@ class Database:
     ----------
     engine
         As `open_engine` makes it. Connections are opened when first needed.
+    trial
+        A connection on which all transactions are one.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, trial: Connection | None = None) -> None:
         self._engine = engine
+        self._trial = trial
         self._engines = {
             kind: engine.execution_options(**{_BEGIN_OPTION: kind}) for kind in _SQLITE_BEGIN
         }
@@ -163,14 +166,17 @@ class Database:
             yield connection
 
     @contextmanager
-    def trying(self) -> Iterator[Connection]:
-        """Open a write transaction that is taken back at its end."""
-        with _away_is_transient(), self._engines["work"].connect() as connection:
-            yield connection
+    def trial(self) -> Iterator["Database"]:
+        """Open a write transaction that stands for all others, and is rolled back at its end."""
+        with _as_transient(), self._engines["work"].connect() as connection:
+            yield Database(self._engine, connection)
 
     @contextmanager
     def _transaction(self, kind: str) -> Iterator[Connection]:
-        with _away_is_transient(), self._engines[kind].begin() as connection:
+        if self._trial is not None:
+            yield self._trial
+            return
+        with _as_transient(), self._engines[kind].begin() as connection:
             yield connection
 
     def migrate(self) -> None:
@@ -215,7 +221,7 @@ def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:
 
 
 @contextmanager
-def _away_is_transient() -> Iterator[None]:
+def _as_transient() -> Iterator[None]:
     try:
         yield
     except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
@@ -223,7 +229,7 @@ def _away_is_transient() -> Iterator[None]:
         _log.warning("job store: %s", getattr(error, "orig", None) or error)
         raise TransientError("the job store cannot be reached") from error
     except (sa.exc.ProgrammingError, sa.exc.InternalError) as error:
-        if getattr(error.orig, "sqlstate", None) not in _SCHEMA_AWAY:
+        if getattr(error.orig, "sqlstate", None) not in _SCHEMA_UNAVAILABLE:
             raise
         _log.warning("job store: %s; was init-db run?", error.orig)
         raise TransientError("the job store is not ready") from error

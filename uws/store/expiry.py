@@ -1,91 +1,120 @@
-"""What becomes of a job whose destruction time is reached, within an open transaction.
+"""Jobs whose destruction time is reached, and what is left of those that were destroyed.
 
 Each change asks once more whether the time is reached: a client may have put it off since the
 sweep read its list.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from uws.events.phase_events import PhaseEvents
 from uws.models import ABORTABLE, FINISHED, Phase
-from uws.store.jobrows import add_notes, delete_job, move_job, remember_remains
-from uws.store.schema import chunks, jobs, parameters, results, steps
+from uws.store.database import Database
+from uws.store.jobrows import add_notes, add_tombstone, delete_job, move_job
+from uws.store.schema import chunks, jobs, parameters, results, steps, tombstones
 
-__all__ = ["archive_expired", "delete_expired", "expired_jobs", "outlived_jobs"]
+__all__ = ["ExpiryStore"]
 
 _REMOVED = "ARCHIVED: the results were removed when the destruction time was reached"
+
+
+class ExpiryStore:
+    """What becomes of jobs past their time, and the ids of deleted ones."""
+
+    def __init__(self, database: Database, events: PhaseEvents) -> None:
+        self._database = database
+        self._events = events
+
+    def expired(self, now: datetime) -> Sequence[str]:
+        """Return ids of the jobs whose destruction time is reached and that are not ARCHIVED."""
+        query = sa.select(jobs.c.id).where(_is_expired(now)).order_by(jobs.c.destruction)
+        with self._database.reading() as connection:
+            return list(connection.scalars(query))
+
+    def outlived(self, before: datetime) -> Sequence[str]:
+        """Return ids of the ARCHIVED jobs whose destruction time was before an instant."""
+        query = sa.select(jobs.c.id).where(
+            jobs.c.phase == Phase.ARCHIVED.value, jobs.c.destruction <= before
+        )
+        with self._database.reading() as connection:
+            return list(connection.scalars(query.order_by(jobs.c.destruction)))
+
+    def delete_expired(self, job_id: str, now: datetime) -> Phase | None:
+        """Delete a job, as `JobStore.delete`, unless its destruction was put off meanwhile.
+
+        Returns
+        -------
+        Phase or None
+            The phase that it was in; None where nothing was done.
+        """
+        with self._database.writing() as connection:
+            phase = _lock_expired(connection, job_id, now)
+            if phase is None:
+                return None
+            delete_job(connection, job_id, now=datetime.now(UTC))
+        self._events.announce(job_id)
+        return phase
+
+    def archive_expired(self, job_id: str, now: datetime) -> Phase | None:
+        """Move a job to ARCHIVED, unless its destruction was put off meanwhile.
+
+        Its results, work and parameters by reference go; the rest of its document stays, with
+        notes of what went. An unfinished job is aborted on the way. A tombstone keeps its id, so
+        that its files are removed once more.
+
+        Returns
+        -------
+        Phase or None
+            The phase that it was in; None where nothing was done.
+        """
+        with self._database.writing() as connection:
+            phase = _lock_expired(connection, job_id, now)
+            if phase is None or not _archive(connection, job_id, datetime.now(UTC)):
+                return None
+        self._events.announce(job_id)
+        return phase
+
+    def tombstones(self, before: datetime) -> Sequence[str]:
+        """Return ids of the jobs deleted before an instant, whose files may remain."""
+        query = sa.select(tombstones.c.job_id).where(tombstones.c.deleted_time < before)
+        with self._database.reading() as connection:
+            return list(connection.scalars(query))
+
+    def remove_tombstone(self, job_id: str) -> None:
+        """Forget a deleted job: no file of it is left."""
+        with self._database.working() as connection:
+            connection.execute(tombstones.delete().where(tombstones.c.job_id == job_id))
 
 
 def _is_expired(by: datetime) -> sa.ColumnElement[bool]:
     return sa.and_(jobs.c.destruction <= by, jobs.c.phase != Phase.ARCHIVED.value)
 
 
-def expired_jobs(connection: Connection, now: datetime) -> list[str]:
-    """Ids of the jobs whose destruction time is reached, but for those archived by then."""
-    query = sa.select(jobs.c.id).where(_is_expired(now)).order_by(jobs.c.destruction)
-    return list(connection.scalars(query))
-
-
-def outlived_jobs(connection: Connection, before: datetime) -> list[str]:
-    """Ids of the ARCHIVED jobs whose destruction time was before an instant."""
-    query = sa.select(jobs.c.id).where(
-        jobs.c.phase == Phase.ARCHIVED.value, jobs.c.destruction <= before
-    )
-    return list(connection.scalars(query.order_by(jobs.c.destruction)))
-
-
 def _lock_expired(connection: Connection, job_id: str, by: datetime) -> Phase | None:
-    """Keep an expired job from changing until the transaction ends; gives its phase."""
+    """Keep an expired job from changing until the transaction ends; returns its phase."""
     query = sa.select(jobs.c.phase).where(jobs.c.id == job_id, _is_expired(by))
     phase = connection.scalar(query.with_for_update())
     return None if phase is None else Phase(phase)
 
 
-def delete_expired(
-    connection: Connection, job_id: str, *, by: datetime, now: datetime
-) -> Phase | None:
-    """Delete a job if it is expired by a time; gives the phase it was in, None if it is not."""
-    phase = _lock_expired(connection, job_id, by)
-    if phase is not None:
-        delete_job(connection, job_id, now=now)
-    return phase
+def _archive(connection: Connection, job_id: str, now: datetime) -> bool:
+    """Move a job to ARCHIVED, through ABORTED if it is not finished, and remove what hangs on it.
 
-
-def archive_expired(
-    connection: Connection, job_id: str, *, by: datetime, now: datetime
-) -> Phase | None:
-    """Move a job to ARCHIVED if it is expired by a time, through ABORTED if it is not finished.
-
-    What hangs on it goes, but for the parameters whose values stand in the job's document. Its
-    id is kept among the remains, so that its files are removed once more.
-
-    Returns
-    -------
-    Phase or None
-        The phase that it was in; None where nothing was done.
+    The parameters whose values stand in the job's document stay.
     """
-    phase = _lock_expired(connection, job_id, by)
-    if phase is None:
-        return None
     move_job(connection, job_id, Phase.ABORTED, among=ABORTABLE, now=now)
     if not move_job(connection, job_id, Phase.ARCHIVED, among=FINISHED, now=now):
-        return None
-    add_notes(connection, job_id, [_REMOVED, *_uploads_note(connection, job_id)])
+        return False
+    is_upload = sa.and_(parameters.c.job_id == job_id, parameters.c.by_reference)
+    query = sa.select(parameters.c.name).where(is_upload).order_by(parameters.c.position)
+    names = ", ".join(dict.fromkeys(connection.scalars(query)))
+    uploads = [f"ARCHIVED: removed too were the values kept as files, of {names}"] if names else []
+    add_notes(connection, job_id, [_REMOVED, *uploads])
     for table in (results, chunks, steps):
         connection.execute(table.delete().where(table.c.job_id == job_id))
-    connection.execute(parameters.delete().where(_is_upload(job_id)))
-    remember_remains(connection, job_id, now=now)
-    return phase
-
-
-def _is_upload(job_id: str) -> sa.ColumnElement[bool]:
-    return sa.and_(parameters.c.job_id == job_id, parameters.c.by_reference)
-
-
-def _uploads_note(connection: Connection, job_id: str) -> Sequence[str]:
-    query = sa.select(parameters.c.name).where(_is_upload(job_id)).order_by(parameters.c.position)
-    names = ", ".join(dict.fromkeys(connection.scalars(query)))
-    return [f"ARCHIVED: removed too were the values kept as files, of {names}"] if names else []
+    connection.execute(parameters.delete().where(is_upload))
+    add_tombstone(connection, job_id, now=now)
+    return True

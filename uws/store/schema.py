@@ -35,16 +35,17 @@ __all__ = [
     "job_from_row",
     "job_to_row",
     "jobs",
+    "links",
+    "messages",
     "parameter_from_row",
     "parameter_to_row",
     "parameters",
-    "remains",
     "report_from_row",
     "result_from_row",
     "result_to_row",
     "results",
-    "shares",
     "steps",
+    "tombstones",
 ]
 
 METADATA = MetaData(
@@ -138,18 +139,6 @@ parameters = Table(
     Column("media_type", Text, nullable=False),
 )
 
-shares = Table(
-    "uws_shares",
-    METADATA,
-    Column("id", Text, primary_key=True),
-    Column("job_id", Text, ForeignKey("uws_jobs.id", ondelete="CASCADE"), nullable=False),
-    # SHA-256 of the token in the link: who reads the database cannot open what is shared.
-    Column("token_hash", Text, nullable=False),
-    Column("created_time", UtcTime, nullable=False),
-    sa.UniqueConstraint("token_hash", name="uq_uws_shares_token_hash"),
-    Index(None, "job_id"),
-)
-
 results = Table(
     "uws_results",
     METADATA,
@@ -207,13 +196,45 @@ chunks = Table(
     Index(None, "state", "sent_time"),
 )
 
-remains = Table(
+tombstones = Table(
     "uws_remains",
     METADATA,
     Column("job_id", Text, primary_key=True),
     Column("deleted_time", UtcTime, nullable=False),
 )
 """Jobs that were deleted a moment ago: their files are removed once more by a sweep."""
+
+links = Table(
+    "uws_links",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("job_id", Text, ForeignKey("uws_jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("created_time", UtcTime, nullable=False),
+    Column("about", UtcTime),
+    Column("used_time", UtcTime),
+    sa.UniqueConstraint("digest", name="uq_uws_links_digest"),
+    Index(None, "job_id"),
+)
+"""Links to jobs, by the SHA-256 of their token: who reads the database can open none of them.
+`about` is the destruction time that a link of purpose `extend` puts off, `used_time` when it did.
+"""
+
+messages = Table(
+    "uws_messages",
+    METADATA,
+    _of_job(),
+    Column("kind", Text, primary_key=True),
+    Column("about", UtcTime, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("created_time", UtcTime, nullable=False),
+    Column("due_time", UtcTime, nullable=False),
+    Index(None, "state", "kind", "due_time"),
+)
+"""Messages, delivered or not. `state` is `waiting` until it is `sent`, `dropped` since there was
+nothing to tell any more, or `given up`; `due_time` is before when nobody is to take it in hand."""
 
 
 def format_json(value: object) -> str:
@@ -222,7 +243,7 @@ def format_json(value: object) -> str:
 
 
 def job_to_row(job: Job) -> dict[str, Any]:
-    """Give the row of a new job; its parameters and results are rows of their own."""
+    """Return the row of a new job; its parameters and results are rows of their own."""
     error = job.error
     return {
         "id": job.id,
@@ -284,7 +305,7 @@ def job_from_row(
 
 
 def parameter_to_row(job_id: str, position: int, parameter: Parameter) -> dict[str, Any]:
-    """Give the row of a job's parameter."""
+    """Return the row of a job's parameter."""
     return {
         "job_id": job_id,
         "position": position,
@@ -301,7 +322,7 @@ def parameter_from_row(row: RowMapping) -> Parameter:
 
 
 def result_to_row(job_id: str, position: int, result: Result) -> dict[str, Any]:
-    """Give the row of a job's result."""
+    """Return the row of a job's result."""
     return {
         "job_id": job_id,
         "position": position,

@@ -245,7 +245,7 @@ class RQExecutor(Executor):
             self._tell_workers(holder=holder)
 
     def _tell_workers(self, **whom: str) -> None:
-        """Say the stop command to all workers, be they registered or forgotten by the server."""
+        """Send the stop command to all workers, be they registered or forgotten by the server."""
         command = json.dumps({"command": STOP_COMMAND, **whom})
         channels = self._redis.pubsub_channels(PUBSUB_CHANNEL_TEMPLATE % "*")
         with self._redis.pipeline(transaction=False) as pipeline:
@@ -262,7 +262,7 @@ class RQExecutor(Executor):
 
     @override
     def epoch(self) -> str:
-        """Give the run of the server, and a mark that is put there and goes with its data.
+        """Return the run of the server, and a mark that is put there and goes with its data.
 
         Of a server that keeps its data on disk the run tells of a start that may have brought
         back an older state, mark and all.
@@ -315,12 +315,12 @@ _runtime: list[Runtime] = []
 
 
 def set_runtime(runtime: Runtime) -> None:
-    """Say over which runtime the tasks of this process, and of its forks, work."""
+    """Set over which runtime the tasks of this process, and of its forks, work."""
     _runtime[:] = [runtime]
 
 
 def the_runtime() -> Runtime:
-    """Give the runtime that was set."""
+    """Return the runtime that was set."""
     return _runtime[0]
 
 

@@ -58,7 +58,7 @@ class LeaseContext(JobContext):
     has_progressed: bool = False
     """Whether an item was finished, so that the tries of this chunk are counted anew."""
 
-    items_found: int = 0
+    items_total: int = 0
     """While planning."""
 
     is_lost: threading.Event = field(default_factory=threading.Event)
@@ -80,15 +80,15 @@ class LeaseContext(JobContext):
             raise JobStopped(f"job {self.its_job.id}: the work was ended or given to another")
 
     @override
-    def found(self, items: int) -> None:
-        self.items_found = items
+    def report_total(self, items: int) -> None:
+        self.items_total = items
 
     @override
-    def progress(self) -> None:
+    def item_done(self) -> None:
         holding = self.holding
         if holding.number is None or self.has_progressed:
             return
-        self.has_progressed = holding.attempts == 1 or self.runtime.store.forget_attempts(
+        self.has_progressed = holding.attempts == 1 or self.runtime.store.work.forget_attempts(
             self.its_job.id, holding.number, holder=holding.holder
         )
 
@@ -104,9 +104,9 @@ class LeaseContext(JobContext):
             is_due, was_away, is_away = time.monotonic() >= due_s, is_away, False
             try:
                 kept = self._renew() if is_due else self._is_wanted()
-                if self.items_found > told:
-                    told = self.items_found
-                    self.runtime.store.set_found(self.its_job.id, told)
+                if self.items_total > told:
+                    told = self.items_total
+                    self.runtime.store.work.set_total(self.its_job.id, told)
             except TransientError as error:
                 kept = is_away = True
                 if is_due and not was_away:
@@ -123,7 +123,7 @@ class LeaseContext(JobContext):
 
     def _renew(self) -> bool:
         begun_s, lease_s = time.monotonic(), self.runtime.limits.lease_s
-        kept = self.runtime.store.renew(
+        kept = self.runtime.store.work.renew(
             self.its_job.id,
             holder=self.holding.holder,
             lease_s=lease_s,

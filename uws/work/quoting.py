@@ -63,14 +63,14 @@ class Backlog:
 def quote_jobs(runtime: Runtime, now: datetime) -> None:
     """Foretell the end of every job that is planned and at work, and store what has changed."""
     with _as_courtesy():
-        loads = runtime.store.loads()
+        loads = runtime.store.find.loads()
         _quote(runtime, loads, loads, now)
 
 
 def quote_job(runtime: Runtime, job_id: str) -> None:
     """Foretell the end of one job, which was just planned."""
     with _as_courtesy():
-        loads = runtime.store.loads()
+        loads = runtime.store.find.loads()
         _quote(runtime, [load for load in loads if load.job_id == job_id], loads, datetime.now(UTC))
 
 
@@ -145,7 +145,7 @@ def _quote(
     """Foretell the ends of some jobs beside all that are at work."""
     if not loads:
         return
-    rate_per_s, backlog = runtime.store.recent_rate_per_s(), Backlog.of(all_loads)
+    rate_per_s, backlog = runtime.store.find.recent_rate_per_s(), Backlog.of(all_loads)
     for load in loads:
         quote = foretell_end(load, backlog, rate_per_s=rate_per_s, now=now)
         if _is_news(quote, load.quote, now, bound=_BETWEEN_CHUNKS):
@@ -153,7 +153,7 @@ def _quote(
 
 
 def _is_news(quote: datetime | None, old: datetime | None, now: datetime, *, bound: float) -> bool:
-    """Tell whether a quote differs from the old one by more than what is uncertain anyway."""
+    """Check whether a quote differs from the old one by more than what is uncertain anyway."""
     if quote is None or old is None:
         # An older word stands while there is no better one, but not when its time is over.
         return quote is not None or (old is not None and old <= now)

@@ -21,6 +21,7 @@ from typing_extensions import override
 
 from uws.lease_owner import holder_of, is_same_process, kill_process
 from uws.runtime import Runtime
+from uws.store.warmup import warm_up
 from uws.work.execution import (
     STOP_COMMAND,
     TASK_FUNCTIONS,
@@ -216,7 +217,7 @@ def run_worker(
     """
     set_runtime(runtime)
     # Here, once for all forks: it saves each task 10 ms.
-    runtime.store.rehearse()
+    warm_up(runtime.store)
     runtime.store.close()
     with away_is_transient():
         connection = redis.Redis.from_url(redis_url, retry=Retry(NoBackoff(), 0))

@@ -73,7 +73,7 @@ def plan_job(runtime: Runtime, job_id: str) -> bool:
     job = _find(runtime, job_id)
     if job is None or job.phase not in AT_WORK or job.chunk_count is None:
         return True
-    numbers = runtime.store.next_chunks(job_id, runtime.limits.window)
+    numbers = runtime.store.work.next_chunks(job_id, runtime.limits.window)
     if job.chunk_count == 0:
         return finish_job(runtime, job_id)
     if job.chunk_count == 1:
@@ -92,11 +92,11 @@ def run_chunk(runtime: Runtime, job_id: str, number: int) -> bool:
     bool
         False when the chunk, or the finish, is to be tried again later.
     """
-    store, limits = runtime.store, runtime.limits
+    work, limits = runtime.store.work, runtime.limits
     verdict, bugs = _Verdict.AGAIN, BugLog()
     while verdict is _Verdict.AGAIN:
         holder = this_holder(is_task=runtime.executor.forks)
-        chunk = store.claim_chunk(job_id, number, holder=holder, lease_s=limits.lease_s)
+        chunk = work.claim_chunk(job_id, number, holder=holder, lease_s=limits.lease_s)
         if chunk is None:
             # Not to be had. What belongs to this task all the same is the finish of a small job.
             job = _find(runtime, job_id)
@@ -117,12 +117,12 @@ def finish_job(runtime: Runtime, job_id: str) -> bool:
 
 
 def _do_step(
-    runtime: Runtime, job_id: str, step: str, work: Callable[[Runtime, JobContext], None]
+    runtime: Runtime, job_id: str, step: str, act: Callable[[Runtime, JobContext], None]
 ) -> bool:
     """Take a step's lease, do its work, and turn what is raised into the job's error."""
-    store, limits = runtime.store, runtime.limits
+    work, limits = runtime.store.work, runtime.limits
     holder = this_holder(is_task=runtime.executor.forks)
-    tries = store.lease_step(job_id, step, holder=holder, lease_s=limits.lease_s)
+    tries = work.lease_step(job_id, step, holder=holder, lease_s=limits.lease_s)
     job = until_answered(limits, lambda: _find(runtime, job_id)) if tries else None
     if job is None:
         return True
@@ -131,7 +131,7 @@ def _do_step(
         if tries > limits.tries:
             _refuse_deadly(runtime, job_id, step, tries)
         with keep_lease(runtime, job, holding) as context, _storage_is_away():
-            work(runtime, context)
+            act(runtime, context)
     except JobStopped:
         _log.info("%s stopped", step, extra={"job_id": job_id})
         _let_go(context)
@@ -152,27 +152,27 @@ def _put_off(
     runtime: Runtime, job_id: str, holding: Holding, *, error: TransientError, tries: int
 ) -> bool:
     """Give a step back that found something away; True where that took too long by now."""
-    store, limits = runtime.store, runtime.limits
+    work, limits = runtime.store.work, runtime.limits
     step, holder = holding.step or "", holding.holder
-    failures = until_answered(limits, lambda: store.step_failures(job_id, step))
+    failures = until_answered(limits, lambda: work.step_failures(job_id, step))
     pause_s = limits.pause_after_s(failures + 1)
     _warn(f"{step} failed, try {tries}", error, pause_s, {"job_id": job_id})
     if pause_s is None:
         _fail(runtime, job_id, holding, ErrorSummary.of(error))
         return True
-    until_answered(limits, lambda: store.release_step(job_id, step, holder=holder, pause_s=pause_s))
+    until_answered(limits, lambda: work.release_step(job_id, step, holder=holder, pause_s=pause_s))
     return False
 
 
 def _let_go(context: LeaseContext) -> None:
     """Give back what was not lost, but whose lease ran out while the store was away."""
-    store, job_id, held = context.runtime.store, context.job.id, context.holding
+    work, job_id, held = context.runtime.store.work, context.job.id, context.holding
 
     def release() -> None:
         if held.number is not None:
-            store.release_chunk(job_id, held.number, holder=held.holder, pause_s=0.0)
+            work.release_chunk(job_id, held.number, holder=held.holder, pause_s=0.0)
         elif held.step is not None:
-            store.release_step(job_id, held.step, holder=held.holder, pause_s=0.0)
+            work.release_step(job_id, held.step, holder=held.holder, pause_s=0.0)
 
     if not context.is_lost.is_set():
         until_answered(context.runtime.limits, release)
@@ -180,8 +180,8 @@ def _let_go(context: LeaseContext) -> None:
 
 def _refuse_deadly(runtime: Runtime, job_id: str, step: str, tries: int) -> None:
     """Give a step up that ended so many of its workers; those that gave it back live on."""
-    limit, store = runtime.limits.tries, runtime.store
-    if tries - until_answered(runtime.limits, lambda: store.step_failures(job_id, step)) > limit:
+    limit, work = runtime.limits.tries, runtime.store.work
+    if tries - until_answered(runtime.limits, lambda: work.step_failures(job_id, step)) > limit:
         raise FatalError(f"the {step} was given up: no worker survived it in {limit} tries")
 
 
@@ -204,14 +204,14 @@ def _warn(what: str, error: Exception, pause_s: float | None, extra: dict[str, o
 
 def _plan(runtime: Runtime, context: JobContext) -> None:
     plan = _job_type(runtime, context.job).plan(context)
-    until_answered(runtime.limits, lambda: runtime.store.save_plan(context.job.id, plan))
+    until_answered(runtime.limits, lambda: runtime.store.work.save_plan(context.job.id, plan))
 
 
 def _finish(runtime: Runtime, context: JobContext) -> None:
     job = context.job
     _begin(runtime, job)
     context.files.discard_parts(job.id)  # of workers that were killed while they wrote
-    reports = runtime.store.reports(job.id)
+    reports = runtime.store.work.reports(job.id)
     outcome = _job_type(runtime, job).finish(context, reports)
     if until_answered(runtime.limits, lambda: runtime.store.complete(job.id, outcome)):
         phase = Phase.ERROR if outcome.error else Phase.COMPLETED
@@ -268,12 +268,12 @@ def _find_begun(runtime: Runtime, job_id: str) -> Job | None:
 
 
 def _tell(runtime: Runtime, chunk: Chunk, result: _Reported | _Retry, *, holder: str) -> int | None:
-    """Give a chunk back, or report it: then as `JobStore.report_chunk`."""
-    store, job_id, number = runtime.store, chunk.job_id, chunk.number
+    """Give a chunk back, or report it: then as `WorkStore.report_chunk`."""
+    work, job_id, number = runtime.store.work, chunk.job_id, chunk.number
     if isinstance(result, _Retry):
-        store.release_chunk(job_id, number, holder=holder, pause_s=result.pause_s)
+        work.release_chunk(job_id, number, holder=holder, pause_s=result.pause_s)
         return None
-    return store.report_chunk(job_id, number, result.report, holder=holder, state=result.state)
+    return work.report_chunk(job_id, number, result.report, holder=holder, state=result.state)
 
 
 def _work_or_give_up(context: LeaseContext, chunk: Chunk, bugs: BugLog) -> _Reported | _Retry:
@@ -304,7 +304,7 @@ def _work_or_give_up(context: LeaseContext, chunk: Chunk, bugs: BugLog) -> _Repo
 
 
 def _pause_s(context: LeaseContext, chunk: Chunk) -> float | None:
-    """Give the pause before the next try of a chunk that found something away, or None.
+    """Return the pause before the next try of a chunk that found something away, or None.
 
     A chunk of the same job that was given up was waited for long enough: what it missed is not
     waited for as long by each of the others.
@@ -312,10 +312,8 @@ def _pause_s(context: LeaseContext, chunk: Chunk) -> float | None:
     limits = context.runtime.limits
     if context.has_progressed:
         return limits.retry_pause_s
-    failures, store = chunk.failures + 1, context.runtime.store
-    if failures >= limits.tries and until_answered(
-        limits, lambda: store.has_given_up(chunk.job_id)
-    ):
+    failures, work = chunk.failures + 1, context.runtime.store.work
+    if failures >= limits.tries and until_answered(limits, lambda: work.has_given_up(chunk.job_id)):
         return None
     return limits.pause_after_s(failures)
 
@@ -343,10 +341,10 @@ def _give_up(
         return bare
     if report is not None:
         return _Reported(report, state)
-    store, holder = context.runtime.store, context.holding.holder
+    work, holder = context.runtime.store.work, context.holding.holder
     is_forgotten = until_answered(
         context.runtime.limits,
-        lambda: store.forget_attempts(chunk.job_id, chunk.number, holder=holder, attempts=0),
+        lambda: work.forget_attempts(chunk.job_id, chunk.number, holder=holder, attempts=0),
     )
     return _Retry() if is_forgotten else bare
 
@@ -354,7 +352,7 @@ def _give_up(
 def _go_on(runtime: Runtime, job: Job, left: int) -> _Verdict:
     """Send what comes after a chunk: the next ones, or the finish."""
     if left > 0:
-        numbers = runtime.store.next_chunks(job.id, runtime.limits.window)
+        numbers = runtime.store.work.next_chunks(job.id, runtime.limits.window)
         if numbers:
             _send(lambda: runtime.executor.send_chunks(job.id, numbers), job.id)
     elif job.chunk_count == 1:
@@ -373,10 +371,10 @@ def _send(call: Callable[[], None], job_id: str) -> None:
 
 def _fail(runtime: Runtime, job_id: str, holding: Holding, error: ErrorSummary) -> None:
     """End a job in ERROR, unless another has its step by now, and may do better."""
-    store, extra = runtime.store, {"job_id": job_id}
+    work, extra = runtime.store.work, {"job_id": job_id}
     step, holder = holding.step or "", holding.holder
     if until_answered(
-        runtime.limits, lambda: store.fail_step(job_id, step, holder=holder, error=error)
+        runtime.limits, lambda: work.fail_step(job_id, step, holder=holder, error=error)
     ):
         _log.info("job %s: %s", Phase.ERROR, error.message, extra=extra)
     else:

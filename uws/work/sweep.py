@@ -148,7 +148,7 @@ def run_sweeper(runtime: Runtime, *, every_s: float, stop: threading.Event) -> N
 
 
 def _epoch(runtime: Runtime, *, is_known_away: bool) -> str:
-    """Give the queue's epoch, empty while the queue is away, which is told once."""
+    """Return the queue's epoch, empty while the queue is away, which is told once."""
     try:
         return runtime.executor.epoch()
     except TransientError as error:
@@ -163,19 +163,19 @@ _Duty = tuple[str, Iterable[str], Callable[[str], int]]
 def _duties(
     runtime: Runtime, now: datetime, patience_s: float, *, is_thorough: bool
 ) -> Iterator[_Duty]:
-    """Give what is to be done: the field of the report, the jobs, and the deed, which counts."""
+    """Return what is to be done: the field of the report, the jobs, and the deed, which counts."""
     store, limits = runtime.store, runtime.limits
     expiring = "archived" if limits.archive else "destroyed"
-    yield expiring, store.expired(now), lambda job_id: expire_job(runtime, job_id, now=now)
-    outlived = store.outlived(now - timedelta(days=limits.archive_days))
+    yield expiring, store.expiry.expired(now), lambda job_id: expire_job(runtime, job_id, now=now)
+    outlived = store.expiry.outlived(now - timedelta(days=limits.archive_days))
     yield "destroyed", outlived, lambda job_id: destroy_job(runtime, job_id)
-    yield "aborted", store.overdue(now), lambda job_id: _abort_overdue(runtime, job_id)
+    yield "aborted", store.recovery.overdue(now), lambda job_id: _abort_overdue(runtime, job_id)
     hanging = _hanging(runtime, now)
     yield "stopped", hanging, lambda job_id: _stop(runtime, job_id, hanging[job_id])
-    unplanned = store.unplanned(now, patience_s)
+    unplanned = store.recovery.unplanned(now, patience_s)
     yield "planned", unplanned, lambda job_id: _resend_plan(runtime, job_id, now, patience_s)
     lost: dict[str, list[int]] = {}
-    for job_id, number in store.lost_chunks(now, patience_s):
+    for job_id, number in store.recovery.lost_chunks(now, patience_s):
         lost.setdefault(job_id, []).append(number)
     yield (
         "chunks",
@@ -184,11 +184,15 @@ def _duties(
             runtime, job_id, lost[job_id], now=now, patience_s=patience_s
         ),
     )
-    yield "chunks", store.starved(limits.window), lambda job_id: _send_next(runtime, job_id)
-    unfinished = store.unfinished(now, patience_s)
+    yield (
+        "chunks",
+        store.recovery.starved(limits.window),
+        lambda job_id: _send_next(runtime, job_id),
+    )
+    unfinished = store.recovery.unfinished(now, patience_s)
     yield "finished", unfinished, lambda job_id: _resend_finish(runtime, job_id, now, patience_s)
     # Two leases after its deletion no worker writes for a job any more.
-    old = store.remains(now - timedelta(seconds=2 * limits.lease_s))
+    old = store.expiry.tombstones(now - timedelta(seconds=2 * limits.lease_s))
     yield "cleared", old, lambda job_id: _clear(runtime, job_id)
     if is_thorough:
         yield "orphans", _orphans(runtime, now), lambda name: _remove(runtime, name)
@@ -201,10 +205,10 @@ def _abort_overdue(runtime: Runtime, job_id: str) -> int:
 
 def _hanging(runtime: Runtime, now: datetime) -> dict[str, list[str]]:
     """Return the holders, by job, that lost their leases and do not renew them."""
-    lapsed = runtime.store.lapsed_tasks(now)
+    lapsed = runtime.store.recovery.lapsed_tasks(now)
     if lapsed:
         time.sleep(_GRACE_S)
-        still = runtime.store.lapsed_tasks(now)
+        still = runtime.store.recovery.lapsed_tasks(now)
         lapsed = [task for task in lapsed if task in still]
     holders: dict[str, list[str]] = {}
     for job_id, holder in lapsed:
@@ -222,7 +226,7 @@ def _stop(runtime: Runtime, job_id: str, holders: Sequence[str]) -> int:
 
 
 def _resend_plan(runtime: Runtime, job_id: str, now: datetime, patience_s: float) -> int:
-    if not runtime.store.resend_step(job_id, "plan", now=now, older_than_s=patience_s):
+    if not runtime.store.recovery.resend_step(job_id, "plan", now=now, older_than_s=patience_s):
         return 0
     runtime.executor.send_plan(job_id)
     return 1
@@ -234,7 +238,7 @@ def _resend_chunks(
     mine = [
         number
         for number in numbers
-        if runtime.store.resend_chunk(job_id, number, now=now, lease_s=patience_s)
+        if runtime.store.recovery.resend_chunk(job_id, number, now=now, older_than_s=patience_s)
     ]
     if mine:
         runtime.executor.send_chunks(job_id, mine)
@@ -242,14 +246,14 @@ def _resend_chunks(
 
 
 def _send_next(runtime: Runtime, job_id: str) -> int:
-    numbers = runtime.store.next_chunks(job_id, runtime.limits.window)
+    numbers = runtime.store.work.next_chunks(job_id, runtime.limits.window)
     if numbers:
         runtime.executor.send_chunks(job_id, numbers)
     return len(numbers)
 
 
 def _resend_finish(runtime: Runtime, job_id: str, now: datetime, patience_s: float) -> int:
-    if not runtime.store.resend_step(job_id, "finish", now=now, older_than_s=patience_s):
+    if not runtime.store.recovery.resend_step(job_id, "finish", now=now, older_than_s=patience_s):
         return 0
     runtime.executor.send_finish(job_id)
     return 1
@@ -264,7 +268,7 @@ def _orphans(runtime: Runtime, now: datetime) -> Sequence[str]:
     files = runtime.files
     try:
         names = [name for name in files.folders() if _OWN_FOLDER.fullmatch(name)]
-        unknown = runtime.store.unknown(names)
+        unknown = runtime.store.recovery.unknown(names)
         return [name for name in unknown if _is_old_upload(files, name, now - _ORPHAN_AGE)]
     except OSError as error:
         raise TransientError(f"the folders of the jobs cannot be listed: {error}") from error
@@ -287,7 +291,7 @@ def _clear(runtime: Runtime, job_id: str) -> int:
     """Delete what was written or sent for a job while it was deleted, or its worker killed."""
     runtime.files.delete_later(job_id)
     runtime.executor.cancel(job_id)
-    runtime.store.forget(job_id)
+    runtime.store.expiry.remove_tombstone(job_id)
     return 1
 
 

@@ -68,7 +68,7 @@ def expire_job(runtime: Runtime, job_id: str, *, now: datetime) -> bool:
         False when it is not there, is archived already, or its destruction was put off.
     """
     store, archives = runtime.store, runtime.limits.archive
-    end = store.archive_expired if archives else store.delete_expired
+    end = store.expiry.archive_expired if archives else store.expiry.delete_expired
     phase = end(job_id, now)
     if phase is None:
         return False

@@ -121,7 +121,7 @@ def test_an_aborted_job_lists_what_was_cut(
 
     def cut_or_abort(self: Cutter, row: PlannedRow) -> Outcome:
         if row.number == 4:
-            service.abort("", next(store.list("")).id)
+            service.abort("", next(store.find.list("")).id)
         return cut(self, row)
 
     monkeypatch.setattr(Cutter, "cut", cut_or_abort)

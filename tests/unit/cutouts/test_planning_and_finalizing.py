@@ -47,7 +47,7 @@ class Context:
     def heartbeat(self) -> None:
         """Nobody takes the job away."""
 
-    def found(self, items: int) -> None:
+    def report_total(self, items: int) -> None:
         self.items.append(items)
 
 

@@ -47,10 +47,10 @@ class Context:
     def heartbeat(self) -> None:
         """Nobody takes the job away."""
 
-    def found(self, items: int) -> None:
+    def report_total(self, items: int) -> None:
         """Nobody looks."""
 
-    def progress(self) -> None:
+    def item_done(self) -> None:
         """Nobody counts."""
 
 

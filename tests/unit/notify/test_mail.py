@@ -19,9 +19,9 @@ from soda_service.notify.mail import ended_mail, make_mail, warning_mail
 from soda_service.notify.texts import Letter
 from tests.listeners import Box, mail_server
 from tests.uws_runtime import RecordingExecutor, open_runtime
+from uws.messages import Message, Undeliverable
 from uws.models import ErrorSummary, Job, Parameter, Phase
 from uws.notify.delivery import MessageReport, deliver
-from uws.notify.outbox import Message, Undeliverable
 from uws.runtime import Runtime
 from uws.service import JobService
 
@@ -290,11 +290,11 @@ def test_a_warning_has_a_link_that_keeps_the_results(
 ) -> None:
     service = JobService(runtime)
     job = service.create("", [Parameter("EMAIL", "me@example.org")], job_type="toy")
-    carrier = warning_mail(config, runtime)
+    transport = warning_mail(config, runtime)
     store = runtime.store
     store.move(job.id, Phase.ABORTED, among={Phase.PENDING})
     message = Message(job.id, "mail-expiring", job.destruction, 1, datetime.now(UTC))
-    carrier.carry(store.get(job.id), message)
+    transport.send(store.get(job.id), message)
     (mail,) = box.mails
     text = mail.get_body(("plain",))
     assert text is not None

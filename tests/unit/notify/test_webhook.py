@@ -11,12 +11,12 @@ import pytest
 
 from soda_service.config.model import WebhooksConfig
 from soda_service.notify.inside import is_inside, resolve
-from soda_service.notify.webhook import WebhookCarrier
+from soda_service.notify.webhook import WebhookTransport
 from tests.listeners import Receiver, receiving
 from tests.uws_runtime import RecordingExecutor, open_runtime
+from uws.messages import Undeliverable
 from uws.models import ErrorSummary, Job, Parameter, Phase
 from uws.notify.delivery import MessageReport, deliver
-from uws.notify.outbox import Undeliverable
 from uws.runtime import Runtime
 from uws.service import JobService
 
@@ -51,15 +51,15 @@ def make(runtime: Runtime) -> Callable[[str], Job]:
     return _make
 
 
-def carrier(runtime: Runtime, settings: WebhooksConfig = SETTINGS) -> WebhookCarrier:
-    return WebhookCarrier(settings, "https://example.org/cut", runtime.files)
+def transport(runtime: Runtime, settings: WebhooksConfig = SETTINGS) -> WebhookTransport:
+    return WebhookTransport(settings, "https://example.org/cut", runtime.files)
 
 
 def test_a_call_is_signed_and_says_what_became_of_the_job(
     receiver: Receiver, runtime: Runtime, make: Callable[[str], Job]
 ) -> None:
     job = make(receiver.url)
-    assert deliver(runtime, [carrier(runtime)]) == MessageReport(sent=1)
+    assert deliver(runtime, [transport(runtime)]) == MessageReport(sent=1)
     ((path, headers, body),) = receiver.calls
     assert path == "/done?for=me"
     assert headers["Content-Type"] == "application/json"
@@ -93,7 +93,7 @@ def test_answers_are_heeded_and_redirects_are_not_followed(
     make(receiver.url)
     receiver.status = status
     receiver.location = f"http://127.0.0.1:{receiver.server_port}/elsewhere"
-    assert deliver(runtime, [carrier(runtime)]) == expected
+    assert deliver(runtime, [transport(runtime)]) == expected
     assert len(receiver.calls) == 1
 
 
@@ -101,7 +101,7 @@ def test_nobody_there_is_tried_again(runtime: Runtime, make: Callable[[str], Job
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     make(f"http://127.0.0.1:{port}/")
-    assert deliver(runtime, [carrier(runtime)]) == MessageReport(put_off=1)
+    assert deliver(runtime, [transport(runtime)]) == MessageReport(put_off=1)
 
 
 def test_who_never_answers_is_left_after_a_time(
@@ -112,7 +112,7 @@ def test_who_never_answers_is_left_after_a_time(
         settings = WebhooksConfig(
             enabled=True, secret=SECRET, allow_http=True, allow_private=True, timeout_s=0.2
         )
-        assert deliver(runtime, [carrier(runtime, settings)]) == MessageReport(put_off=1)
+        assert deliver(runtime, [transport(runtime, settings)]) == MessageReport(put_off=1)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254"])
@@ -121,7 +121,7 @@ def test_what_is_inside_is_never_called(
 ) -> None:
     make(f"http://{host}:{receiver.server_port}/")
     settings = WebhooksConfig(enabled=True, secret=SECRET, allow_http=True)
-    assert deliver(runtime, [carrier(runtime, settings)]) == MessageReport(given_up=1)
+    assert deliver(runtime, [transport(runtime, settings)]) == MessageReport(given_up=1)
     assert receiver.calls == []
 
 
@@ -132,7 +132,7 @@ def test_only_https_addresses_are_called(
 ) -> None:
     make(url)
     settings = WebhooksConfig(enabled=True, secret=SECRET, allow_private=True)
-    assert deliver(runtime, [carrier(runtime, settings)]).sent == 0
+    assert deliver(runtime, [transport(runtime, settings)]).sent == 0
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ from tests.uws_runtime import RecordingExecutor, open_runtime
 from uws.errors import UWSError
 from uws.http.responses import uws_error
 from uws.models import Job
-from uws.notify.extension import KeepRules, make_keep
+from uws.notify.links import ExtensionRules, JobExtensions
 from uws.runtime import Runtime
 from uws.service import JobService
 
-RULES = KeepRules(days=3, times=2)
+RULES = ExtensionRules(days=3, times=2)
 CONFIG = replace(Config(), mail=replace(Config().mail, keep_days=3, keep_times=2))
 
 
@@ -55,7 +55,7 @@ def press(client: FlaskClient, token: str) -> str:
 
 
 def test_following_a_link_changes_nothing(client: FlaskClient, runtime: Runtime, job: Job) -> None:
-    token, until = make_keep(runtime, job, RULES)
+    token, until = JobExtensions(runtime, RULES).create(job)
     assert until == job.destruction + timedelta(days=3)
     for _ in range(3):
         answer = client.get(f"/keep/{token}")
@@ -67,7 +67,7 @@ def test_following_a_link_changes_nothing(client: FlaskClient, runtime: Runtime,
 
 
 def test_its_button_keeps_the_results_once(client: FlaskClient, runtime: Runtime, job: Job) -> None:
-    token, until = make_keep(runtime, job, RULES)
+    token, until = JobExtensions(runtime, RULES).create(job)
     assert "The results are kept until" in press(client, token)
     assert runtime.store.get(job.id).destruction == until
     assert "<form" not in client.get(f"/keep/{token}").text
@@ -78,20 +78,20 @@ def test_its_button_keeps_the_results_once(client: FlaskClient, runtime: Runtime
 
 def test_results_are_kept_a_few_times_only(client: FlaskClient, runtime: Runtime, job: Job) -> None:
     for _ in range(RULES.times):
-        token, _ = make_keep(runtime, runtime.store.get(job.id), RULES)
+        token, _ = JobExtensions(runtime, RULES).create(runtime.store.get(job.id))
         press(client, token)
     kept = runtime.store.get(job.id)
     assert kept.destruction == job.destruction + timedelta(days=6)
-    assert make_keep(runtime, kept, RULES) == ("", None)
+    assert JobExtensions(runtime, RULES).create(kept) == ("", None)
 
 
 def test_a_link_that_was_made_before_the_last_time_says_so(
     client: FlaskClient, runtime: Runtime, job: Job
 ) -> None:
-    old, _ = make_keep(runtime, job, KeepRules(days=90, times=9))
+    old, _ = JobExtensions(runtime, ExtensionRules(days=90, times=9)).create(job)
     longest = timedelta(seconds=runtime.limits.lifetime_max_s)
     runtime.store.set_destruction(job.id, job.creation_time + longest)
-    token, _ = make_keep(runtime, runtime.store.get(job.id), RULES)
+    token, _ = JobExtensions(runtime, RULES).create(runtime.store.get(job.id))
     assert token == ""
     assert "The results are kept until" in client.get(f"/keep/{old}").text
 
@@ -104,7 +104,7 @@ def test_what_is_no_link_is_not_found(client: FlaskClient, token: str) -> None:
 def test_the_link_of_a_deleted_job_has_expired(
     client: FlaskClient, runtime: Runtime, job: Job
 ) -> None:
-    token, _ = make_keep(runtime, job, RULES)
+    token, _ = JobExtensions(runtime, RULES).create(job)
     JobService(runtime).delete("vera", job.id)
     answer = client.get(f"/keep/{token}")
     assert answer.status_code == 404

@@ -34,7 +34,7 @@ class Careful(ToyJob):
             self.begun.append(item)
             self.work(item)
             self.done.append(item)
-            context.progress()
+            context.item_done()
         return ChunkReport(len(self.done), len(self.given_up))
 
     @override
@@ -113,7 +113,7 @@ class Forgetful(Careful):
     def run_chunk(self, context: JobContext, chunk: Chunk) -> ChunkReport:
         self.begun.append(0)
         if "progress" in self.given_up.values():
-            context.progress()
+            context.item_done()
         self.work(0)
         raise TransientError("away")
 
@@ -139,9 +139,9 @@ def test_progress_counts_the_tries_anew(runtime: Runtime) -> None:
     later = datetime.now(UTC) + timedelta(days=1)
     attempts = []
     for _ in range(14):
-        chunk = runtime.store.claim_chunk("job", 0, holder="gone", lease_s=30)
+        chunk = runtime.store.work.claim_chunk("job", 0, holder="gone", lease_s=30)
         assert chunk is not None
         attempts.append(chunk.attempts)
-        runtime.store.forget_attempts("job", 0, holder="gone")
-        assert runtime.store.resend_chunk("job", 0, now=later, lease_s=30)
+        runtime.store.work.forget_attempts("job", 0, holder="gone")
+        assert runtime.store.recovery.resend_chunk("job", 0, now=later, older_than_s=30)
     assert attempts == [1, *[2] * 10, 3, 4, 5]

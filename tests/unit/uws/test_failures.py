@@ -86,7 +86,7 @@ def test_chunk_is_given_up_and_the_rest_goes_on(inline: Runtime, failure: str, c
     assert (job.phase, job.error) == (Phase.COMPLETED, None)
     assert (job.progress.done, job.progress.failed) == (6 - failed, failed)
     assert job.notes == (f"{failed} items failed",)
-    reason = inline.store.reports("job")[0].detail["reason"]
+    reason = inline.store.work.reports("job")[0].detail["reason"]
     expected = {
         "chunk": "internal error, reference [0-9a-f]{12}",
         "transient": "ServiceUnavailable: the item's source is away",
@@ -108,8 +108,8 @@ def test_chunk_that_found_something_away_waits_for_the_sweep(runtime: Runtime) -
     assert not run_chunk(runtime, "job", 0)
     now = datetime.now(UTC)
     pause = timedelta(seconds=LIMITS.retry_pause_s)
-    assert list(runtime.store.lost_chunks(now + pause / 2, 30)) == []
-    assert list(runtime.store.lost_chunks(now + pause, 30)) == [("job", 0)]
+    assert list(runtime.store.recovery.lost_chunks(now + pause / 2, 30)) == []
+    assert list(runtime.store.recovery.lost_chunks(now + pause, 30)) == [("job", 0)]
 
 
 class Killed(BaseException):
@@ -147,10 +147,10 @@ def test_chunk_that_kills_its_workers_is_given_up(
     for _ in range(attempts - 1):
         with pytest.raises(Killed):
             run_chunk(runtime, "job", 0)
-        assert runtime.store.resend_chunk("job", 0, now=later, lease_s=30)
+        assert runtime.store.recovery.resend_chunk("job", 0, now=later, older_than_s=30)
     assert run_chunk(runtime, "job", 0)
     reason = "no worker survived it in 3 tries"
-    assert runtime.store.reports("job") == [ChunkReport(0, 2, 0, {"reason": reason})]
+    assert runtime.store.work.reports("job") == [ChunkReport(0, 2, 0, {"reason": reason})]
     assert runtime.store.get("job").progress == Progress(4, 0, 2)
 
 
@@ -172,7 +172,9 @@ def test_chunk_that_cannot_be_accounted_for_counts_as_failed(inline: Runtime) ->
     job = run_toy(set_type(inline, Stubborn()), WORD="sky", TIMES="4", CHUNKS="2")
     assert (job.phase, job.progress) == (Phase.COMPLETED, Progress(4, 0, 4))
     reason = "ServiceUnavailable: away"
-    assert [report.detail for report in inline.store.reports("job")] == [{"reason": reason}] * 2
+    assert [report.detail for report in inline.store.work.reports("job")] == [
+        {"reason": reason}
+    ] * 2
 
 
 class DeadlyPlan(ToyJob):
@@ -190,7 +192,7 @@ def test_plan_that_kills_its_workers_is_given_up(runtime: Runtime) -> None:
         with pytest.raises(Killed):
             plan_job(runtime, "job")
         later = datetime.now(UTC) + timedelta(days=1)
-        assert runtime.store.resend_step("job", "plan", now=later, older_than_s=30)
+        assert runtime.store.recovery.resend_step("job", "plan", now=later, older_than_s=30)
     assert plan_job(runtime, "job")
     text = "Error: the plan was given up: no worker survived it in 3 tries"
     assert runtime.store.get("job").error == ErrorSummary(text, detail=text)

@@ -106,9 +106,7 @@ def test_everything_can_be_imported_without_the_cutout_service(folder: Path) -> 
         text=True,
         check=True,
     )
-    assert {"uws.http.blueprint", "uws.work.rqworker", "uws.store.jobstore"} <= set(
-        done.stdout.split()
-    )
+    assert {"uws.http.blueprint", "uws.work.rqworker", "uws.store.jobs"} <= set(done.stdout.split())
 
 
 def test_the_example_answers_over_http(folder: Path) -> None:

@@ -133,8 +133,8 @@ def test_a_wait_that_is_told_of_nothing_looks_at_the_store_by_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(waiting, "_TICK_S", 0.1)
-    monkeypatch.setattr(phase_events, "PATIENCE_S", 0.1)
-    monkeypatch.setattr(runtime.store._notices, "announce", lambda _: None)
+    monkeypatch.setattr(phase_events, "POLL_S", 0.1)
+    monkeypatch.setattr(runtime.store._events, "announce", lambda _: None)
     job = make(Phase.PENDING)
     timer = threading.Timer(0.05, service.abort, ("vera", job.id))
     timer.start()
@@ -266,7 +266,7 @@ def test_a_result_is_found_in_the_list_first_then_by_the_job_type(
     found = Result("item-000.txt", f"{job.id}/item-000.txt", "text/plain", 6)
     assert service.find_result("vera", job.id, "item-000.txt") == (job, found)
     listed = Result("item-000.txt", "elsewhere", "text/plain")
-    assert runtime.store.save_plan(job.id, Plan(()))
+    assert runtime.store.work.save_plan(job.id, Plan(()))
     assert runtime.store.complete(job.id, Outcome((listed,)))
     assert service.find_result("vera", job.id, "item-000.txt")[1] == listed
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.uws_runtime import RecordingExecutor, bring_to, open_runtime
+from tests.uws_runtime import RecordingExecutor, bring_to, open_runtime, part_with
 from uws import waiting
 from uws.errors import NotFoundError, TransientError
 from uws.events import phase_events
@@ -35,13 +35,13 @@ def store(service: JobService) -> JobStore:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the store looked at ten times a second."""
     monkeypatch.setattr(waiting, "_TICK_S", 0.05)
-    monkeypatch.setattr(phase_events, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(phase_events, "POLL_S", 0.1)
 
 
 @pytest.fixture
 def deaf(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lose every notice."""
-    monkeypatch.setattr(store._notices, "announce", lambda _: None)
+    """Lose every event."""
+    monkeypatch.setattr(store._events, "announce", lambda _: None)
 
 
 def until(condition: Callable[[], object]) -> None:
@@ -54,20 +54,21 @@ def until(condition: Callable[[], object]) -> None:
 def counted(monkeypatch: pytest.MonkeyPatch, store: JobStore, name: str) -> list[object]:
     """Remember what a method of the store is called with."""
     calls: list[object] = []
-    method = getattr(store, name)
+    part = part_with(store, name)
+    method = getattr(part, name)
 
     def call(argument: object) -> object:
         calls.append(argument)
         return method(argument)
 
-    monkeypatch.setattr(store, name, call)
+    monkeypatch.setattr(part, name, call)
     return calls
 
 
 def test_phases_of_many_jobs_are_read_together(service: JobService, store: JobStore) -> None:
     made = {bring_to(service, phase, str(phase)): phase for phase in (Phase.PENDING, Phase.QUEUED)}
-    assert store.phases([*made, "nobody"]) == made
-    assert store.phases([]) == {}
+    assert store.find.phases([*made, "nobody"]) == made
+    assert store.find.phases([]) == {}
 
 
 @pytest.mark.usefixtures("quick", "deaf")
@@ -96,7 +97,7 @@ def test_one_query_looks_after_all_who_wait(
             with pytest.raises(NotFoundError):
                 each.result()
     until(lambda: waiter._looker is None)
-    assert waiter._crowds == {}
+    assert waiter._waiters == {}
     assert waiter._free._value == 100
 
 
@@ -106,13 +107,13 @@ def test_who_waits_goes_on_while_the_store_is_away(
 ) -> None:
     job_id = bring_to(service, Phase.PENDING, "vera")
     looks = threading.Semaphore(0)
-    look = store.phases
+    look = store.find.phases
 
     def away(_: object) -> object:
         looks.release()
         raise TransientError("the job store cannot be reached")
 
-    monkeypatch.setattr(store, "phases", away)
+    monkeypatch.setattr(store.find, "phases", away)
     waiter = PhaseWaiter(store, 1)
     with ThreadPoolExecutor(1) as pool:
         waiting_ = pool.submit(
@@ -122,24 +123,24 @@ def test_who_waits_goes_on_while_the_store_is_away(
             assert looks.acquire(timeout=LIMIT_S)
         store.move(job_id, Phase.ABORTED, among={Phase.PENDING})
         assert not waiting_.done()
-        monkeypatch.setattr(store, "phases", look)
+        monkeypatch.setattr(store.find, "phases", look)
         assert waiting_.result().phase is Phase.ABORTED
 
 
-def test_a_reading_before_the_notice_is_not_taken_for_the_present(
+def test_a_reading_before_the_event_is_not_taken_for_the_present(
     service: JobService, store: JobStore
 ) -> None:
     job_id = bring_to(service, Phase.PENDING, "vera")
-    crowd = waiting._Crowd()
+    waiters = waiting._Waiters()
     since_s = time.monotonic()
-    first = crowd.read(lambda: store.get(job_id), since_s=since_s)
-    assert crowd.read(lambda: store.get(job_id), since_s=since_s) is first
+    first = waiters.read(lambda: store.get(job_id), since_s=since_s)
+    assert waiters.read(lambda: store.get(job_id), since_s=since_s) is first
     store.move(job_id, Phase.ABORTED, among={Phase.PENDING})
-    assert crowd.read(lambda: store.get(job_id), since_s=time.monotonic()).phase is Phase.ABORTED
+    assert waiters.read(lambda: store.get(job_id), since_s=time.monotonic()).phase is Phase.ABORTED
 
 
 def test_a_store_that_is_away_is_asked_once_for_all_who_were_woken() -> None:
-    crowd, asked = waiting._Crowd(), []
+    waiters, asked = waiting._Waiters(), []
 
     def read() -> Job:
         asked.append(None)
@@ -148,8 +149,8 @@ def test_a_store_that_is_away_is_asked_once_for_all_who_were_woken() -> None:
     woken_s = time.monotonic()
     for _ in range(WAITERS):
         with pytest.raises(TransientError):
-            crowd.read(read, since_s=woken_s)
+            waiters.read(read, since_s=woken_s)
     assert len(asked) == 1
     with pytest.raises(TransientError):
-        crowd.read(read, since_s=time.monotonic())
+        waiters.read(read, since_s=time.monotonic())
     assert len(asked) == 2

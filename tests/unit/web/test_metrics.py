@@ -17,7 +17,8 @@ from tests.services import services_for
 
 def client():
     app = Flask("toy")
-    runtime = SimpleNamespace(store=SimpleNamespace(phase_counts=lambda: {"QUEUED": 3}))
+    find = SimpleNamespace(phase_counts=lambda: {"QUEUED": 3})
+    runtime = SimpleNamespace(store=SimpleNamespace(find=find))
     services = replace(services_for(), runtime=runtime, queue_status=lambda: {"tasks": 0})
     app.register_blueprint(create_metrics(services))
     return app.test_client()

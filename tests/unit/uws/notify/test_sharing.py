@@ -4,7 +4,7 @@ import pytest
 
 from uws.errors import AuthorizationError, NotFoundError, TooManyError, UsageError
 from uws.models import Parameter
-from uws.notify.sharing import SHARES_MAX, JobSharing
+from uws.notify.links import SHARES_MAX, JobSharing
 from uws.runtime import Runtime
 from uws.service import JobService
 

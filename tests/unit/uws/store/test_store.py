@@ -74,7 +74,7 @@ def test_locked_store(
     with pytest.raises(TransientError):
         hasty.create(new_toy())
     assert "database is locked" in caplog.text
-    assert list(hasty.list("")) == [], "readers do not wait for a writer"
+    assert list(hasty.find.list("")) == [], "readers do not wait for a writer"
     other.execute("ROLLBACK")
     other.close()
     store.create(new_toy())
@@ -136,7 +136,7 @@ def test_failed_transaction_leaves_nothing(store: JobStore) -> None:
 def test_lists_are_read_along_the_index(
     store: JobStore, phases: set[Phase], after: datetime | None
 ) -> None:
-    plans = _plans(store, lambda: list(store.list("ann", phases=phases, after=after, last=10)))
+    plans = _plans(store, lambda: list(store.find.list("ann", phases=phases, after=after, last=10)))
     assert len(plans) == 1
     assert "USING INDEX ix_uws_jobs_owner_creation_time_id_phase" in plans[0]
     assert "TEMP B-TREE" not in plans[0], "the index gives the order"
@@ -146,7 +146,7 @@ def test_lists_are_read_along_the_index(
 def test_lists_of_one_phase_are_read_along_an_index_of_it(
     store: JobStore, after: datetime | None
 ) -> None:
-    work = partial(store.list, "ann", phases={Phase.EXECUTING}, after=after, last=10)
+    work = partial(store.find.list, "ann", phases={Phase.EXECUTING}, after=after, last=10)
     (plan,) = _plans(store, lambda: list(work()))
     expected = "USING INDEX ix_uws_jobs_owner_phase_creation_time_id (owner=? AND phase=?"
     assert expected in plan
@@ -154,7 +154,7 @@ def test_lists_of_one_phase_are_read_along_an_index_of_it(
 
 
 def test_jobs_completed_last_are_read_along_an_index(store: JobStore) -> None:
-    (plan,) = _plans(store, store.recent_rate_per_s)
+    (plan,) = _plans(store, store.find.recent_rate_per_s)
     assert plan == "SEARCH uws_jobs USING INDEX ix_uws_jobs_phase_end_time (phase=?)"
 
 
@@ -163,13 +163,13 @@ def test_counts_and_sweeps_use_indexes(store: JobStore) -> None:
     plans = _plans(
         store,
         lambda: [
-            store.count("ann", ACTIVE),
-            *store.expired(now),
-            *store.overdue(now),
-            *store.unplanned(now, 30),
-            *store.unfinished(now),
-            *store.lost_chunks(now, 30),
-            *store.starved(8),
+            store.find.count("ann", ACTIVE),
+            *store.expiry.expired(now),
+            *store.recovery.overdue(now),
+            *store.recovery.unplanned(now, 30),
+            *store.recovery.unfinished(now),
+            *store.recovery.lost_chunks(now, 30),
+            *store.recovery.starved(8),
         ],
     )
     assert len(plans) == 8
@@ -205,7 +205,7 @@ def test_long_list_is_a_stream(store: JobStore) -> None:
     ]
     with store._database.writing() as connection:
         connection.execute(jobs.insert(), rows)
-    found = store.list("")
+    found = store.find.list("")
     assert next(found).id == "1199"
     store.delete("1198")  # between pages no lock is held and no snapshot kept
     assert [job.id for job in found] == [str(number) for number in range(1198, -1, -1)]

@@ -11,6 +11,7 @@ import pytest
 from typing_extensions import override
 
 from tests.toyjob import LIMITS, Recorder, ToyJob, queue_toy, run_toy, set_type
+from tests.uws_runtime import part_with
 from tests.working import work_off, work_once
 from uws.errors import FatalError, TransientError
 from uws.jobtype import JobContext, Outcome, Plan
@@ -67,8 +68,8 @@ def test_who_lost_a_step_does_not_end_the_job(
         seen[where] += 1
         if where == step and seen[where] == 1:
             later = datetime.now(UTC) + timedelta(seconds=LIMITS.lease_s + 1)
-            assert store.resend_step("job", step, now=later, older_than_s=1)
-            assert store.lease_step("job", step, holder="other", lease_s=30)
+            assert store.recovery.resend_step("job", step, now=later, older_than_s=1)
+            assert store.work.lease_step("job", step, holder="other", lease_s=30)
             raise error
 
     set_type(runtime, Meddled(lose))
@@ -77,7 +78,7 @@ def test_who_lost_a_step_does_not_end_the_job(
     queue_toy(runtime, WORD="sky", TIMES="2")
     plan_job(runtime, "job")
     assert store.phase("job") is (Phase.QUEUED if step == "plan" else Phase.EXECUTING)
-    store.release_step("job", step, holder="other", pause_s=0.0)
+    store.work.release_step("job", step, holder="other", pause_s=0.0)
     runtime = replace(runtime, limits=replace(LIMITS, tries=2))
     (plan_job if step == "plan" else finish_job)(runtime, "job")
     assert (store.phase("job"), store.get("job").error) == (Phase.COMPLETED, None)
@@ -92,7 +93,8 @@ _VERBS += ["report_chunk", "release_chunk", "has_given_up", "set_quote", "loads"
 
 def fail_twice(monkeypatch: pytest.MonkeyPatch, store: JobStore, verb: str) -> None:
     """Have two calls of three find the store away, once what they ask for can be held."""
-    real, calls = getattr(store, verb), Counter[str]()
+    part, calls = part_with(store, verb), Counter[str]()
+    real = getattr(part, verb)
 
     def call(*arguments: Any, **named: Any) -> Any:  # Any: those of any verb
         calls[verb] += 1
@@ -100,7 +102,7 @@ def fail_twice(monkeypatch: pytest.MonkeyPatch, store: JobStore, verb: str) -> N
             raise AWAY
         return real(*arguments, **named)
 
-    monkeypatch.setattr(store, verb, call)
+    monkeypatch.setattr(part, verb, call)
 
 
 @pytest.mark.parametrize("chunks", ["1", "3"])
@@ -202,7 +204,7 @@ def test_no_work_fails_for_a_quote(
     def away(*_: object) -> None:
         raise AWAY
 
-    monkeypatch.setattr(inline.store, verb, away)
+    monkeypatch.setattr(part_with(inline.store, verb), verb, away)
     monkeypatch.setattr("uws.work.quoting._PACE_AFTER", timedelta(0))
     job = run_toy(inline, WORD="sky", TIMES="4", CHUNKS="4")
     assert (job.phase, job.progress.done) == (Phase.COMPLETED, 4)

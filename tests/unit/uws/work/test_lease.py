@@ -61,7 +61,7 @@ def test_destroyed_job_stays_destroyed(inline: Runtime, where: str) -> None:
     set_type(inline, Meddled(where, lambda: destroy_job(inline, "job")))
     queue_toy(inline, WORD="sky", TIMES="2", CHUNKS="2")
     inline.executor.send_plan("job")
-    assert list(inline.store.list("")) == []
+    assert list(inline.store.find.list("")) == []
 
 
 @pytest.mark.parametrize("where", ["plan", "chunk", "finish"])
@@ -93,7 +93,7 @@ def test_silent_chunk_keeps_its_lease(tmp_path: Path) -> None:
     def look() -> None:
         for _ in range(15):
             threading.Event().wait(0.1)
-            lost.extend(runtime.store.lost_chunks(datetime.now(UTC), 1))
+            lost.extend(runtime.store.recovery.lost_chunks(datetime.now(UTC), 1))
 
     set_type(runtime, Meddled("chunk", look))
     job = run_toy(runtime, WORD="sky")
@@ -105,7 +105,7 @@ def test_lease_survives_a_store_that_is_away_for_a_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     runtime = toy_runtime(tmp_path, limits=replace(LIMITS, lease_s=1))
-    renew, renewals = runtime.store.renew, iter(range(100))
+    renew, renewals = runtime.store.work.renew, iter(range(100))
     renewed = threading.Event()
 
     def renew_badly(*arguments: object, **more: object) -> bool:
@@ -115,7 +115,7 @@ def test_lease_survives_a_store_that_is_away_for_a_moment(
         renewed.set()
         return kept
 
-    monkeypatch.setattr(runtime.store, "renew", renew_badly)
+    monkeypatch.setattr(runtime.store.work, "renew", renew_badly)
     set_type(runtime, Meddled("chunk", lambda: renewed.wait(10)))
     assert run_toy(runtime, WORD="sky").phase is Phase.COMPLETED
     assert "lease not renewed: ServiceUnavailable: the store is away" in caplog.messages
@@ -127,7 +127,7 @@ def test_a_lease_is_renewed_soon_after_the_store_is_back(
 ) -> None:
     """Long before it would be due again; while the store is away that is told once."""
     runtime = toy_runtime(tmp_path, limits=replace(LIMITS, lease_s=9))
-    renew, tried_s = runtime.store.renew, list[float]()
+    renew, tried_s = runtime.store.work.renew, list[float]()
     renewed = threading.Event()
 
     def renew_badly(*arguments: object, **more: object) -> bool:
@@ -138,7 +138,7 @@ def test_a_lease_is_renewed_soon_after_the_store_is_back(
         renewed.set()
         return kept
 
-    monkeypatch.setattr(runtime.store, "renew", renew_badly)
+    monkeypatch.setattr(runtime.store.work, "renew", renew_badly)
     set_type(runtime, Meddled("chunk", lambda: renewed.wait(30)))
     assert run_toy(runtime, WORD="sky").phase is Phase.COMPLETED
     assert len(tried_s) == 3
@@ -184,7 +184,7 @@ def test_work_stops_when_its_lease_is_not_kept(
     def renew_never(*_: object, **__: object) -> bool:
         raise error
 
-    monkeypatch.setattr(runtime.store, "renew", renew_never)
+    monkeypatch.setattr(runtime.store.work, "renew", renew_never)
     beating = Beating()
     set_type(runtime, beating)
     job = run_toy(runtime, WORD="sky")
@@ -192,7 +192,7 @@ def test_work_stops_when_its_lease_is_not_kept(
     assert between_s[0] < beating.beats_s[-1] < between_s[1]
     assert told in caplog.messages
     later = datetime.now(UTC) + timedelta(seconds=2)
-    assert list(runtime.store.lost_chunks(later, 1)) == [("job", 0)]
+    assert list(runtime.store.recovery.lost_chunks(later, 1)) == [("job", 0)]
     runtime.store.close()
 
 
@@ -214,7 +214,7 @@ def test_silent_work_outlives_a_store_that_is_away(
     def renew_never(*_: object, **__: object) -> bool:
         raise TransientError("away")
 
-    monkeypatch.setattr(runtime.store, "renew", renew_never)
+    monkeypatch.setattr(runtime.store.work, "renew", renew_never)
     queue_toy(set_type(runtime, Silent()), WORD="sky", TIMES="2")
     runtime.executor.send_plan("job")
     assert runtime.store.get("job").progress.done == 2
@@ -272,7 +272,7 @@ def test_what_planning_has_found_is_told_while_it_lasts(inline: Runtime) -> None
     class Slow(ToyJob):
         @override
         def plan(self, context: JobContext) -> Plan:
-            context.found(7)
+            context.report_total(7)
             deadline = time.monotonic() + 30
             while (job := inline.store.get("job")).progress.total != 7:
                 assert time.monotonic() < deadline, "nobody was told"

@@ -133,7 +133,7 @@ def test_queue_that_is_away_leaves_work_to_the_sweep(runtime: Runtime, recorder:
     for number in range(3):
         assert run_chunk(runtime, "job", number)
     assert runtime.store.phase("job") is Phase.EXECUTING
-    assert list(runtime.store.unfinished(datetime.now(UTC))) == ["job"]
+    assert list(runtime.store.recovery.unfinished(datetime.now(UTC))) == ["job"]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_quote(
     queue_toy(runtime, WORD="sky", TIMES="4", CHUNKS="4")
     store = runtime.store
     plan_job(runtime, "job")
-    store.next_chunks("job", 8)
+    store.work.next_chunks("job", 8)
     now = datetime.now(UTC)
     with store._database.writing() as connection:
         connection.exec_driver_sql(
@@ -163,8 +163,8 @@ def test_quote(
             ((now - timedelta(seconds=elapsed_s)).strftime("%Y-%m-%d %H:%M:%S.%f"),),
         )
     for number in range(done):
-        store.claim_chunk("job", number, holder="me", lease_s=30)
-        store.report_chunk("job", number, ChunkReport(1), holder="me")
+        store.work.claim_chunk("job", number, holder="me", lease_s=30)
+        store.work.report_chunk("job", number, ChunkReport(1), holder="me")
     if old_s is not None:
         store.set_quote("job", now + timedelta(seconds=old_s))
     run_chunk(runtime, "job", 3)

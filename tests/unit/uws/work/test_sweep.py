@@ -59,10 +59,10 @@ def test_chunk_of_a_dead_worker_is_sent_at_once(runtime: Runtime, recorder: Reco
     now = planned(runtime, recorder, 5)
     command = "from uws.lease_owner import this_holder; print(this_holder(), end='')"
     holder = subprocess.check_output([sys.executable, "-c", command], text=True)
-    runtime.store.claim_chunk("job", 1, holder=holder, lease_s=3600)
+    runtime.store.work.claim_chunk("job", 1, holder=holder, lease_s=3600)
     assert sweep(runtime, now) == SweepReport(chunks=1)
     assert recorder.sent == ["chunks [1] job"]
-    chunk = runtime.store.claim_chunk("job", 1, holder="me", lease_s=3600)
+    chunk = runtime.store.work.claim_chunk("job", 1, holder="me", lease_s=3600)
     assert chunk is not None
     assert chunk.attempts == 2
 
@@ -70,8 +70,8 @@ def test_chunk_of_a_dead_worker_is_sent_at_once(runtime: Runtime, recorder: Reco
 def test_chunks_that_nobody_sent_are_sent_at_last(runtime: Runtime, recorder: Recorder) -> None:
     """As when a worker dies between its report and sending the next."""
     now = planned(runtime, recorder, 5)
-    runtime.store.claim_chunk("job", 0, holder="me", lease_s=30)
-    runtime.store.report_chunk("job", 0, ChunkReport(1), holder="me")
+    runtime.store.work.claim_chunk("job", 0, holder="me", lease_s=30)
+    runtime.store.work.report_chunk("job", 0, ChunkReport(1), holder="me")
     assert sweep(runtime, now) == SweepReport(chunks=1)
     assert sweep(runtime, now) == SweepReport()
     assert recorder.sent == ["chunks [2] job"]
@@ -80,11 +80,11 @@ def test_chunks_that_nobody_sent_are_sent_at_last(runtime: Runtime, recorder: Re
 def test_lost_finish_is_sent(runtime: Runtime, recorder: Recorder) -> None:
     now = planned(runtime, recorder, 2)
     for number in range(2):
-        runtime.store.claim_chunk("job", number, holder="me", lease_s=30)
-        runtime.store.report_chunk("job", number, ChunkReport(1), holder="me")
+        runtime.store.work.claim_chunk("job", number, holder="me", lease_s=30)
+        runtime.store.work.report_chunk("job", number, ChunkReport(1), holder="me")
     assert sweep(runtime, now) == SweepReport(finished=1)
     assert sweep(runtime, now) == SweepReport()
-    runtime.store.lease_step("job", "finish", holder="me", lease_s=60)
+    runtime.store.work.lease_step("job", "finish", holder="me", lease_s=60)
     assert sweep(runtime, now + LATER) == SweepReport()
     assert sweep(runtime, now + 2 * LATER) == SweepReport(finished=1)
     assert recorder.sent == ["finish job", "finish job"]
@@ -103,7 +103,7 @@ def test_overdue_job_is_aborted(runtime: Runtime, recorder: Recorder) -> None:
 
 def test_plan_that_takes_too_long_is_aborted(runtime: Runtime, recorder: Recorder) -> None:
     runtime.store.create(replace(new_toy(execution_duration_s=10), phase=Phase.QUEUED))
-    runtime.store.lease_step("job", "plan", holder="me", lease_s=30)
+    runtime.store.work.lease_step("job", "plan", holder="me", lease_s=30)
     now = datetime.now(UTC)
     assert sweep(runtime, now + timedelta(seconds=9)) == SweepReport()
     assert sweep(runtime, now + timedelta(seconds=11)) == SweepReport(aborted=1)
@@ -118,7 +118,7 @@ def test_expired_job_is_destroyed(runtime: Runtime, recorder: Recorder, phase: P
     runtime.files.write("job/a.txt", b"a")
     assert sweep(runtime, job.destruction - timedelta(seconds=1)).destroyed == 0
     assert sweep(runtime, job.destruction) == SweepReport(destroyed=1, cleared=1)
-    assert list(runtime.store.list("")) == []
+    assert list(runtime.store.find.list("")) == []
     assert list(runtime.files.keys("job")) == []
     at_once, once_more = phase is Phase.EXECUTING, 1
     assert recorder.sent.count("cancel job") == at_once + once_more

@@ -61,7 +61,7 @@ def test_waiters_are_told_of_an_abort_when_its_document_is_whole(
         announce(job_id)
 
     monkeypatch.setattr(runtime.store, "announce", look)
-    with runtime.store.changes("job") as watch:
+    with runtime.store.subscribe("job") as watch:
         assert abort_job(runtime, "job", note="it was too long")
         assert watch.wait(0)
     (job,) = seen
@@ -96,7 +96,7 @@ def test_destroy(runtime: Runtime, recorder: Recorder, phase: Phase) -> None:
     runtime.files.write("job/deep/a.txt", b"a")
     runtime.files.write("other/a.txt", b"a")
     assert destroy_job(runtime, "job")
-    assert list(runtime.store.list("", phases=set(Phase))) == []
+    assert list(runtime.store.find.list("", phases=set(Phase))) == []
     assert list(runtime.files.keys("job")) == []
     assert list(runtime.files.keys("other")) == ["other/a.txt"]
     assert recorder.sent == (["cancel job"] if phase in {Phase.QUEUED, Phase.EXECUTING} else [])
@@ -126,7 +126,7 @@ def test_expire(
     ends = phase is not Phase.ARCHIVED
     assert expire_job(runtime, "job", now=job.destruction) == ends
     assert not expire_job(runtime, "job", now=job.destruction)
-    left = [kept.phase for kept in runtime.store.list("", phases=set(Phase))]
+    left = [kept.phase for kept in runtime.store.find.list("", phases=set(Phase))]
     assert left == ([Phase.ARCHIVED] if archives or not ends else [])
     assert list(runtime.files.keys("job")) == ([] if ends else ["job/a.txt"])
     said = "job archived" if archives else "job destroyed"
@@ -162,7 +162,9 @@ def test_files_that_stay_are_remembered(
 
     monkeypatch.setattr(LocalFiles, "delete_later", refuse)
     assert destroy_job(runtime, "job")
-    assert list(runtime.store.remains(datetime.now(UTC) + timedelta(seconds=1))) == ["job"]
+    assert list(runtime.store.expiry.tombstones(datetime.now(UTC) + timedelta(seconds=1))) == [
+        "job"
+    ]
 
 
 @pytest.mark.parametrize("archives", [False, True], ids=["destroyed", "archived"])

@@ -1,4 +1,4 @@
-"""The rehearsal of a job: nothing is left of it, and nothing is left to compile after it."""
+"""The warm-up of a worker: nothing is left of it, and nothing is left to compile after it."""
 
 from typing import Any
 
@@ -13,26 +13,27 @@ from uws.jobtype import Outcome
 from uws.models import ChunkReport, Phase, Result
 from uws.store import JobStore
 from uws.store.schema import METADATA
+from uws.store.warmup import warm_up
 
 
 def _work(store: JobStore) -> None:
     """Do what the task of a job of one chunk does."""
-    assert store.lease_step("job", "plan", holder="me", lease_s=LEASE_S) == 1
-    assert store.save_plan("job", plan_of(1, notes=("a note",)))
-    assert store.next_chunks("job", 8) == [0]
-    assert store.claim_chunk("job", 0, holder="me", lease_s=LEASE_S)
+    assert store.work.lease_step("job", "plan", holder="me", lease_s=LEASE_S) == 1
+    assert store.work.save_plan("job", plan_of(1, notes=("a note",)))
+    assert store.work.next_chunks("job", 8) == [0]
+    assert store.work.claim_chunk("job", 0, holder="me", lease_s=LEASE_S)
     assert store.move("job", Phase.EXECUTING, among={Phase.QUEUED})
-    assert store.report_chunk("job", 0, ChunkReport(2), holder="me") == 0
-    assert store.lease_step("job", "finish", holder="me", lease_s=LEASE_S) == 1
-    assert len(store.reports("job")) == 1
+    assert store.work.report_chunk("job", 0, ChunkReport(2), holder="me") == 0
+    assert store.work.lease_step("job", "finish", holder="me", lease_s=LEASE_S) == 1
+    assert len(store.work.reports("job")) == 1
     result = Result("a", "job/a", "text/plain", 1)
     assert store.complete("job", Outcome(results=(result,), notes=("done",)))
     assert store.get("job").results == (result,)
 
 
-class RehearsalContract(StoreContract):
+class WarmUpContract(StoreContract):
     def test_nothing_is_left_of_it(self, store: JobStore) -> None:
-        store.rehearse()
+        warm_up(store)
         with store._database.reading() as connection:
             for table in METADATA.sorted_tables:
                 assert connection.execute(sa.select(table)).all() == []
@@ -42,7 +43,7 @@ class RehearsalContract(StoreContract):
         store.create(job)
         store.move("job", Phase.QUEUED, among={Phase.PENDING})
         store._database._engine.clear_compiled_cache()
-        store.rehearse()
+        warm_up(store)
         compiled: list[str] = []
 
         def note(*event: Any) -> None:  # Any: SQLAlchemy's own context is among it
@@ -55,14 +56,14 @@ class RehearsalContract(StoreContract):
         assert compiled == []
 
 
-class TestSqlite(RehearsalContract):
+class TestSqlite(WarmUpContract):
     @pytest.fixture
     @override
     def url(self, sqlite_url: str) -> str:
         return sqlite_url
 
 
-class TestPostgres(RehearsalContract):
+class TestPostgres(WarmUpContract):
     pytestmark = pytest.mark.xdist_group("postgres")
 
     @pytest.fixture

@@ -1,4 +1,4 @@
-"""WAIT by notices of a real Redis: between processes, when it dies, when it comes back."""
+"""WAIT by events over a real Redis: between processes, when it dies, when it comes back."""
 
 import multiprocessing
 import os
@@ -22,7 +22,7 @@ from soda_service.serve.queue_server import find_server
 from tests.toyjob import ToyJob, new_toy
 from tests.uws_runtime import RecordingExecutor
 from uws.events import redis_events
-from uws.events.redis_events import RedisNotices
+from uws.events.redis_events import RedisEvents
 from uws.localfiles import LocalFiles
 from uws.models import Phase, new_job_id
 from uws.runtime import JobLimits, Runtime
@@ -35,10 +35,10 @@ WAITERS = 300
 MOVER = """
 import sys, time
 from uws.models import Phase
-from uws.events.redis_events import RedisNotices
+from uws.events.redis_events import RedisEvents
 from uws.store import open_store
 
-store = open_store(sys.argv[1], RedisNotices(sys.argv[2], "changes"))
+store = open_store(sys.argv[1], RedisEvents(sys.argv[2], "changes"))
 for line in sys.stdin:
     job_id, delay_s = line.split()
     time.sleep(float(delay_s))
@@ -98,21 +98,21 @@ def server() -> Iterator[Server]:
 
 
 @contextmanager
-def _open_notices(url: str) -> Iterator[RedisNotices]:
-    notices = RedisNotices(url, "changes")
-    yield notices
-    notices.close()
+def _open_events(url: str) -> Iterator[RedisEvents]:
+    events = RedisEvents(url, "changes")
+    yield events
+    events.close()
 
 
 @pytest.fixture
-def notices(server: Server) -> Iterator[RedisNotices]:
-    with _open_notices(server.url) as notices:
-        yield notices
+def events(server: Server) -> Iterator[RedisEvents]:
+    with _open_events(server.url) as events:
+        yield events
 
 
 @pytest.fixture
-def service(tmp_path: Path, notices: RedisNotices) -> Iterator[JobService]:
-    store = open_store(_url(tmp_path), notices)
+def service(tmp_path: Path, events: RedisEvents) -> Iterator[JobService]:
+    store = open_store(_url(tmp_path), events)
     store.migrate()
     limits = JobLimits(wait_max_s=30)
     files = LocalFiles(tmp_path / "files")
@@ -162,49 +162,49 @@ def test_a_waiter_wakes_when_another_process_moves_the_phase(
 
 
 def test_a_waiter_wakes_soon_though_redis_was_killed(
-    service: JobService, server: Server, notices: RedisNotices, caplog: pytest.LogCaptureFixture
+    service: JobService, server: Server, events: RedisEvents, caplog: pytest.LogCaptureFixture
 ) -> None:
     job_id = _new_job(service.runtime.store)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(_wait, service, job_id)
-        until(notices._is_listening.is_set)
+        until(events._is_listening.is_set)
         server.kill()
-        until(lambda: not notices._is_listening.is_set())
+        until(lambda: not events._is_listening.is_set())
         service.runtime.store.move(job_id, Phase.ABORTED, among={Phase.PENDING})
         moved = time.monotonic()
         assert waiting.result() - moved < 2
-    assert "no notices of jobs, the store is asked instead" in caplog.text
+    assert "no phase events, the job store is asked instead" in caplog.text
     server.start()
-    until(notices._is_listening.is_set)
+    until(events._is_listening.is_set)
 
 
 def test_a_wait_without_redis_from_the_start(
-    service: JobService, server: Server, notices: RedisNotices
+    service: JobService, server: Server, events: RedisEvents
 ) -> None:
     server.kill()
     store = service.runtime.store
     job_id = _new_job(store)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(_wait, service, job_id)
-        until(lambda: notices._listener)
+        until(lambda: events._listener)
         store.move(job_id, Phase.ABORTED, among={Phase.PENDING})
         moved = time.monotonic()
         assert waiting.result() - moved < 2
 
 
 def test_a_connection_that_fell_silent_is_given_up(
-    server: Server, notices: RedisNotices, monkeypatch: pytest.MonkeyPatch
+    server: Server, events: RedisEvents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_events, "_SILENCE_S", 0.0)
-    with notices.changes("job") as watch:
-        until(notices._is_listening.is_set)
+    with events.subscribe("job") as subscription:
+        until(events._is_listening.is_set)
         server.send(signal.SIGSTOP)
-        until(lambda: not notices._is_listening.is_set())
-        assert watch.wait(0), "notices may have been lost"
+        until(lambda: not events._is_listening.is_set())
+        assert subscription.wait(0), "events may have been lost"
         server.send(signal.SIGCONT)
-        until(notices._is_listening.is_set)
-        notices.announce("job")
-        assert watch.wait(10)
+        until(events._is_listening.is_set)
+        events.announce("job")
+        assert subscription.wait(10)
 
 
 def test_an_announcement_that_reaches_nobody_is_no_error(tmp_path: Path) -> None:
@@ -213,30 +213,30 @@ def test_an_announcement_that_reaches_nobody_is_no_error(tmp_path: Path) -> None
         listener.bind(silent)
         listener.listen()
         for url in (f"unix://{tmp_path / 'nobody'}", f"unix://{silent}"):
-            with _open_notices(url) as notices:
+            with _open_events(url) as events:
                 start = time.monotonic()
-                notices.announce("job")
+                events.announce("job")
                 assert time.monotonic() - start < 4
 
 
-def test_a_fork_listens_by_itself(notices: RedisNotices) -> None:
-    with notices.changes("job"):
-        until(notices._is_listening.is_set)
+def test_a_fork_listens_by_itself(events: RedisEvents) -> None:
+    with events.subscribe("job"):
+        until(events._is_listening.is_set)
     context = multiprocessing.get_context("fork")
     ready, done = context.Event(), context.Event()
 
-    def watch() -> None:
-        with notices.changes("job") as watch:
-            until(notices._is_listening.is_set)
-            watch.wait(0)
+    def subscription() -> None:
+        with events.subscribe("job") as subscription:
+            until(events._is_listening.is_set)
+            subscription.wait(0)
             ready.set()
-            if watch.wait(10):
+            if subscription.wait(10):
                 done.set()
 
-    fork = context.Process(target=watch)
+    fork = context.Process(target=subscription)
     fork.start()
     assert ready.wait(30)
-    notices.announce("job")
+    events.announce("job")
     fork.join()
     assert done.is_set()
 

@@ -1,7 +1,6 @@
-"""What is to be told of jobs: which messages, on what occasion, until when they are tried.
+"""Messages about jobs: which there are, what triggers them, until when they are tried.
 
-Who is told, and how, is a carrier's (`uws.notify.delivery`); here stands what the store must know
-of it.
+To whom they go, and how, is for a transport (`uws.notify.delivery`); the store knows only this.
 """
 
 from collections.abc import Mapping
@@ -13,14 +12,14 @@ from types import MappingProxyType
 from uws.errors import TransientError
 from uws.models import Phase
 
-__all__ = ["PHASES", "CarrierAway", "Message", "Occasion", "Terms", "Undeliverable"]
+__all__ = ["PHASES", "Message", "Policy", "TransportUnavailable", "Trigger", "Undeliverable"]
 
 _PAUSE_MAX_S = 3600.0
 """What could not be delivered is tried again at most so much later."""
 
 
-class Occasion(StrEnum):
-    """What a message tells of."""
+class Trigger(StrEnum):
+    """What happened, or will happen, to the job of a message."""
 
     ENDED = "ended"
     """The job has ended."""
@@ -29,10 +28,10 @@ class Occasion(StrEnum):
     """The job is to be destroyed soon, and its results with it."""
 
 
-PHASES: Mapping[Occasion, tuple[Phase, ...]] = MappingProxyType(
+PHASES: Mapping[Trigger, tuple[Phase, ...]] = MappingProxyType(
     {
-        Occasion.ENDED: (Phase.COMPLETED, Phase.ERROR, Phase.ABORTED),
-        Occasion.EXPIRING: (Phase.COMPLETED, Phase.ABORTED),
+        Trigger.ENDED: (Phase.COMPLETED, Phase.ERROR, Phase.ABORTED),
+        Trigger.EXPIRING: (Phase.COMPLETED, Phase.ABORTED),
     }
 )
 """Phases in which there is something to tell."""
@@ -42,12 +41,12 @@ class Undeliverable(Exception):
     """A message that will never arrive: nothing is gained by trying again. The text says why."""
 
 
-class CarrierAway(TransientError):
-    """What carries all messages of a kind is away: no other one need be tried just now."""
+class TransportUnavailable(TransientError):
+    """No message of this kind can be sent at present: no other one need be tried now."""
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class Policy:
     """One kind of message: which jobs have it, when, and for how long it is tried."""
 
     kind: str
@@ -56,7 +55,7 @@ class Terms:
     parameter: str
     """Jobs that have this parameter get the message."""
 
-    occasion: Occasion
+    trigger: Trigger
     lead_s: float = 0.0
     """How long before its destruction a job is told that it is EXPIRING."""
 
@@ -64,10 +63,10 @@ class Terms:
     """Pause after the first try; each further one is twice as long, up to an hour."""
 
     retry_for_s: float = 2 * 86400.0
-    """Counted from the occasion, after which a message is not begun and not tried again."""
+    """Counted from the trigger, after which a message is not begun and not tried again."""
 
     def pause_after(self, tries: int) -> timedelta:
-        """Give the pause after so many tries in vain, 1 or more."""
+        """Return the pause after so many tries in vain, 1 or more."""
         doublings = min(tries - 1, 32)  # beyond it the longest pause is reached whatever it is
         return timedelta(seconds=min(self.retry_pause_s * 2.0**doublings, _PAUSE_MAX_S))
 
