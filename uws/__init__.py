@@ -5,13 +5,10 @@ application that does its jobs by itself, without workers::
 
     from pathlib import Path
     from flask import Flask, request
-    from uws.http.blueprint import create_blueprint
-    from uws.work.execution import InlineExecutor
+    from uws import ChunkPlan, ChunkReport, JobService, JobType, Outcome, Plan, Result
+    from uws import create_blueprint, open_store
     from uws.localfiles import LocalFiles
-    from uws.jobtype import ChunkPlan, JobType, Outcome, Plan
-    from uws.models import ChunkReport, Result
-    from uws.service import JobService
-    from uws.store import open_store
+    from uws.work.execution import InlineExecutor
 
 
     class Shout(JobType):
@@ -49,5 +46,46 @@ Then `curl -L -d PHASE=RUN -d WORD=hello localhost:5000/async` answers the finis
 `uws.work.execution.RQExecutor` in place of the inline one, and `uws.work.rqworker.run_worker` in
 other processes, the same job type is worked by many hosts: README.md beside this file shows it.
 Start reading at `uws.models` (the values), then `uws.jobtype` (what a job type must do) and
-`uws.service` (the verbs). This page imports nothing.
+`uws.service` (the verbs). The names of this page are imported when they are first used.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uws.http.blueprint import create_blueprint
+    from uws.jobtype import ChunkPlan, JobType, Outcome, Plan
+    from uws.models import ChunkReport, Result
+    from uws.service import JobService
+    from uws.store import open_store
+
+__all__ = [
+    "ChunkPlan",
+    "ChunkReport",
+    "JobService",
+    "JobType",
+    "Outcome",
+    "Plan",
+    "Result",
+    "create_blueprint",
+    "open_store",
+]
+
+_HOMES = {
+    "ChunkPlan": "uws.jobtype",
+    "ChunkReport": "uws.models",
+    "JobService": "uws.service",
+    "JobType": "uws.jobtype",
+    "Outcome": "uws.jobtype",
+    "Plan": "uws.jobtype",
+    "Result": "uws.models",
+    "create_blueprint": "uws.http.blueprint",
+    "open_store": "uws.store",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a name of the front page; what only needs a part of the server imports no more."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'uws' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
