@@ -9,6 +9,8 @@ from uws.models import Phase
 
 __all__ = [
     "ILLEGAL_IN_XML",
+    "INTEGER_MAX",
+    "RUN_ID_MAX",
     "format_instant",
     "only_value",
     "parse_instant",
@@ -24,8 +26,11 @@ ILLEGAL_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\ufff
 """Characters that no XML 1.0 document can hold, not even escaped (its production 2, Char)."""
 
 
-_INTEGER_MAX = 2**31 - 1
+INTEGER_MAX = 2**31 - 1
 """Larger LAST and EXECUTIONDURATION mean the same as this one (xs:int, UWS-21)."""
+
+RUN_ID_MAX = 64
+"""Characters of a job's `runId`, whichever way it is set: those of RUNID (DALI 1.1, 3.4.6)."""
 
 
 _EXTENDED = re.compile(
@@ -117,7 +122,7 @@ def parse_last(text: str | None) -> int | None:
     last = parse_integer("LAST", text)
     if last <= 0:
         raise UsageError(f"LAST: {last} is not above 0")
-    return min(last, _INTEGER_MAX)
+    return min(last, INTEGER_MAX)
 
 
 def parse_phase(text: str) -> Phase:
@@ -141,7 +146,7 @@ def values_of(pairs: Iterable[tuple[str, str]], name: str) -> list[str]:
 
 
 def only_value(pairs: Iterable[tuple[str, str]], name: str) -> str | None:
-    """Give the value of a parameter that takes one, or None where it is not there.
+    """Return the value of a parameter that takes one, or None where it is not there.
 
     Raises
     ------

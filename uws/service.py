@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
+from uws.dali import RUN_ID_MAX
 from uws.errors import (
     AuthorizationError,
     NotFoundError,
@@ -41,8 +42,6 @@ from uws.work.termination import abort_job, destroy_job
 __all__ = ["JobService"]
 
 _log = logging.getLogger(__name__)
-
-_RUN_ID_MAX = 128
 
 
 class JobService:
@@ -195,12 +194,12 @@ class JobService:
         Raises
         ------
         UsageError
-            When it is longer than 128 characters, or has control characters.
+            When it is longer than `RUN_ID_MAX` characters, or has control characters.
         """
         self.get(owner, job_id)
         label = run_id.strip()
-        if len(label) > _RUN_ID_MAX or not label.isprintable():
-            message = f"NAME: allowed are {_RUN_ID_MAX} characters, without control characters"
+        if len(label) > RUN_ID_MAX or not label.isprintable():
+            message = f"NAME: allowed are {RUN_ID_MAX} characters, without control characters"
             raise UsageError(message)
         self._store.rename(job_id, label)
         return self._store.get(job_id)

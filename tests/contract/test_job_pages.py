@@ -131,7 +131,7 @@ def test_a_job_is_renamed_kept_and_told_in_short(service_url: str) -> None:
     page = f"{service_url}/jobs/{url.rpartition('/')[2]}"
     assert post(f"{page}/name", NAME="after").json()["name"] == "after"
     assert get(page).json()["name"] == "after"
-    assert "NAME: allowed are 128" in post(f"{page}/name", NAME="x" * 129).text
+    assert "NAME: allowed are 64" in post(f"{page}/name", NAME="x" * 65).text
     before = get(page).json()["destruction"]
     assert post(f"{page}/keep", DAYS="60").json()["destruction"] > before
     assert post(f"{page}/keep", DAYS="0").status_code == 400

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from uws.dali import _INTEGER_MAX, only_value, parse_instant, parse_integer
+from uws.dali import INTEGER_MAX, RUN_ID_MAX, only_value, parse_instant, parse_integer
 from uws.errors import UsageError
 from uws.models import Parameter
 
@@ -27,9 +27,6 @@ DOCUMENT_FORMATS = {
 """RESPONSEFORMAT of the UWS documents: what may be asked for, and the media type answered."""
 
 
-_RUN_ID_MAX = 64  # characters, DALI 1.1, 3.4.6
-
-
 @dataclass(frozen=True, slots=True)
 class Submission:
     """What a request sent: parameters of the job, and those that control the job itself."""
@@ -42,13 +39,13 @@ class Submission:
     """In upper case."""
 
     run_id: str | None = None
-    """RUNID, or without it JOBNAME, which stays a parameter of the job as well."""
+    """RUNID, or without it the beginning of JOBNAME, which stays a parameter of the job, whole."""
 
     destruction: datetime | None = None
     execution_duration_s: int | None = None
 
     def with_parameters(self, parameters: Sequence[Parameter], *, phase: str) -> "Submission":
-        """Give the same request with other parameters and another phase."""
+        """Return the same request with other parameters and another phase."""
         return replace(self, parameters=tuple(parameters), phase=phase)
 
 
@@ -98,20 +95,20 @@ def _control_text(field: Parameter) -> str:
 
 
 def _checked_run_id(text: str) -> str:
-    if len(text) > _RUN_ID_MAX:
-        raise UsageError(f"RUNID: {len(text)} characters, at most {_RUN_ID_MAX} are allowed")
+    if len(text) > RUN_ID_MAX:
+        raise UsageError(f"RUNID: {len(text)} characters, at most {RUN_ID_MAX} are allowed")
     return text
 
 
 def _job_name(fields: Sequence[Parameter]) -> str | None:
-    """Give what people call the job; what is wrong with it is for the job type to say."""
+    """Return what of a JOBNAME is the job's label; what is wrong with it the job type says."""
     names = [field.value for field in fields if field.name == _JOB_NAME and not field.by_reference]
     is_good = len(names) == 1 and len(names[0]) <= _JOB_NAME_MAX and names[0].isprintable()
-    return names[0].strip() if is_good else None
+    return names[0].strip()[:RUN_ID_MAX].rstrip() if is_good else None
 
 
 def _parse_duration(text: str) -> int:
     seconds = parse_integer("EXECUTIONDURATION", text)
     if seconds < 0:
         raise UsageError(f"EXECUTIONDURATION: {seconds} is below 0; give seconds, 0 is unlimited")
-    return min(seconds, _INTEGER_MAX)
+    return min(seconds, INTEGER_MAX)

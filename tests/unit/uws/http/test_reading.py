@@ -159,6 +159,29 @@ def test_uws_40_control_parameters_are_no_job_parameters() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("fields", "run_id"),
+    [
+        ({"JOBNAME": "night 7"}, "night 7"),
+        ({"JOBNAME": "x" * 128}, "x" * 64),
+        ({"JOBNAME": "x" * 63 + " " + "y" * 64}, "x" * 63),
+        ({"JOBNAME": "x" * 129}, None),
+        ({"JOBNAME": "a\nb"}, None),
+        ({"JOBNAME": "night 7", "RUNID": "r"}, "r"),
+        ({"JOBNAME": "night 7", "RUNID": ""}, ""),
+        ({"RUNID": "x" * 64}, "x" * 64),
+    ],
+    ids=["name", "long", "cut at a blank", "too long", "control", "both", "empty", "run id"],
+)
+def test_a_run_id_has_64_characters_wherever_it_comes_from(
+    fields: dict[str, str], run_id: str | None
+) -> None:
+    submission = read_submission([Parameter(name, value) for name, value in fields.items()])
+    assert submission.run_id == run_id
+    names = {item.name: item.value for item in submission.parameters}
+    assert names == {name: value for name, value in fields.items() if name == "JOBNAME"}, "whole"
+
+
 # ------------------------------------------------------------- negotiation
 
 

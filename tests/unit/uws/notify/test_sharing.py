@@ -72,8 +72,8 @@ def test_a_job_is_renamed_by_its_owner(service: JobService, job_id: str) -> None
     assert service.rename("vera", job_id, "").run_id == ""
     with pytest.raises(AuthorizationError):
         service.rename("cecilia", job_id, "x")
-    for wrong in ("x" * 129, "a\nb", "a\x00b"):
-        with pytest.raises(UsageError, match="NAME: allowed are 128 characters"):
+    for wrong in ("x" * 65, "a\nb", "a\x00b"):
+        with pytest.raises(UsageError, match="NAME: allowed are 64 characters"):
             service.rename("vera", job_id, wrong)
 
 
