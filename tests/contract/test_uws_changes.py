@@ -93,4 +93,4 @@ def test_a_long_value_is_saved_under_the_parameters_name(idle: Web) -> None:
     path = idle.create(WORD=["x" * 5000, "y" * 5000])
     answer = idle.client.get(f"{path}/parameters/word.2")
     assert answer.data == b"y" * 5000
-    assert answer.headers["Content-Disposition"] == "inline; filename=WORD.2"
+    assert answer.headers["Content-Disposition"] == "attachment; filename=WORD.2"

@@ -331,7 +331,7 @@ def test_nothing_is_left_of_a_job(fleeting: Running, end: Callable[[str], None])
         return {phase: left for phase, url in urls.items() if (left := fleeting.traces(id_of(url)))}
 
     wait_for(lambda: all(map(is_gone, urls.values())), "the end of all")
-    wait_for(lambda: not traces(), "no trace", 60)
+    wait_for(lambda: not traces(), "no trace", 150)
     assert not fleeting.horses()
     time.sleep(1.0)
     assert traces() == {}, "and nothing comes back"
@@ -347,6 +347,6 @@ def test_a_killed_worker_leaves_nothing_either(fleeting: Running) -> None:
     for process in [*fleeting.workers, *fleeting.horses()]:
         os.kill(process.pid, signal.SIGKILL)
     delete(url)
-    wait_for(lambda: not fleeting.traces(id_of(url)), "no trace", 60)
+    wait_for(lambda: not fleeting.traces(id_of(url)), "no trace", 150)
     after = start(fleeting, RA=str(RA_DEG), DEC=str(DEC_DEG), COLORS_FITS="g")
     wait_for(lambda: phase_of(after) == "COMPLETED", "a job afterwards", 120)
