@@ -1,4 +1,4 @@
-"""The web application: `create_app` joins the routes; gunicorn and tests call it."""
+"""The web application, built by `create_app` for gunicorn and tests."""
 
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
@@ -36,7 +36,7 @@ def create_app(config: Config) -> Flask:
     Raises
     ------
     ConfigError
-        When settings are missing that the service cannot do without.
+        If a required setting is missing.
     """
     services = _services(config)
     app = Flask(__name__, static_folder=None)
@@ -84,18 +84,18 @@ def _add_routes(app: Flask, services: Services, routes: Sequence[Route]) -> None
 
 
 def _base_url(web: WebConfig) -> Callable[[], str]:
-    """Give what finds the address of the service as the client sees it, without a slash."""
+    """Return a function that returns the public base URL, without a trailing slash."""
     fixed = web.base_url.rstrip("/")
     return lambda: fixed or request.root_url.rstrip("/")
 
 
 def _behind(application: "WSGIApplication", web: WebConfig) -> "WSGIApplication":
-    """Put what stands between the network and the application around it."""
+    """Wrap the application in the middleware for path prefix and reverse proxies."""
     if web.path_prefix:
         application = _below(application, web.path_prefix)
     if web.proxy_hops:
         hops = web.proxy_hops
-        # One that is configured stands; a second one in front of it would only be a client's word.
+        # A configured prefix is final. X-Forwarded-Prefix would let a client add another one.
         prefix_hops = 0 if web.path_prefix else hops
         application = ProxyFix(
             application, x_for=hops, x_proto=hops, x_host=hops, x_port=hops, x_prefix=prefix_hops
@@ -105,7 +105,7 @@ def _behind(application: "WSGIApplication", web: WebConfig) -> "WSGIApplication"
 
 def _below(application: "WSGIApplication", prefix: str) -> "WSGIApplication":
     outside = Response(
-        f"UsageError: there is nothing here; the service lies below {prefix}\n",
+        f"UsageError: not found; this service is served below {prefix}\n",
         HTTPStatus.NOT_FOUND,
         content_type="text/plain; charset=utf-8",
     )

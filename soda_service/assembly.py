@@ -1,4 +1,4 @@
-"""The parts that web and workers share, joined from the settings: sky, store, queue, job types."""
+"""Build from the settings what web and worker processes share: data, store, queue, job types."""
 
 from dataclasses import dataclass
 
@@ -27,17 +27,17 @@ __all__ = ["Parts", "build_holdings", "build_parts", "build_runtime", "picture_s
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a process of the service works with."""
+    """The parts of one process of the service."""
 
     config: Config
     holdings: Holdings
     runtime: Runtime
     executor: RQExecutor
-    """The runtime's, under its own type: pages ask it about workers."""
+    """The executor of `runtime` under its concrete type, which reports on workers."""
 
 
 def build_holdings(config: Config) -> Holdings:
-    """Join releases, object catalogue and tile reader; nothing is opened yet."""
+    """Build releases, object catalogue and tile reader, without opening anything yet."""
     return Holdings(
         Releases(config.release_folders(), authority=config.service.authority),
         ObjectCatalogue(config.store_url()),
@@ -46,7 +46,7 @@ def build_holdings(config: Config) -> Holdings:
 
 
 def picture_settings(pictures: PicturesConfig) -> PictureSettings:
-    """Give what the engine and the workers need of the settings of pictures."""
+    """Return the picture settings that the engine and the workers need."""
     methods = {
         name: pictures.of_method(method)
         for name, method in METHODS.items()
@@ -65,12 +65,12 @@ def _indexes(config: Config) -> IndexFolder | None:
 
 
 def build_parts(config: Config) -> Parts:
-    """Join everything; connections are opened when first needed, so after a fork.
+    """Build all parts; connections are opened on first use, and therefore after a fork.
 
     Raises
     ------
     ConfigError
-        When the data directory or the queue is not set, or no store of files has that address.
+        If the data directory or the queue is not set, or the address of the file store is unknown.
     """
     holdings = build_holdings(config)
     limits = config.jobs.limits()
@@ -93,5 +93,5 @@ def build_parts(config: Config) -> Parts:
 
 
 def build_runtime(config: Config) -> Runtime:
-    """Give the UWS server's part alone, as workers need it."""
+    """Build only the UWS runtime, which is all that workers need."""
     return build_parts(config).runtime

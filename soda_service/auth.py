@@ -1,7 +1,7 @@
-"""Who sends a request: the one door where a request gets its caller.
+"""Authentication: find out who sends a request.
 
-`AUTHENTICATORS` is the register of kinds: a new one is a class and a row. Routes see a `Caller`
-only; which routes need one is said in `soda_service.routes`.
+`AUTHENTICATORS` registers the kinds of authentication; a new kind is a class and a row. Routes
+only see a `Caller`. `soda_service.routes` lists which routes require one.
 """
 
 from collections.abc import Callable
@@ -28,10 +28,10 @@ class Caller:
     """The sender of a request."""
 
     owner: str = ""
-    """Owner of the jobs that the request makes and sees; empty for the anonymous one."""
+    """Owner of the jobs that the request creates and sees; empty for the anonymous owner."""
 
     roles: frozenset[str] = frozenset()
-    """What the caller may do beyond others."""
+    """Additional rights of the caller."""
 
 
 ANONYMOUS = Caller()
@@ -41,20 +41,23 @@ class Authenticator(Protocol):
     """Finds the caller of a request."""
 
     def caller(self, request: Request) -> Caller:
-        """Return the caller, `ANONYMOUS` where the request names none and need not.
+        """Return the caller, or `ANONYMOUS` if credentials are optional and missing.
 
         Raises
         ------
         AuthenticationError
-            When the request must say who sends it, and does not or falsely.
+            If credentials are required and missing, or if they are wrong.
         """
         ...
 
 
 class OpenAuthenticator:
-    """Everybody is the same anonymous owner; credentials are ignored (UWS suites send some)."""
+    """Treat everybody as the same anonymous owner.
 
-    def caller(self, request: Request) -> Caller:  # noqa: ARG002 - the contract's argument
+    Credentials are ignored, because UWS test suites send some.
+    """
+
+    def caller(self, request: Request) -> Caller:  # noqa: ARG002 - part of the protocol
         """Return the anonymous caller."""
         return ANONYMOUS
 
@@ -62,19 +65,19 @@ class OpenAuthenticator:
 AUTHENTICATORS: dict[str, Callable[[AuthConfig], Authenticator]] = {
     "open": lambda _config: OpenAuthenticator(),
 }
-"""By the setting `auth.mode`, what makes the authenticator."""
+"""Factories of authenticators, by the value of the setting `auth.mode`."""
 
 
 def open_authenticator(config: AuthConfig) -> Authenticator:
-    """Make the authenticator that the settings name.
+    """Build the authenticator named by the settings.
 
     Raises
     ------
     ConfigError
-        When there is no such kind.
+        If the kind is unknown.
     """
     make = AUTHENTICATORS.get(config.mode.lower())
     if make is None:
         allowed = ", ".join(AUTHENTICATORS)
-        raise ConfigError(f"auth.mode: {config.mode!r} found; allowed is one of {allowed}")
+        raise ConfigError(f"auth.mode: {config.mode!r} found; allowed: {allowed}")
     return make(config)

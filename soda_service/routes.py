@@ -1,6 +1,6 @@
-"""The register of routes: a row for each blueprint, with who may use it.
+"""The register of routes: one row per blueprint, with the access it requires.
 
-A new page or endpoint of the Virtual Observatory is a module with a factory, and a row here.
+To add a page or a VO endpoint, write a module with a factory and add a row here.
 """
 
 from collections.abc import Callable
@@ -37,24 +37,25 @@ __all__ = ["ROUTES", "Route", "offered_capabilities"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A blueprint, and what the application must know of it."""
+    """A blueprint and its properties."""
 
     create: Callable[[Services], Blueprint]
     access: Access
     is_page: bool = False
-    """Whether readers get its errors as pages; all others answer programs."""
+    """Whether errors are shown to browsers as HTML pages."""
 
     is_public: bool = False
-    """Whether pages of other sites may read it all (CORS); it changes nothing then."""
+    """Whether pages of other sites may read all of its views (CORS); such a blueprint changes
+    nothing."""
 
     public_views: tuple[str, ...] = ()
-    """Views that they may read where they may not read it all."""
+    """Single views that other sites may read, where `is_public` is false."""
 
     capabilities: tuple[Capability, ...] = ()
-    """The interfaces of the Virtual Observatory that it offers."""
+    """VO interfaces that the blueprint offers."""
 
     menu: tuple[str, str] | None = None
-    """Address and words of its entry in the menu of all pages."""
+    """Path and label of its entry in the menu."""
 
 
 def _create_jobs(services: Services) -> Blueprint:
@@ -72,21 +73,24 @@ def _create_jobs(services: Services) -> Blueprint:
 
 
 def _create_metrics(services: Services) -> Blueprint:
-    # Not before the processes are forked: see that module.
+    # Imported late: the module must not be loaded before the processes are forked.
     from soda_service.web.metrics import create_metrics
 
     return create_metrics(services)
 
 
 ROUTES: list[Route] = [
-    # Files of a job are read by its id or a link, 128 bits or more that nobody guesses. Lists would
-    # tell ids, and documents of jobs the addresses of their owners.
+    # Result files are public: they are read by a job id or a token of at least 128 bits, which
+    # nobody can guess. Job lists are not, because they contain ids, nor are job documents, because
+    # they contain the owners' addresses.
     Route(
         _create_jobs,
         Access.OWNER,
         public_views=("jobinfo-schema", "result"),
         capabilities=(
-            Capability(ASYNC_ID, "async", "base", description="Cutouts and pictures as a job"),
+            Capability(
+                ASYNC_ID, "async", "base", description="Cutouts and pictures, made by a job"
+            ),
             Capability("ivo://ivoa.net/std/UWS#rest-1.1", "async", "base", "1.1"),
         ),
     ),
@@ -106,7 +110,7 @@ ROUTES: list[Route] = [
         Access.OPEN,
         is_public=True,
         capabilities=(
-            Capability(SYNC_ID, "sync", description="A cutout of an image, made at once"),
+            Capability(SYNC_ID, "sync", description="A single cutout, made immediately"),
         ),
     ),
     Route(
@@ -119,7 +123,9 @@ ROUTES: list[Route] = [
         create_links,
         Access.OPEN,
         is_public=True,
-        capabilities=(Capability(LINKS_ID, "links", description="What there is about an image"),),
+        capabilities=(
+            Capability(LINKS_ID, "links", description="Files and services for an image"),
+        ),
     ),
     Route(create_validate, Access.OPEN),
     Route(
@@ -143,9 +149,9 @@ ROUTES: list[Route] = [
     Route(create_openapi, Access.OPEN, is_public=True),
     Route(_create_metrics, Access.OPEN),
 ]
-"""In the order in which they are registered."""
+"""In registration order."""
 
 
 def offered_capabilities() -> tuple[Capability, ...]:
-    """Return the standard interfaces of all routes."""
+    """Return the VO interfaces of all routes."""
     return tuple(each for route in ROUTES for each in route.capabilities)

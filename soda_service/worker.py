@@ -1,6 +1,6 @@
-"""The processes that work behind the web: RQ workers, and the sweeper with its messengers.
+"""The background processes: RQ workers, and the sweeper with its message delivery.
 
-Each builds its own `Runtime` from the settings; nothing open is inherited.
+Each process builds its own `Runtime` from the settings and inherits no open connection.
 """
 
 import importlib
@@ -33,7 +33,8 @@ _MODULES = (
     "uws.work.rqworker",
     "uws.work.sweep",
 )
-"""What jobs need. Loaded before forks: 636 ms a task when each work-horse loads it, 15 ms so."""
+"""Modules that jobs need, loaded before the forks: a task then takes 15 ms to start instead of
+636 ms."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,9 +42,9 @@ _STOP_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM})
 
 
 def preload() -> None:
-    """Load what jobs need, so that processes forked from here have it."""
-    # Chunks run side by side in processes; a thread pool in each would only get in the way,
-    # and threads are not for processes that fork. Read by numpy's BLAS when it is loaded.
+    """Load the modules that jobs need, so that forked processes inherit them."""
+    # Chunks run in parallel processes, so a BLAS thread pool in each would only compete for cores,
+    # and threads do not survive a fork. BLAS reads this variable when numpy is loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for module in _MODULES:
         importlib.import_module(module)
@@ -56,7 +57,7 @@ def preload() -> None:
 
 
 def prepare(config: Config) -> None:
-    """Bring the job store's schema up to date, making the store where there is none."""
+    """Create the job store if there is none, and migrate its schema."""
     from uws.store import open_store
 
     url = config.store_url()
@@ -66,18 +67,18 @@ def prepare(config: Config) -> None:
     try:
         store.migrate()
     finally:
-        store.close()  # `serve` forks after this
+        store.close()  # `serve` forks afterwards
 
 
 def run(config: Config, *, burst: bool = False, name: str | None = None) -> None:
-    """Work on tasks until SIGINT or SIGTERM, which let the running task end.
+    """Run tasks until SIGINT or SIGTERM; the task that is running is finished first.
 
     Parameters
     ----------
     burst
         Return when the queue is empty.
     name
-        Of the worker, unique among all of the queue; made from host and process if None.
+        Name of the worker, unique within the queue; made from host and process if None.
     """
     start_process(config.log)
     preload()
@@ -90,9 +91,10 @@ def run(config: Config, *, burst: bool = False, name: str | None = None) -> None
     parts = build_parts(config)
     releases = parts.holdings.releases
     for release in releases.all():
-        # Before the forks, or every task would read the tables: 0.12 s for 10,169 tiles.
+        # Load the tables before the forks; otherwise every task reads them (0.12 s for 10,169
+        # tiles).
         if releases.has_tiles(release):
-            with suppress(ConfigError):  # told when a job asks for this release
+            with suppress(ConfigError):  # reported when a job uses this release
                 releases.index(release)
     run_worker(
         parts.runtime,
@@ -104,7 +106,7 @@ def run(config: Config, *, burst: bool = False, name: str | None = None) -> None
 
 
 def sweep_once(config: Config) -> "SweepReport":
-    """Sweep once, and deliver what messages are due; give what the sweep did."""
+    """Sweep once, deliver the messages that are due, and return the report of the sweep."""
     from soda_service.assembly import build_runtime
     from soda_service.notify import build_transports
     from uws.notify.delivery import deliver
@@ -118,7 +120,7 @@ def sweep_once(config: Config) -> "SweepReport":
 
 
 def run_sweep(config: Config) -> None:
-    """Sweep again and again, and deliver messages beside it, until SIGINT or SIGTERM."""
+    """Sweep and deliver messages at regular intervals until SIGINT or SIGTERM."""
     start_process(config.log)
     from soda_service.assembly import build_runtime
     from soda_service.notify import build_transports
@@ -129,8 +131,8 @@ def run_sweep(config: Config) -> None:
     groups = build_transports(config, runtime)
     every_s = config.sweep.every_s
     stop = threading.Event()
-    # The signals are waited for, not handled: a handler that set the event could meet the
-    # event's own lock in the hands of the code that it interrupted.
+    # Wait for the signals instead of handling them: a handler that sets the event could deadlock
+    # on the event's lock if the interrupted code holds it.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     with ThreadPoolExecutor(1 + len(groups), "sweeper") as pool:
         threads = [pool.submit(run_sweeper, runtime, every_s=every_s, stop=stop)]

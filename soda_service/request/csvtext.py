@@ -1,11 +1,11 @@
 """CSV as people and programs send it: bytes -> lines -> records -> cells.
 
-A record is a line, or several where a cell in quotes goes on in the next (RFC 4180). Records come
-one by one, in bounded memory, with any line ending; what cannot be read comes as a `BadLine` in
-its place, so that what follows is read all the same.
+A record is one line, or several if a quoted cell contains line breaks (RFC 4180). Records are read
+one at a time, in bounded memory, with any line ending. A record that cannot be read becomes a
+`BadLine` in its place, and reading goes on with the next one.
 
-The csv module is not used: it does not see quotes behind a blank unless it also drops the blanks
-of all other cells, and it lets an unclosed quote swallow the lines that follow.
+The csv module is not used: it does not recognise quotes after a blank unless it strips the blanks
+of all cells, and an unclosed quote makes it swallow the lines that follow.
 """
 
 import codecs
@@ -28,11 +28,11 @@ __all__ = [
 ]
 
 LINE_MAX_BYTES = 2**20
-"""Longer lines are not kept in memory; a little longer ones may pass. A record of several lines
-has at most so many characters."""
+"""Largest length of a line, enforced approximately, and largest number of characters of a record
+of several lines."""
 
 RECORD_LINES_MAX = 10_000
-"""Lines of one record; each that is kept takes some memory, however short it is."""
+"""Largest number of lines of one record, since even short lines take memory."""
 
 _BLOCK_BYTES = 2**18
 _BOM = b"\xef\xbb\xbf"
@@ -43,8 +43,8 @@ _QUOTED = re.compile(r'[ \t]*"([^"]*(?:""[^"]*)*)"[ \t]*(?=,|\Z)')
 _OPENED = re.compile(r'[ \t]*"')
 _REST = re.compile(r'[^"]*(?:""[^"]*)*("[ \t]*(?=,|\Z))?')
 _NOT_CLOSED = (
-    f"a cell begins with a quote that is not closed within {LINE_MAX_BYTES} characters and "
-    f'{RECORD_LINES_MAX} lines; quotes inside quotes are doubled ("")'
+    f"a quoted cell is not closed within {LINE_MAX_BYTES} characters and {RECORD_LINES_MAX} lines; "
+    'a quote inside a quoted cell must be doubled ("")'
 )
 
 
@@ -53,17 +53,17 @@ class BadLine:
     """A line or record that cannot be read."""
 
     message: str
-    """Why, and what is allowed."""
+    """What is wrong, and what is allowed."""
 
 
 def read_records(stream: BinaryIO) -> Iterator[str | BadLine]:
-    r"""Read the records of a text that are not blank, without their endings.
+    r"""Read the records of a text without their line endings; skip blank ones.
 
-    Line breaks inside quotes become LF. A quote that is not closed at the end of a line, nor
-    properly on a later one, leaves each line a record of its own.
+    Line breaks inside quotes become LF. If a quote is not closed properly on the same line or a
+    later one, each of these lines is a record of its own.
 
-    A text of one line is also split where a backslash and an ``n`` stand, which is what a shell
-    makes of ``"RA,DEC\n46.2,-34.2"``.
+    If the text is a single line, a backslash followed by ``n`` also ends a line: this is what a
+    shell makes of ``"RA,DEC\n46.2,-34.2"``.
 
     Parameters
     ----------
@@ -74,14 +74,14 @@ def read_records(stream: BinaryIO) -> Iterator[str | BadLine]:
 
 
 def split_cells(record: str) -> list[str]:
-    """Split a record at its commas; a cell in quotes loses them and the blanks around them.
+    """Split a record at its commas.
 
-    Other cells are kept as they are, blanks included.
+    Quotes and the blanks around them are removed. Other cells keep their blanks.
 
     Raises
     ------
     ValueError
-        If a cell begins with a quote that is not closed at the cell's end.
+        If a cell starts with a quote that is not closed at its end.
     """
     if '"' not in record:
         return record.split(",")
@@ -93,8 +93,8 @@ def split_cells(record: str) -> list[str]:
             at = quoted.end()
         elif _OPENED.match(record, at):
             raise ValueError(
-                f"cell {len(cells) + 1} begins with a quote but does not end with one before the "
-                'next comma or end of line; quotes inside quotes are doubled ("")'
+                f"cell {len(cells) + 1} starts with a quote but does not end with one before the "
+                'next comma or line end; a quote inside a quoted cell must be doubled ("")'
             )
         else:
             end = record.find(",", at)
@@ -107,14 +107,14 @@ def split_cells(record: str) -> list[str]:
 
 
 def explain_bytes(data: bytes, *, is_whole: bool) -> str:
-    """Say why bytes are no text; empty where they are.
+    """Explain why bytes are not valid text; return an empty text if they are.
 
     Parameters
     ----------
     data
-        Should be UTF-8.
+        Bytes that should be UTF-8.
     is_whole
-        False if the last character may have been cut in two.
+        False if the last character may be incomplete.
     """
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(data, final=is_whole)
@@ -124,20 +124,20 @@ def explain_bytes(data: bytes, *, is_whole: bool) -> str:
 
 
 class _End(Enum):
-    """What the end of a line is for the record that it belongs to."""
+    """State of a record at the end of a line."""
 
     CLOSED = auto()
-    """The record's end."""
+    """The record ends here."""
 
     OPEN = auto()
-    """Within quotes: the record goes on."""
+    """Inside quotes: the record continues."""
 
     BAD = auto()
-    """Of neither kind: a quote is closed before the end of its cell."""
+    """Invalid: a quote is closed before the end of its cell."""
 
 
 def _unfolded(lines: Iterator[str | BadLine]) -> Iterator[str | BadLine]:
-    """Split the one line of a text where a backslash and an n stand."""
+    r"""Split the only line of a text at each literal ``\n``."""
     first = next(filter(_has_text, lines), "")
     for blanks, second in enumerate(lines):
         if _has_text(second):
@@ -154,11 +154,12 @@ def _has_text(line: str | BadLine) -> bool:
 
 
 def _joined(lines: Iterator[str | BadLine]) -> Iterator[str | BadLine]:
-    """Put lines together whose breaks stand in quotes; leave out blank ones elsewhere."""
+    """Join lines whose line breaks are inside quotes; drop other blank lines."""
     for line in lines:
         start: str | None = None
-        # Where quotes come in pairs the line is whole (but for `5" tall,"..`, a fault then).
-        # Looking closer at each line would make tables that are all in quotes slower by 40 %.
+        # An even number of quotes means that the line is complete (except for `5" tall,"..`, which
+        # becomes a fault). Checking every line in detail would slow down fully quoted tables by
+        # 40 %.
         if isinstance(line, str) and line.count('"') % 2:
             start = line
         elif _has_text(line):
@@ -173,15 +174,15 @@ def _joined(lines: Iterator[str | BadLine]) -> Iterator[str | BadLine]:
 
 
 def _read_on(first: str, lines: Iterator[str | BadLine]) -> tuple[list[str | BadLine], str | None]:
-    """Read what follows a line that ends within quotes.
+    """Read the rest of a record whose first line ends inside quotes.
 
     Returns
     -------
     found
-        The record; or, where its quotes are not closed, the lines, each on its own. So each line
-        is looked at twice at most, whatever the text.
+        The record, or its lines one by one if its quotes are not closed. So each line is examined
+        at most twice, whatever the text.
     next_line
-        A line that may begin a record again, or None.
+        A line that may start another record, or None.
     """
     held: list[str | BadLine] = [first]
     length = len(first)
@@ -204,7 +205,7 @@ def _read_on(first: str, lines: Iterator[str | BadLine]) -> tuple[list[str | Bad
 
 
 def _end_of(line: str, *, is_open: bool = False) -> _End:
-    """Find out whether a record ends with a line, which may begin within quotes."""
+    """Return the state of a record at the end of a line, which may start inside quotes."""
     at = 0
     while True:
         if not is_open and (opened := _OPENED.match(line, at)):
@@ -223,7 +224,7 @@ def _end_of(line: str, *, is_open: bool = False) -> _End:
 
 
 def _skip_quoted(line: str, at: int) -> tuple[int, bool]:
-    """Give the place behind the rest of a quoted cell, and whether its quotes are closed there."""
+    """Return the index after the rest of a quoted cell, and whether its quotes are closed there."""
     rest = _REST.match(line, at)
     return (rest.end(), rest[1] is not None) if rest else (at, False)
 
@@ -248,7 +249,7 @@ def _lines(stream: BinaryIO) -> Iterator[str | BadLine]:
 
 
 def _pieces(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    """Cut a stream into pieces of whole lines, with the offset of each; None: too long a line."""
+    """Split a stream into pieces of whole lines with their offsets; None for a line too long."""
     pending, offset, is_skipping = b"", 0, False
     while block := stream.read(_BLOCK_BYTES):
         if is_skipping:
@@ -257,7 +258,7 @@ def _pieces(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
             is_skipping = start == len(block)
             block = block[start:]
         pending += block
-        # A CR at the end of what has come may be the first half of an ending.
+        # A CR at the end of the data read so far may be the first half of CR LF.
         if cut := max(pending.rfind(b"\n"), pending.rfind(b"\r", 0, -1)) + 1:
             yield offset, pending[:cut]
             offset, pending = offset + cut, pending[cut:]
@@ -269,13 +270,13 @@ def _pieces(stream: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
 
 
 def _first_ending(block: bytes) -> int:
-    """Give the place of the first line ending, or the block's length."""
+    """Return the index of the first line ending, or the length of the block."""
     places = [place for place in (block.find(b"\n"), block.find(b"\r")) if place >= 0]
     return min(places, default=len(block))
 
 
 def _lines_one_by_one(offset: int, piece: bytes) -> Iterator[str | BadLine]:
-    """Read a piece in which something is wrong: the good lines, and why the others are not."""
+    """Read a piece with invalid characters: valid lines as text, others as `BadLine`."""
     for raw in piece.splitlines(keepends=True):
         try:
             line = raw.decode().rstrip("\r\n")
@@ -292,7 +293,7 @@ def _explain_control(text: str, what: str) -> str:
     if control is None:
         return ""
     where = f"character {control.start() + 1} of the {what}"
-    return f"{where} is the control character U+{ord(control[0]):04X}; only text is allowed"
+    return f"{where} is the control character U+{ord(control[0]):04X}, which is not allowed"
 
 
 def _explain_encoding(raw: bytes, offset: int, at: int) -> str:

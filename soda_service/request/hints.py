@@ -1,4 +1,4 @@
-"""What was perhaps meant by the name of an unknown parameter or column."""
+"""Suggestions for unknown names of parameters and columns."""
 
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
@@ -24,27 +24,27 @@ _SYNONYMS: Mapping[str, str] = MappingProxyType(
 _NAME_LENGTH_MAX = 40
 
 _LIKENESS_MIN = 0.7
-"""COLORS is like COLORS_FITS (0.706), PIXEL not like XPIX (0.667)."""
+"""COLORS is similar to COLORS_FITS (0.706); PIXEL is not similar to XPIX (0.667)."""
 
 _LIKENESS_OF_WORDS_MIN = 0.85
-"""When the order of the words counts for nothing: FITS_COLOR is like COLORS_FITS (0.95)."""
+"""Threshold if the order of words is ignored: FITS_COLOR is similar to COLORS_FITS (0.95)."""
 
 
 def suggest(name: str, among: Collection[str]) -> str | None:
-    """Find the parameter that was perhaps meant by an unknown name.
+    """Return the known name that an unknown name most likely means.
 
     Parameters
     ----------
     name
-        What was found, in any case.
+        The unknown name, in any case.
     among
-        Names that may be meant. Those of two or three letters are never guessed: too many
-        names of other things are like RA and DEC.
+        Known names. Names of two or three letters are never suggested, because too many other
+        names are similar to RA and DEC.
 
     Returns
     -------
     str or None
-        One of `among`, or None where nothing is like it.
+        One of `among`, or None if none is similar.
     """
     if len(name) > _NAME_LENGTH_MAX:
         return None

@@ -1,6 +1,6 @@
-"""Options of a cutout, level over level: release defaults, job, row; the later one wins.
+"""Options of a cutout in three levels: release defaults, job, row; the later level wins.
 
-Each level is texts by option name that change a `CutoutOptions`.
+Each level is a mapping of option names to texts, which changes a `CutoutOptions`.
 """
 
 from collections.abc import Mapping
@@ -51,21 +51,21 @@ _PIXELS = ("XPIX", "YPIX")
 def complete_options(
     release: Release, job: Mapping[str, str], row: Mapping[str, str] = _NOTHING
 ) -> CutoutOptions:
-    """Join release defaults, job options and row options into those of one cutout.
+    """Merge release defaults, job options and row options into the options of one cutout.
 
     Parameters
     ----------
     release
-        Whose defaults, bands and limits hold.
+        Release with the defaults, bands and limits.
     job, row
-        Texts by option name in upper case; a blank text is as good as none.
+        Texts by option name in upper case; blank texts are ignored.
 
     Raises
     ------
     OptionsError
-        With every fault of the job's options, or of the row's, or if nothing would be made.
+        With all faults of the job options, or of the row options, or if no file would be made.
     ConfigError
-        If the release's own defaults are wrong.
+        If the defaults of the release are invalid.
     """
     options = apply_options(default_options(release), job, release=release)
     options = apply_options(options, row, release=release)
@@ -75,22 +75,22 @@ def complete_options(
 
 
 def default_options(release: Release) -> CutoutOptions:
-    """Return the options of a release in effect where neither job nor row says anything.
+    """Return the default options of a release.
 
-    They are the release's own, then the system's of `PARAMETERS`. Where the system's bands are
-    not the release's, its middle band and, of three or more, its last, middle and first (the
-    reddest is last) take their place.
+    The release's own defaults come first, then those of `PARAMETERS`. If the release lacks the
+    default bands, its middle band replaces them; for pictures its last, middle and first band
+    (the reddest is last), if it has at least three.
 
     Raises
     ------
     ConfigError
-        If a default of the release is no option or has a wrong value.
+        If a default of the release is not an option, or has an invalid value.
     """
     defaults = {name.upper(): text for name, text in release.defaults.items()}
     where = f"release {release.name}, defaults"
     if unknown := sorted(set(defaults) - set(option_names())):
         names = ", ".join(option_names())
-        raise ConfigError(f"{where}: {', '.join(unknown)}: no option of a cutout; allowed: {names}")
+        raise ConfigError(f"{where}: {', '.join(unknown)}: not a cutout option; allowed: {names}")
     try:
         return apply_options(_system_options(release), defaults, release=release)
     except OptionsError as error:
@@ -100,23 +100,23 @@ def default_options(release: Release) -> CutoutOptions:
 def apply_options(
     options: CutoutOptions, texts: Mapping[str, str], *, release: Release
 ) -> CutoutOptions:
-    """Change options by the texts of one level.
+    """Apply the texts of one level to options.
 
     Parameters
     ----------
     options
-        Of the levels below.
+        Options of the lower levels.
     texts
-        By option name in upper case; names that are no options and blank texts are passed over.
-        With a job's RESPONSEFORMAT, if that is a valid one.
+        Texts by option name in upper case; other names and blank texts are ignored. The
+        RESPONSEFORMAT of a job may be included, if it is valid.
 
     Raises
     ------
     OptionsError
-        With every fault of this level.
+        With all faults of this level.
     """
     faults: list[Fault] = []
-    changes: dict[str, Any] = {}  # values by option, of the types that `parse_value` gives
+    changes: dict[str, Any] = {}  # values by option, of the types returned by `parse_value`
     specs = parameter_specs()
     for name, text in texts.items():
         spec = specs.get(name)
@@ -128,7 +128,7 @@ def apply_options(
     faults.extend(_size_faults(texts))
     if faults:
         raise OptionsError(tuple(faults))
-    # A size in arcmin puts the size in pixels of a lower level out of effect.
+    # A size in arcmin overrides a size in pixels of a lower level.
     for size, pixels in zip(_SIZES, _PIXELS, strict=True):
         if size in changes:
             changes[pixels] = None
@@ -140,47 +140,47 @@ def apply_options(
 
 
 def picture_format(word: str) -> str:
-    """Return the format of pictures that RESPONSEFORMAT asks for; empty where that is none."""
+    """Return the picture format named by RESPONSEFORMAT; empty if it is not a picture format."""
     return word if word in FORMATS and FORMATS[word].is_picture else ""
 
 
 def check_makes_something(options: CutoutOptions, release: Release) -> tuple[Fault, ...]:
-    """Find out whether a cutout with these options has any file, and each kind asked for.
+    """Check that a cutout with these options has a file of each kind that is switched on.
 
     Returns
     -------
     tuple of Fault
-        Empty if all is well.
+        Empty if the options are valid.
     """
-    asked = [("MAKE_FITS", "COLORS_FITS")]
-    asked += [(method.switch, method.triplets) for method in METHODS.values()]
-    if not any(options.get(switch) for switch, _ in asked):
-        names = ", ".join(switch for switch, _ in asked)
-        return (Fault(f"nothing would be made; one of {names} must be true", column="MAKE_FITS"),)
+    kinds = [("MAKE_FITS", "COLORS_FITS")]
+    kinds += [(method.switch, method.triplets) for method in METHODS.values()]
+    if not any(options.get(switch) for switch, _ in kinds):
+        names = ", ".join(switch for switch, _ in kinds)
+        return (Fault(f"no output selected; set one of {names} to true", column="MAKE_FITS"),)
     return tuple(
         Fault(
-            f"true, but there is nothing to make: {release.name} has no default for {colors}, "
-            f"which must be given (bands: {', '.join(release.band_names)})",
+            f"true, but no bands are selected: {release.name} has no default for {colors}, so it "
+            f"is required (bands: {', '.join(release.band_names)})",
             column=switch,
             found="true",
         )
-        for switch, colors in asked
+        for switch, colors in kinds
         if options.get(switch) and not options.get(colors)
     )
 
 
 def _size_faults(texts: Mapping[str, str]) -> list[Fault]:
-    """Report sizes both in arcmin and in pixels at one level."""
+    """Report sizes given in arcmin and in pixels at the same level."""
     pixels = [name for name in _PIXELS if texts.get(name, "").strip()]
     sizes = [name for name in _SIZES if pixels and texts.get(name, "").strip()]
     if not sizes:
         return []
-    message = f"given together with {' and '.join(sizes)}; a size is either in arcmin or in pixels"
+    message = f"given together with {' and '.join(sizes)}; give sizes in arcmin or in pixels"
     return [Fault(message, column=pixels[0], found=texts[pixels[0]])]
 
 
 def _system_options(release: Release) -> CutoutOptions:
-    """Return the system's defaults, fitted to the release's bands and size limits."""
+    """Return the defaults of `PARAMETERS`, adapted to the bands and size limits of the release."""
     values: dict[str, Any] = {}
     for name in option_names():
         spec = PARAMETERS[name]
@@ -215,7 +215,7 @@ def _system_triplets(default: str, release: Release) -> tuple[Triplet, ...]:
 
 
 def option_text(name: str, options: CutoutOptions, release: Release) -> str:
-    """Write an option's value as a user would; empty where it has none.
+    """Return the value of an option as a user would write it; empty if it has none.
 
     Parameters
     ----------

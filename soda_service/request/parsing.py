@@ -1,7 +1,7 @@
-"""Text of one parameter or cell -> value, strictly; bands and triplets back to text.
+"""Strict parsing of one parameter or cell; formatting of bands and triplets.
 
-Every function here takes text without its surrounding blanks and raises `InvalidText` with a
-message that says what was found; `parse_value` adds what is allowed.
+All functions take text without surrounding blanks and raise `InvalidText` with what was found.
+`parse_value` adds what is allowed.
 """
 
 import math
@@ -43,12 +43,12 @@ __all__ = [
     "wrap_ra",
 ]
 
-# `float` alone also takes nan, inf, 1_0 and the digits of other scripts.
+# `float` alone would also accept nan, inf, 1_0 and the digits of other scripts.
 _FLOAT = re.compile(r"[ \t]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t]*")
 
 _INTEGER = re.compile(r"([+-]?[0-9]{1,40})(\.0*)?")
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
-# No user name, no fragment, nothing that two readers could take for different hosts (RFC 3986).
+# No user name, no fragment, and nothing that parsers could read as different hosts (RFC 3986).
 _URL = re.compile(
     r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
     r"(?:/(?:[A-Za-z0-9/._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)?"
@@ -66,50 +66,50 @@ _BOOLEANS = {
 
 
 class InvalidText(ValueError):
-    """A text that does not stand for a value of its kind; the message says why."""
+    """A text that is not a valid value; the message says why."""
 
 
 def shorten(text: str) -> str:
-    """Give a text in at most 40 characters, to be quoted in messages."""
+    """Return a text cut to at most 40 characters, for messages."""
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def fault_of(name: str, text: str, error: InvalidText) -> Fault:
-    """Tell of a text that could not be read."""
+    """Return the fault of a text that could not be parsed."""
     return Fault(str(error), column=name, found=shorten(text))
 
 
 def is_number(text: str) -> bool:
-    """Check for a decimal number of at most 100 characters, blanks and tabs around it included."""
+    """Return whether a text is a decimal number of at most 100 characters, blanks included."""
     return len(text) <= _NUMBER_LENGTH_MAX and _FLOAT.fullmatch(text) is not None
 
 
 def parse_float(text: str) -> float:
-    """Read a finite decimal number: `1`, `-0.5`, `.5`, `1e-3`.
+    """Parse a finite decimal number: `1`, `-0.5`, `.5`, `1e-3`.
 
     Raises
     ------
     InvalidText
-        For everything else, among it nan, inf, `1_0` and numbers too large for a double.
+        For any other text, including nan, inf, `1_0` and numbers too large for a double.
     """
     if not is_number(text):
         raise InvalidText(f"{shorten(text)!r} is not a number")
     value = float(text)
     if not math.isfinite(value):
-        raise InvalidText(f"{shorten(text)!r} is too large a number")
+        raise InvalidText(f"{shorten(text)!r} is too large")
     return value
 
 
 def parse_integer(text: str) -> int:
-    """Read an integer of up to 63 bits.
+    """Parse an integer of up to 63 bits.
 
-    `12.0` is taken for 12, since a table with empty cells often comes back from other programs
-    with such numbers; not beyond 2**53, where they may have lost their last digits on the way.
+    `12.0` is accepted as 12, because many programs write such numbers if a column has empty cells.
+    Beyond 2**53 it is refused, because digits may have been lost.
 
     Raises
     ------
     InvalidText
-        If it is no integer or too large.
+        If the text is not an integer, or too large.
     """
     match = _INTEGER.fullmatch(text)
     if not match:
@@ -123,7 +123,7 @@ def parse_integer(text: str) -> int:
 
 
 def parse_boolean(text: str) -> bool:
-    """Read true or false; any case, also t, f, yes, no, 1, 0, 1.0, 0.0.
+    """Parse true or false in any case; also t, f, yes, no, 1, 0, 1.0, 0.0.
 
     Raises
     ------
@@ -137,12 +137,12 @@ def parse_boolean(text: str) -> bool:
 
 
 def parse_bands(text: str, release: Release) -> tuple[str, ...]:
-    """Read bands: `gri` where all names are single letters, `W1,W2` everywhere.
+    """Parse bands: `gri` if all names are single letters, `W1,W2` for any names.
 
     Returns
     -------
     tuple of str
-        In the release's spelling, in the order of the text.
+        Names as the release spells them, in the order of the text.
 
     Raises
     ------
@@ -153,23 +153,23 @@ def parse_bands(text: str, release: Release) -> tuple[str, ...]:
 
 
 def parse_triplets(text: str, release: Release) -> tuple[Triplet, ...]:
-    """Read triplets separated by semicolons: `gry;riy`, `W3,W2,W1`.
+    """Parse triplets separated by semicolons: `gry;riy`, `W3,W2,W1`.
 
     Returns
     -------
     tuple of Triplet
-        Bands in the release's spelling, as red, green, blue.
+        Bands for red, green and blue, as the release spells them.
 
     Raises
     ------
     InvalidText
-        If a triplet has not three different bands of the release, or comes twice.
+        If a triplet is not three different bands of the release, or is repeated.
     """
     return _read_triplets(text, release.band_names)
 
 
 def format_bands(bands: Sequence[str], release: Release) -> str:
-    """Write bands as `parse_bands` reads them: in lower case, unless case tells bands apart."""
+    """Write bands as `parse_bands` reads them: in lower case, unless bands differ by case only."""
     names = release.band_names
     text = ("" if _has_single_letters(names) else ",").join(bands)
     is_case_needed = len({name.lower() for name in names}) < len(names)
@@ -182,26 +182,26 @@ def format_triplets(triplets: Sequence[Triplet], release: Release) -> str:
 
 
 def parse_value(spec: ParameterSpec, text: str, *, release: Release) -> Any:
-    """Read the text of one parameter, its limits included.
+    """Parse the text of one parameter and check its limits.
 
     Parameters
     ----------
     spec
-        The parameter; not one of `Kind.TABLE`, which is read as a stream (`positions`).
+        The parameter; not of `Kind.TABLE`, which is read as a stream (`positions`).
     text
-        As sent; blanks around it count for nothing.
+        Text as sent; surrounding blanks are ignored.
     release
-        Whose bands and limits hold.
+        Release with the bands and limits.
 
     Returns
     -------
     Any
-        float, int, bool, str, tuple of bands or tuple of triplets, as the kind says.
+        float, int, bool, str, tuple of bands or tuple of triplets, depending on the kind.
 
     Raises
     ------
     InvalidText
-        Saying what was found and what is allowed.
+        With what was found and what is allowed.
     """
     text = text.strip()
     try:
@@ -212,25 +212,25 @@ def parse_value(spec: ParameterSpec, text: str, *, release: Release) -> Any:
 
 
 def parse_centre(texts: Mapping[str, str], release: Release) -> Centre:
-    """Read a centre from the texts of RA, DEC and COADD_OBJECT_ID.
+    """Parse a centre from the texts of RA, DEC and COADD_OBJECT_ID.
 
     Parameters
     ----------
     texts
-        By name in upper case; blank texts and other names are passed over.
+        Texts by name in upper case; blank texts and other names are ignored.
     release
-        Whose limits hold.
+        Release with the limits.
 
     Raises
     ------
     OptionsError
-        If both RA, DEC and the id are given, or neither, or one of RA and DEC, or a text is
-        no such number.
+        If RA and DEC and the id are all given, or none, or only one of RA and DEC, or if a text is
+        invalid.
     """
-    given = {name: texts[name] for name in POSITION_NAMES if texts.get(name, "").strip()}
-    faults = _centre_faults(set(given))
-    values: dict[str, Any] = {}  # a float or an integer, by the parameter
-    for name, text in given.items():
+    sent = {name: texts[name] for name in POSITION_NAMES if texts.get(name, "").strip()}
+    faults = _centre_faults(set(sent))
+    values: dict[str, Any] = {}  # a float or an integer, depending on the parameter
+    for name, text in sent.items():
         try:
             values[name] = parse_value(PARAMETERS[name], text, release=release)
         except InvalidText as error:
@@ -243,28 +243,28 @@ def parse_centre(texts: Mapping[str, str], release: Release) -> Centre:
 
 
 def wrap_ra(ra_deg: float) -> float:
-    """Bring a right ascension into 0 <= RA < 360, degrees; -0 becomes 0."""
+    """Wrap a right ascension into 0 <= RA < 360 degrees; -0 becomes 0."""
     wrapped = ra_deg % 360.0 + 0.0
-    # A tiny negative number comes out of the division as 360 itself.
+    # For a tiny negative number the remainder is rounded to 360.
     return 0.0 if wrapped == 360.0 else wrapped
 
 
-def _centre_faults(given: set[str]) -> list[Fault]:
-    """Tell what is wrong with which of RA, DEC and COADD_OBJECT_ID are given."""
-    if not given:
-        return [Fault("no position; RA and DEC, or COADD_OBJECT_ID, must be given")]
-    if "COADD_OBJECT_ID" in given:
-        others = " and ".join(sorted(given - {"COADD_OBJECT_ID"}, reverse=True))
-        message = f"given together with {others}; a position is either RA and DEC or an id"
+def _centre_faults(sent: set[str]) -> list[Fault]:
+    """Return what is wrong with the combination of RA, DEC and COADD_OBJECT_ID."""
+    if not sent:
+        return [Fault("no position given; RA and DEC, or COADD_OBJECT_ID, are needed")]
+    if "COADD_OBJECT_ID" in sent:
+        others = " and ".join(sorted(sent - {"COADD_OBJECT_ID"}, reverse=True))
+        message = f"given together with {others}; give either RA and DEC or an id"
         return [Fault(message, column="COADD_OBJECT_ID")] if others else []
-    if missing := {"RA", "DEC"} - given:
-        (name,) = given
+    if missing := {"RA", "DEC"} - sent:
+        (name,) = sent
         return [Fault(f"given without {missing.pop()}; both are needed", column=name)]
     return []
 
 
 def _parse(spec: ParameterSpec, text: str, release: Release) -> Any:
-    """Read a text by its kind; the value's type follows from `spec.kind`."""
+    """Parse a text; the type of the value depends on `spec.kind`."""
     if len(text) > _LENGTH_MAX:
         raise InvalidText(f"{shorten(text)!r} has {len(text)} characters")
     value: Any
@@ -286,7 +286,7 @@ def _parse(spec: ParameterSpec, text: str, release: Release) -> Any:
         case Kind.TEXT | Kind.EMAIL | Kind.URL:
             value = _parse_text(text, spec)
         case Kind.TABLE | Kind.SHAPE | Kind.INTERVAL:
-            raise InvalidText("a table is not read as one value")
+            raise InvalidText("tables, shapes and intervals are not read as single values")
     return value
 
 
@@ -310,22 +310,22 @@ def _parse_text(text: str, spec: ParameterSpec) -> str:
     if control := _CONTROL.search(text):
         raise InvalidText(f"{shorten(text)!r} has the control character U+{ord(control[0]):04X}")
     if spec.kind is Kind.EMAIL and not is_mail_address(text):
-        raise InvalidText(f"{shorten(text)!r} is no address")
+        raise InvalidText(f"{shorten(text)!r} is not a valid address")
     if spec.kind is Kind.URL and not is_web_address(text):
-        raise InvalidText(f"{shorten(text)!r} is no address")
+        raise InvalidText(f"{shorten(text)!r} is not a valid address")
     return text
 
 
 def is_mail_address(text: str) -> bool:
-    """Tell whether a text is a mail address that any mail server takes (RFC 5321, 4.1.2)."""
+    """Return whether a text is a mail address that any mail server accepts (RFC 5321, 4.1.2)."""
     return bool(_EMAIL.fullmatch(text))
 
 
 def is_web_address(text: str) -> bool:
-    """Tell whether a text is an http or https address of one host, without user or fragment."""
+    """Return whether a text is an http or https URL of one host, without user or fragment."""
     try:
         return bool(_URL.fullmatch(text)) and urlsplit(text).port != 0
-    except ValueError:  # a port beyond 65535, brackets about what is no IPv6 address
+    except ValueError:  # a port beyond 65535, or brackets without an IPv6 address
         return False
 
 
@@ -333,7 +333,7 @@ def _has_single_letters(names: tuple[str, ...]) -> bool:
     return all(len(name) == 1 for name in names)
 
 
-# The rows of a table repeat a few texts; remembering them makes such rows faster by a fifth.
+# Rows of a table repeat a few texts; caching them makes such rows 20 % faster.
 @lru_cache(maxsize=1024)
 def _read_bands(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
     plain = "," not in text and _has_single_letters(known)
@@ -345,7 +345,7 @@ def _read_bands(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
             raise InvalidText(f"{shorten(text)!r} has the band {band} twice")
         bands.append(band)
     if not bands:
-        raise InvalidText("no band is named")
+        raise InvalidText("no band found")
     return tuple(bands)
 
 
@@ -366,7 +366,7 @@ def _read_triplets(text: str, known: tuple[str, ...]) -> tuple[Triplet, ...]:
 
 
 def _find_band(name: str, text: str, known: tuple[str, ...]) -> str:
-    """Find a band by its name, exactly or, where one band only fits, without regard to case."""
+    """Find a band by its exact name, or ignoring case if only one band matches."""
     if name in known:
         return name
     alike = [band for band in known if band.lower() == name.lower()]

@@ -1,6 +1,6 @@
-"""The positions table: CSV with a header row -> `PositionRow`s or faults, as a stream.
+"""The positions table: CSV with a header row -> stream of `PositionRow`s or faults.
 
-Memory does not grow with the table.
+Memory use does not grow with the table.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,18 +24,18 @@ _Options = CutoutOptions | tuple[Fault, ...]
 _Key = TypeVar("_Key")
 
 _OPTIONS_KEPT = 4096
-"""Different combinations of option cells remembered at a time; most tables have a handful."""
+"""Largest number of combinations of option cells in the cache; most tables have a handful."""
 
 _CELLS_LENGTH_MAX = 500
-"""Characters of such a combination; longer ones are not remembered, so that memory is bounded."""
+"""Longest combination that is cached, in characters, to limit memory use."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PositionsTable:
-    """A positions table that is being read; its rows can be gone through once."""
+    """A positions table that is being read; its rows can be iterated only once."""
 
     columns: tuple[str, ...]
-    """All columns in order: options in canonical upper case, others as written."""
+    """All columns in order: options in upper case, others as written."""
 
     extra_columns: tuple[str, ...]
     """The user's own columns, as written."""
@@ -46,32 +46,32 @@ class PositionsTable:
     _rows: Iterator[PositionRow | Fault]
 
     def __iter__(self) -> Iterator[PositionRow | Fault]:
-        """Read row after row; a row that is wrong gives one or more faults in its place."""
+        """Iterate over the rows; an invalid row yields one or more faults instead."""
         return self._rows
 
 
 def open_positions(stream: BinaryIO, release: Release, options: CutoutOptions) -> PositionsTable:
-    """Begin to read a positions table.
+    """Start reading a positions table.
 
     Parameters
     ----------
     stream
-        The table's bytes; to be closed by the caller, after the rows have been read.
+        Bytes of the table; the caller closes it after reading the rows.
     release
-        Whose bands, limits and defaults hold.
+        Release with the bands, limits and defaults.
     options
-        In effect where a cell is empty.
+        Options for empty cells.
 
     Returns
     -------
     PositionsTable
-        Rows come in input order, numbered from 1: by record, since a cell in quotes may go over
-        several lines; blank lines count for nothing.
+        Rows in input order, numbered from 1 by record, since a quoted cell may span several lines;
+        blank lines are not counted.
 
     Raises
     ------
     OptionsError
-        If the header is wrong, or nothing would be made of any row.
+        If the header is invalid, or no file would be made for any row.
     """
     records = read_records(stream)
     header = parse_header(next(records, None))
@@ -100,7 +100,7 @@ def _read_rows(
             yield from (replace(fault, row=number) for fault in entry)
     if not number:
         yield Fault(
-            "the table has a header but no rows; a line for each position is needed", column=TABLE
+            "the table has a header but no rows; one line per position is needed", column=TABLE
         )
 
 
@@ -109,7 +109,7 @@ class _RowReader:
 
     def __init__(self, header: Header, base: CutoutOptions, release: Release) -> None:
         self._width = width = len(header.columns)
-        # A column that is not there is read as the empty cell that is put behind each row.
+        # A missing column points to the empty cell that is appended to each row.
         self._ra = width if header.ra is None else header.ra
         self._dec = width if header.dec is None else header.dec
         self._object_id = width if header.object_id is None else header.object_id
@@ -119,7 +119,7 @@ class _RowReader:
         self._release = release
 
     def read(self, number: int, record: str) -> PositionRow | tuple[Fault, ...]:
-        """Read one row; faults are still without their row's number."""
+        """Read one row; faults do not have their row number yet."""
         try:
             cells = split_cells(record)
         except ValueError as error:
@@ -141,13 +141,13 @@ class _RowReader:
         surplus = ",".join(cells[self._width :])
         return Fault(
             f"{len(cells)} cells, but the header has {self._width} columns; a value with a comma "
-            "must stand in quotes",
+            "must be quoted",
             found=shorten(surplus),
         )
 
     def _centre(self, cells: list[str]) -> Centre | tuple[Fault, ...]:
         ra, dec, object_id = cells[self._ra], cells[self._dec], cells[self._object_id]
-        # Nearly all rows take this way; the other one explains, and is several times slower.
+        # Fast path for nearly all rows; the slow one below reports what is wrong.
         if not object_id and is_number(ra) and is_number(dec):
             ra_deg, dec_deg = float(ra), float(dec)
             if 0 <= ra_deg < 360 and -90 <= dec_deg <= 90:
@@ -160,10 +160,11 @@ class _RowReader:
 
 
 class _OptionsReader:
-    """Reads the option cells of rows; remembers what the same cells meant before.
+    """Reads the option cells of rows and caches the results.
 
-    Words (bands, flags) repeat in nearly every table, while numbers (sizes) may differ in each
-    row. So words are remembered apart, which saves a fifth of the time where numbers never repeat.
+    Words (bands, flags) repeat in nearly every table, while numbers (sizes) may differ in every
+    row. Words therefore have a cache of their own, which saves a fifth of the time if numbers never
+    repeat.
     """
 
     def __init__(self, header: Header, base: CutoutOptions, release: Release) -> None:
@@ -179,7 +180,7 @@ class _OptionsReader:
         self._by_all: dict[tuple[_Cells, _Cells], _Options] = {}
 
     def read(self, cells: list[str]) -> _Options:
-        """Give the options of a row, or its faults without the row's number."""
+        """Return the options of a row, or its faults without the row number."""
         words, numbers = self._pick_words(cells), self._pick_numbers(cells)
         if (options := self._by_all.get((words, numbers))) is not None:
             return options
@@ -212,7 +213,7 @@ def _is_number(name: str) -> bool:
 
 
 def _remember(known: dict[_Key, _Options], key: _Key, options: _Options, *, length: int) -> None:
-    """Keep options for the rows to come, in bounded memory."""
+    """Cache options, in bounded memory."""
     if length <= _CELLS_LENGTH_MAX:
         if len(known) >= _OPTIONS_KEPT:
             known.clear()
@@ -220,7 +221,7 @@ def _remember(known: dict[_Key, _Options], key: _Key, options: _Options, *, leng
 
 
 def _picker(places: tuple[int, ...]) -> Callable[[list[str]], tuple[str, ...]]:
-    """Give a function that takes the cells at some places out of a row."""
+    """Return a function that picks the cells at these indices from a row."""
     if len(places) > 1:
         return itemgetter(*places)
     return lambda cells: tuple(cells[place] for place in places)

@@ -1,6 +1,6 @@
-"""All parameters of a job -> `CutoutRequest`, or every fault of them at once.
+"""All parameters of a job -> `CutoutRequest`, or all their faults at once.
 
-The positions table itself is not opened here: see `positions`.
+The positions table is not opened here: see `positions`.
 """
 
 from collections import Counter
@@ -41,10 +41,10 @@ from uws.models import Parameter
 __all__ = ["FAULTS_MAX", "Releases", "parse_request"]
 
 FAULTS_MAX = 100
-"""Faults that are told; the others are counted."""
+"""Largest number of faults that are listed; the others are only counted."""
 
 _EXPLAINED_BYTES = 2**14
-"""How much of a value kept by reference is looked at: 4096 characters of 4 bytes stay inline."""
+"""Bytes examined of a value kept by reference; up to 4096 characters of 4 bytes stay inline."""
 
 _FORMAT = "RESPONSEFORMAT"
 _FILTERS = "SODA's parameters (ID, POS, CIRCLE, POLYGON ...)"
@@ -55,23 +55,23 @@ _WAYS = (
     "POSITIONS"
 )
 
-_IDLE = frozenset({"REQUEST", "VERSION", "MAXREC"})
-"""DALI's own parameters that libraries send to every service: here there is nothing they rule."""
+_IGNORED = frozenset({"REQUEST", "VERSION", "MAXREC"})
+"""DALI parameters that libraries send to every service; they have no effect here."""
 
 
 class Releases(Protocol):
-    """Where releases are looked up."""
+    """Looks up releases."""
 
     def get(self, name: str, *, database: str | None = None, with_tiles: bool = False) -> Release:
         """Find a release by its name, in any case; raises `UnknownRelease`."""
         ...
 
     def default(self) -> Release:
-        """Give the release of requests that name none; raises `UnknownRelease`."""
+        """Return the release of requests that name none; raises `UnknownRelease`."""
         ...
 
     def of_dataset(self, text: str) -> Release:
-        """Give the release of an ID; raises `UnknownRelease` or `UnknownTile`."""
+        """Return the release of an ID; raises `UnknownRelease` or `UnknownTile`."""
         ...
 
 
@@ -81,32 +81,32 @@ def parse_request(
     *,
     open_content: Callable[[str], BinaryIO] | None = None,
 ) -> CutoutRequest:
-    """Read all parameters of a job; the one place where they become a `CutoutRequest`.
+    """Parse all parameters of a job into a `CutoutRequest`.
 
     Parameters
     ----------
     parameters
-        As sent; blank values count as not given. Only POSITIONS may be by reference.
+        Parameters as sent; blank values are ignored. Only POSITIONS may be by reference.
     releases
-        Where RELEASE and DB are looked up.
+        Looks up RELEASE and DB.
     open_content
-        Opens what a parameter by reference refers to (`JobFiles.open`); with it a fault tells why
-        such a value is no short text.
+        Opens the content of a parameter by reference (`JobFiles.open`). If given, faults explain
+        why such a value is not a short text.
 
     Returns
     -------
     CutoutRequest
-        Of a table whether each cutout makes something is for its row to say.
+        For a table, whether a row makes any file is checked when the row is read.
 
     Raises
     ------
     OptionsError
-        With all faults. Options are not looked at while the release is unknown, since their
-        limits and bands are the release's.
+        With all faults. Options are not checked if the release is unknown, because it defines
+        their limits and bands.
     MultiValuedParamNotSupported
-        If a parameter comes more than once.
+        If a parameter is repeated.
     ConfigError
-        If the release's own defaults are wrong.
+        If the defaults of the release are invalid.
     """
     parameters = with_uploads(parameters)
     texts, faults = _read_texts(parameters, open_content)
@@ -114,7 +114,7 @@ def parse_request(
     unread: list[Fault] = []
     filters = read_filters(parameters, unread)
     faults += unread
-    if not unread:  # BAND=g beside RA and DEC is a slip, and not a second way
+    if not unread:  # BAND=g together with RA and DEC is a slip, not a second way
         faults += _way_faults(texts, has_table=table is not None, has_filters=filters is not None)
     release = _find_release(texts, releases, faults, ids=filters.ids if filters else ())
     if release is None:
@@ -134,28 +134,28 @@ def parse_request(
         email=words.get("EMAIL", ""),
         webhook=words.get("WEBHOOK", ""),
         response_format=words.get(_FORMAT, ""),
-        warnings=_warn_of_idle(parameters),
+        warnings=_ignored_warnings(parameters),
     )
 
 
 def _read_texts(
     parameters: Sequence[Parameter], open_content: Callable[[str], BinaryIO] | None
 ) -> tuple[dict[str, str], list[Fault]]:
-    """Sort out the parameters with a value, by name in upper case, and the faults of the others."""
+    """Return the texts of valid parameters by name in upper case, and the faults of the others."""
     counts = Counter(parameter.name.upper() for parameter in parameters)
-    single = PARAMETERS.keys() - set(FILTER_NAMES) | _IDLE
+    single = PARAMETERS.keys() - set(FILTER_NAMES) | _IGNORED
     if repeated := [name for name, count in counts.items() if count > 1 and name in single]:
         raise MultiValuedParamNotSupported(f"{', '.join(repeated)}: only one value may be given")
     texts: dict[str, str] = {}
     faults: list[Fault] = []
     for parameter in parameters:
         name = parameter.name.upper()
-        if name in _IDLE or (name in FILTER_NAMES and not parameter.by_reference):
+        if name in _IGNORED or (name in FILTER_NAMES and not parameter.by_reference):
             continue
         if name not in PARAMETERS:
             # A hint takes up to 0.1 ms; a request may have thousands of parameters.
-            is_shown = len(faults) < FAULTS_MAX
-            unknown = _unknown_fault(parameter) if is_shown else Fault("unknown", column=name)
+            is_listed = len(faults) < FAULTS_MAX
+            unknown = _unknown_fault(parameter) if is_listed else Fault("unknown", column=name)
             faults.append(unknown)
         elif PARAMETERS[name].kind is Kind.TABLE:
             continue
@@ -167,7 +167,7 @@ def _read_texts(
 
 
 def _explain_reference(parameter: Parameter, open_content: Callable[[str], BinaryIO] | None) -> str:
-    """Say why a value was kept by reference although it should be a short text."""
+    """Explain why a value was kept by reference although it should be a short text."""
     reason = ""
     if open_content is not None:
         with open_content(parameter.value) as stream:
@@ -176,9 +176,9 @@ def _explain_reference(parameter: Parameter, open_content: Callable[[str], Binar
     return reason or "too long, or a file; a short text is needed"
 
 
-def _warn_of_idle(parameters: Sequence[Parameter]) -> tuple[str, ...]:
+def _ignored_warnings(parameters: Sequence[Parameter]) -> tuple[str, ...]:
     sent = {parameter.name.upper() for parameter in parameters}
-    return tuple(f"{name}: has no effect here" for name in sorted(_IDLE & sent))
+    return tuple(f"{name}: has no effect here" for name in sorted(_IGNORED & sent))
 
 
 def _refusal(faults: Sequence[Fault]) -> OptionsError:
@@ -186,7 +186,7 @@ def _refusal(faults: Sequence[Fault]) -> OptionsError:
 
 
 def _unknown_fault(parameter: Parameter) -> Fault:
-    """Tell of a parameter that does not exist, with the best hint there is."""
+    """Return the fault of an unknown parameter, with a suggestion if there is one."""
     name = parameter.name.upper()
     found = "" if parameter.by_reference else shorten(parameter.value.strip())
     if meant := suggest(name, PARAMETERS):
@@ -197,47 +197,47 @@ def _unknown_fault(parameter: Parameter) -> Fault:
 
 
 def _table_of(parameters: Sequence[Parameter]) -> Table | None:
-    """Find the positions table of a request; a blank one is as good as none."""
+    """Return the positions table of a request, if there is one that is not blank."""
     for parameter in parameters:
-        is_given = parameter.by_reference or bool(parameter.value.strip())
-        if parameter.name.upper() == "POSITIONS" and is_given:
+        has_value = parameter.by_reference or bool(parameter.value.strip())
+        if parameter.name.upper() == "POSITIONS" and has_value:
             return Table(parameter.value, parameter.by_reference)
     return None
 
 
 def _way_faults(texts: Mapping[str, str], *, has_table: bool, has_filters: bool) -> list[Fault]:
-    """Tell whether the job's positions are given in no way, or in several."""
+    """Report positions that are missing, or given in more than one way."""
     singles = [name for name in POSITION_NAMES if name in texts]
     ways = [", ".join(singles)] if singles else []
     ways += ["POSITIONS"] if has_table else []
     ways += [_FILTERS] if has_filters else []
     if len(ways) > 1:
-        message = f"given together with {' and '.join(ways[:-1])}; allowed is one of: {_WAYS}"
+        message = f"given together with {' and '.join(ways[:-1])}; allowed is only one of: {_WAYS}"
         return [Fault(message, column=ways[-1])]
     if not ways:
-        return [Fault(f"no position is given; needed is one of: {_WAYS}")]
+        return [Fault(f"no position given; needed is one of: {_WAYS}")]
     return []
 
 
 def _find_release(
     texts: Mapping[str, str], releases: Releases, faults: list[Fault], *, ids: Sequence[str] = ()
 ) -> Release | None:
-    """Find the release of ID, RELEASE and DB, or the default one; adds what is wrong to `faults`.
+    """Find the release of ID, RELEASE and DB, or the default one; append faults to `faults`.
 
     Raises
     ------
     UnknownRelease, UnknownTile
-        For an ID of no data set.
+        If an ID is unknown.
     """
     found = {each.name: each for each in (releases.of_dataset(text) for text in ids)}
     if len(found) > 1:
-        message = f"data sets of several releases ({', '.join(found)}); a request is about one"
+        message = f"data sets of several releases ({', '.join(found)}); allowed is one release"
         faults.append(Fault(message, column="ID"))
         return None
     for release in found.values():
         named = texts.get("RELEASE", release.name)
         if named.casefold() != release.name.casefold():
-            message = f"{shorten(named)!r} is not the release of ID, which is {release.name}"
+            message = f"{shorten(named)!r} is not the release of ID; allowed: {release.name}"
             faults.append(Fault(message, column="RELEASE", found=shorten(named)))
         return release
     name, database = texts.get("RELEASE"), texts.get("DB")
@@ -252,16 +252,14 @@ def _find_release(
         # Another database may have a release of the same name.
         return releases.get(release.name, database=database, with_tiles=True)
     except UnknownRelease:
-        belongs = (
-            f"allowed: {release.database}" if release.database else "it has none, leave DB out"
-        )
+        belongs = f"allowed: {release.database}" if release.database else "it has none, so omit DB"
         message = f"{shorten(database)!r} is not the database of release {release.name}; {belongs}"
         faults.append(Fault(message, column="DB", found=shorten(database)))
     return release
 
 
 def _read_words(texts: Mapping[str, str], release: Release, faults: list[Fault]) -> dict[str, str]:
-    """Read the parameters of the job alone; adds what is wrong to `faults`."""
+    """Parse the job-level parameters; append what is wrong to `faults`."""
     words: dict[str, str] = {}
     for name, text in texts.items():
         if PARAMETERS[name].scope is Scope.JOB:
@@ -275,7 +273,7 @@ def _read_words(texts: Mapping[str, str], release: Release, faults: list[Fault])
 def _read_options(
     texts: Mapping[str, str], release: Release, faults: list[Fault], *, has_table: bool
 ) -> CutoutOptions:
-    """Read the options of the job; adds what is wrong to `faults`."""
+    """Parse the options of the job; append what is wrong to `faults`."""
     options = default_options(release)
     try:
         changes = {name: text for name, text in texts.items() if name != _FORMAT}
@@ -289,7 +287,7 @@ def _read_options(
 
 
 def _read_centre(texts: Mapping[str, str], release: Release, faults: list[Fault]) -> Centre:
-    """Read the one position of a job without a table; adds what is wrong to `faults`."""
+    """Parse the single position of a job without a table; append faults to `faults`."""
     if texts.keys().isdisjoint(POSITION_NAMES):
         return _NO_CENTRE
     try:

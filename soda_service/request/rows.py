@@ -1,6 +1,6 @@
-"""The rows of a request: its one position, the records of its table, or SODA's combinations.
+"""The rows of a request: a single position, the rows of a table, or SODA combinations.
 
-`rows_of` is the one place that asks which of these ways a request takes.
+`rows_of` is the only place that distinguishes between them.
 """
 
 import io
@@ -39,14 +39,14 @@ __all__ = [
 ]
 
 COMBINATIONS_MAX = 1000
-"""Of the values of one request (SODA-16)."""
+"""Largest number of combinations of the values of one request (SODA-16)."""
 
 _Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RequestRows:
-    """The rows of a request; they can be gone through once."""
+    """The rows of a request; they can be iterated only once."""
 
     _rows: Iterator[PositionRow | Fault]
     extra_columns: tuple[str, ...] = ()
@@ -56,26 +56,26 @@ class RequestRows:
     """About columns that look like mistyped options."""
 
     has_objects: bool = False
-    """Whether some rows may be objects, which are named by their ids."""
+    """Whether rows may be catalogue objects, given by their ids."""
 
     open_table: Callable[[], BinaryIO] | None = None
-    """Opens the table once more, as CSV; None where there is no table."""
+    """Opens the table again, as CSV; None if there is no table."""
 
     def __iter__(self) -> Iterator[PositionRow | Fault]:
-        """Read row after row; a row that is wrong gives one or more faults in its place."""
+        """Iterate over the rows; an invalid row yields one or more faults instead."""
         return self._rows
 
     @property
     def is_table(self) -> bool:
-        """Whether the rows are those of a table."""
+        """Whether the rows come from a table."""
         return self.open_table is not None
 
     def has_surely_more_than(self, rows_max: int) -> bool:
-        """Tell whether a table is sure to have more rows, without reading its cells."""
+        """Return whether a table certainly has more rows, without parsing its cells."""
         if self.open_table is None:
             return False
         with self.open_table() as stream:
-            # Where nothing is quoted a line that is not blank is a row; the first is the header.
+            # Without quotes every non-blank line is a row, except for the header.
             rows = -1
             for line in stream:
                 rows += not line.isspace()
@@ -90,20 +90,20 @@ class RequestRows:
 def rows_of(
     request: CutoutRequest, files: JobFiles | None, releases: Releases
 ) -> Iterator[RequestRows]:
-    """Begin to read the rows of a request; they are read within the context.
+    """Start reading the rows of a request; they must be read inside the context.
 
     Parameters
     ----------
     files
-        Those of the job; None where no table can lie there.
+        Files of the job; None if no table can be stored there.
 
     Raises
     ------
     OptionsError
-        If the header of the table is wrong, or SODA's filters, be it before the first row or
-        with it. Faults of rows come in their places.
+        If the header of the table or the SODA filters are invalid, on entry or with the first row.
+        Faults of rows are yielded in their places.
     UnknownRelease, UnknownTile
-        If the release, or a data set, is not there any more.
+        If the release or a data set no longer exists.
     """
     release, options = releases.get(request.release), request.options
     match request.where:
@@ -125,7 +125,7 @@ def rows_of(
 
 
 def _open_table(table: Table, files: JobFiles | None) -> BinaryIO:
-    """Open a positions table as CSV, be it CSV or a VOTable."""
+    """Open a positions table, CSV or VOTable, as CSV."""
     if not table.by_reference:
         return csv_of(io.BytesIO(table.content.encode()))
     if files is None:
@@ -136,12 +136,12 @@ def _open_table(table: Table, files: JobFiles | None) -> BinaryIO:
 def warn_of_objects(
     request: CutoutRequest, rows: RequestRows, catalogues: Callable[[], Collection[str]]
 ) -> tuple[str, ...]:
-    """Warn that ids are looked up in a release that nobody named, if others have ids as well.
+    """Warn that ids are looked up in the default release, if other releases have ids as well.
 
     Parameters
     ----------
     catalogues
-        Gives the names of the releases that have an object catalogue.
+        Returns the names of the releases that have an object catalogue.
     """
     if not (request.is_default_release and rows.has_objects):
         return ()
@@ -150,38 +150,38 @@ def warn_of_objects(
         return ()
     warning = (
         f"COADD_OBJECT_ID is looked up in the default release {request.release}; ids differ "
-        f"between releases, name the one meant by RELEASE ({', '.join(names)})"
+        f"between releases, so set RELEASE to choose one ({', '.join(names)})"
     )
     return (warning,)
 
 
 @dataclass(frozen=True, slots=True)
 class RowsCheck:
-    """What was found in the rows of a request."""
+    """Result of checking the rows of a request."""
 
     rows: int
-    """Rows read, wrong ones included."""
+    """Number of rows read, including invalid ones."""
 
     faults: tuple[Fault, ...]
-    """The first ones."""
+    """The first faults."""
 
     total_faults: int
     is_complete: bool
-    """False if there are more rows than were to be checked."""
+    """False if some rows were not checked."""
 
     def raise_faults(self) -> None:
-        """Raise `OptionsError` with the faults, if there are any."""
+        """Raise `OptionsError` if there are faults."""
         if self.total_faults:
             raise OptionsError(self.faults, self.total_faults)
 
 
 def check_rows(rows: Iterable[PositionRow | Fault], *, rows_max: int) -> RowsCheck:
-    """Read rows only to see whether they are right.
+    """Read rows and count their faults.
 
     Parameters
     ----------
     rows_max
-        Rows to read; of more the rest is left unread and unchecked.
+        Largest number of rows to read; the rest is not checked.
     """
     count, total_faults, is_complete = 0, 0, True
     faults: list[Fault] = []
@@ -201,18 +201,18 @@ def check_rows(rows: Iterable[PositionRow | Fault], *, rows_max: int) -> RowsChe
 def _select_rows(
     filters: Filters, options: CutoutOptions, release: Release, releases: Releases
 ) -> Iterator[PositionRow]:
-    """Give a row for each combination of values: data set, shape, band, time, in this order.
+    """Yield a row for each combination of data set, shape, band and time, in this order.
 
     Parameters
     ----------
     options
-        Of the request; COLORS_FITS chooses the bands where neither ID nor BAND does.
+        Options of the request; COLORS_FITS selects the bands if neither ID nor BAND does.
 
     Raises
     ------
     OptionsError
-        When there is no shape, too many combinations, or a filter on what the release does not
-        know of its images (SODA-18).
+        If there is no shape, or too many combinations, or a filter on a property that the release
+        does not define (SODA-18).
     """
     sets = [find_dataset(text, releases) for text in filters.ids] or [Dataset(release)]
     _check(filters, release, len(sets))
@@ -254,21 +254,21 @@ def _row(
 def _check(filters: Filters, release: Release, sets: int) -> None:
     faults = []
     if not filters.shapes:
-        message = "no shape is given; needed is POS, CIRCLE or POLYGON"
+        message = "no shape given; POS, CIRCLE or POLYGON is needed"
         faults.append(Fault(message, column="POS"))
     lengths = (sets, len(filters.shapes), len(filters.bands_m) or 1, len(filters.times_mjd) or 1)
     count = lengths[0] * lengths[1] * lengths[2] * lengths[3]
     if count > COMBINATIONS_MAX:
-        message = f"{count} combinations of values; allowed are {COMBINATIONS_MAX}"
+        message = f"{count} combinations of values; allowed: at most {COMBINATIONS_MAX}"
         faults.append(Fault(message, column="POS"))
     if filters.bands_m and not any(_wavelengths(band) for band in release.bands):
-        message = f"release {release.name} does not tell the wavelengths of its bands"
-        faults.append(Fault(f"{message}; choose them by COLORS_FITS or ID", column="BAND"))
+        message = f"release {release.name} does not define the wavelengths of its bands"
+        faults.append(Fault(f"{message}; use COLORS_FITS or ID instead", column="BAND"))
     if filters.times_mjd and release.time_mjd is None:
-        message = f"release {release.name} does not tell when it was observed"
+        message = f"release {release.name} does not define its time of observation"
         faults.append(Fault(message, column="TIME"))
     if filters.polarisations and "I" not in filters.polarisations:
-        message = "images are of total intensity (I) alone"
+        message = "all images are total intensity; allowed: I"
         found = ", ".join(filters.polarisations)
         faults.append(Fault(message, column="POL", found=found))
     if faults:
@@ -276,7 +276,7 @@ def _check(filters: Filters, release: Release, sets: int) -> None:
 
 
 def _bands(dataset: Dataset, band_m: _Interval | None, options: CutoutOptions) -> tuple[str, ...]:
-    """Give the bands to cut: the data set's, those that BAND overlaps, or COLORS_FITS."""
+    """Return the bands to cut: that of the data set, those overlapping BAND, or COLORS_FITS."""
     names = [dataset.band] if dataset.band else dataset.release.band_names
     if band_m is None:
         return (dataset.band,) if dataset.band else options.colors_fits

@@ -1,7 +1,7 @@
-"""Text of DALI's values -> shapes on the sky, intervals, polarisation states.
+"""Parsing of DALI values: shapes on the sky, intervals, polarisation states.
 
-The rules are those of DALI 1.1, section 3.3, and SODA 1.0, section 3.3. As in `parsing`, what is
-wrong is an `InvalidText` that says what was found.
+The rules are in DALI 1.1, section 3.3, and SODA 1.0, section 3.3. As in `parsing`, errors are
+`InvalidText` with what was found.
 """
 
 import math
@@ -22,13 +22,13 @@ __all__ = [
 _INFINITE = re.compile(r"([+-]?)Inf(?:inity)?", re.IGNORECASE)
 
 _VERTICES_MAX = 1000
-"""Of a polygon: each is looked at for each pixel."""
+"""Largest number of vertices of a polygon; each of them is tested for every pixel."""
 
 
 def parse_pos(text: str) -> Position:
-    """Read a value of POS: `CIRCLE ra dec radius`, `RANGE ra1 ra2 dec1 dec2`, `POLYGON ...`.
+    """Parse a value of POS: `CIRCLE ra dec radius`, `RANGE ra1 ra2 dec1 dec2`, `POLYGON ...`.
 
-    The word may be in any case: SODA writes it in upper case, DALI 1.2 in lower case.
+    The keyword may be in any case: SODA uses upper case, DALI 1.2 lower case.
     """
     word, _, numbers = text.strip().partition(" ")
     match word.upper():
@@ -40,32 +40,32 @@ def parse_pos(text: str) -> Position:
             return parse_polygon(numbers)
         case _:
             found = shorten(word)
-            raise InvalidText(f"{found!r} is no shape; allowed are CIRCLE, RANGE and POLYGON")
+            raise InvalidText(f"{found!r} is not a shape; allowed: CIRCLE, RANGE or POLYGON")
 
 
 def parse_circle(text: str) -> Circle:
-    """Read `ra dec radius`, degrees."""
+    """Parse `ra dec radius`, degrees."""
     numbers = _finite(text)
     if len(numbers) != 3:
         raise InvalidText(f"{len(numbers)} numbers found; a circle has three: RA, Dec, radius")
     ra, dec, radius = numbers
     _require_latitude(dec)
     if not 0 < radius <= 180:
-        raise InvalidText(f"radius {radius:g} found; allowed is more than 0 and up to 180 deg")
+        raise InvalidText(f"radius {radius:g} found; allowed: more than 0, at most 180 deg")
     return Circle(_wrapped(ra), dec, radius)
 
 
 def parse_polygon(text: str) -> Polygon:
-    """Read `ra1 dec1 ra2 dec2 ra3 dec3 ...`, degrees; the first vertex may come again as last."""
+    """Parse `ra1 dec1 ra2 dec2 ra3 dec3 ...`, degrees; the first vertex may be repeated as last."""
     numbers = _finite(text)
     if len(numbers) % 2:
         raise InvalidText(f"{len(numbers)} numbers found; a polygon has pairs of RA and Dec")
     if len(numbers) > 2 * _VERTICES_MAX:
-        raise InvalidText(f"{len(numbers) // 2} vertices found; allowed are {_VERTICES_MAX}")
+        raise InvalidText(f"{len(numbers) // 2} vertices found; allowed: at most {_VERTICES_MAX}")
     for dec in numbers[1::2]:
         _require_latitude(dec)
     vertices = list(zip(map(_wrapped, numbers[::2]), numbers[1::2], strict=True))
-    # A vertex that comes again at once bounds nothing, the last one before the first included.
+    # Remove vertices that equal the next one, also the last if it equals the first.
     around = zip(vertices, [*vertices[1:], *vertices[:1]], strict=True)
     distinct = [vertex for vertex, following in around if vertex != following]
     try:
@@ -102,7 +102,7 @@ def _parse_range(text: str) -> Range:
 
 
 def parse_interval(text: str) -> tuple[float, float]:
-    """Read `low high`, or one number that is both; `-Inf` and `+Inf` leave an end open."""
+    """Parse `low high`, or one number for both; `-Inf` and `+Inf` leave an end open."""
     numbers = _numbers(text)
     if len(numbers) not in {1, 2}:
         raise InvalidText(f"{len(numbers)} numbers found; an interval has two")
@@ -110,22 +110,22 @@ def parse_interval(text: str) -> tuple[float, float]:
     if low > high:
         raise InvalidText(f"{low:g} to {high:g} found; the lower bound comes first")
     if low == math.inf or high == -math.inf:
-        raise InvalidText(f"{low:g} to {high:g} found; nothing lies there")
+        raise InvalidText(f"{low:g} to {high:g} found; this interval is empty")
     return low, high
 
 
 def parse_polarisation(text: str) -> str:
-    """Read a state: `I`."""
+    """Parse a polarisation state: `I`."""
     state = text.strip()
     if state not in POLARISATIONS:
         raise InvalidText(
-            f"{shorten(state)!r} is no state of polarisation; allowed: {', '.join(POLARISATIONS)}"
+            f"{shorten(state)!r} is not a polarisation state; allowed: {', '.join(POLARISATIONS)}"
         )
     return state
 
 
 def _numbers(text: str) -> list[float]:
-    """Read numbers between blanks, `Inf` among them (with a `+` that may have become a blank)."""
+    """Parse numbers separated by blanks, including `Inf` (`+` may have turned into a blank)."""
     return [_number(word) for word in text.split()]
 
 
@@ -139,7 +139,7 @@ def _number(word: str) -> float:
 def _finite(text: str) -> list[float]:
     numbers = _numbers(text)
     if any(map(math.isinf, numbers)):
-        raise InvalidText("Inf found; the numbers of this shape are finite")
+        raise InvalidText("Inf found; the numbers of this shape must be finite")
     return numbers
 
 
@@ -150,9 +150,9 @@ def _wrapped(ra_deg: float) -> float:
 
 def _require_longitude(ra_deg: float) -> None:
     if abs(ra_deg) > RA_MAX_DEG:
-        raise InvalidText(f"RA {ra_deg:g} found; allowed is -{RA_MAX_DEG} to {RA_MAX_DEG} deg")
+        raise InvalidText(f"RA {ra_deg:g} found; allowed: -{RA_MAX_DEG} to {RA_MAX_DEG} deg")
 
 
 def _require_latitude(dec_deg: float) -> None:
     if not abs(dec_deg) <= 90:
-        raise InvalidText(f"Dec {dec_deg:g} found; allowed is -90 to 90 deg")
+        raise InvalidText(f"Dec {dec_deg:g} found; allowed: -90 to 90 deg")

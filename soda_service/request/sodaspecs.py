@@ -1,4 +1,4 @@
-"""Rows of SODA's parameters; UCDs and units are those of SODA 1.0, section 3, with erratum 1."""
+"""Specifications of the SODA parameters; UCDs and units from SODA 1.0, section 3, erratum 1."""
 
 from soda_service.request.spec import Kind, ParameterSpec, Scope
 
@@ -7,14 +7,14 @@ __all__ = ["FILTERS", "POLARISATIONS"]
 POLARISATIONS = (
     *("I", "Q", "U", "V", "RR", "LL", "RL", "LR", "XX", "YY", "XY", "YX", "POLI", "POLA"),
 )
-"""States of ObsCore 1.1, section B.6.6."""
+"""Polarisation states (ObsCore 1.1, section B.6.6)."""
 
 FILTERS = (
     ParameterSpec(
         "ID",
         Kind.TEXT,
         Scope.FILTER,
-        "Data set to cut from, by its identifier; without it the release's tile of the position.",
+        "Identifier of the data set to cut from. Default: the tile of the release at the position.",
         ucd="meta.id;meta.dataset",
         maximum=1024,
     ),
@@ -22,7 +22,7 @@ FILTERS = (
         "POS",
         Kind.SHAPE,
         Scope.FILTER,
-        "Part of the sky: CIRCLE ra dec radius, RANGE ra1 ra2 dec1 dec2, or POLYGON ra1 dec1 ra2 "
+        "Region of the sky: CIRCLE ra dec radius, RANGE ra1 ra2 dec1 dec2, or POLYGON ra1 dec1 ra2 "
         "dec2 ra3 dec3 ..., ICRS.",
         ucd="pos.outline;obs",
     ),
@@ -30,7 +30,7 @@ FILTERS = (
         "CIRCLE",
         Kind.SHAPE,
         Scope.FILTER,
-        "Part of the sky: ra dec radius, ICRS.",
+        "Circle on the sky: ra dec radius, ICRS.",
         unit="deg",
         ucd="pos.outline;obs",
     ),
@@ -38,7 +38,7 @@ FILTERS = (
         "POLYGON",
         Kind.SHAPE,
         Scope.FILTER,
-        "Part of the sky: ra1 dec1 ra2 dec2 ra3 dec3 ..., ICRS, joined by great circles.",
+        "Polygon on the sky: ra1 dec1 ra2 dec2 ra3 dec3 ..., ICRS, with great circles as sides.",
         unit="deg",
         ucd="pos.outline;obs",
     ),
@@ -46,7 +46,7 @@ FILTERS = (
         "BAND",
         Kind.INTERVAL,
         Scope.FILTER,
-        "Interval of wavelength, which chooses the bands that overlap it.",
+        "Wavelength interval; selects the bands that overlap it.",
         unit="m",
         ucd="em.wl;stat.interval",
     ),
@@ -54,7 +54,7 @@ FILTERS = (
         "TIME",
         Kind.INTERVAL,
         Scope.FILTER,
-        "Interval of time that the observations must overlap, MJD, UTC.",
+        "Time interval that the observations must overlap, MJD, UTC.",
         unit="d",
         ucd="time.interval;obs.exposure",
     ),
@@ -62,7 +62,7 @@ FILTERS = (
         "POL",
         Kind.WORD,
         Scope.FILTER,
-        "States of polarisation, any of which will do.",
+        "Polarisation states; data with any of them are selected.",
         ucd="meta.code;phys.polarization",
         choices=POLARISATIONS,
     ),
@@ -70,8 +70,8 @@ FILTERS = (
         "MASK",
         Kind.BOOLEAN,
         Scope.FILTER,
-        "Whether to blank the pixels outside the shape; otherwise its bounding box is cut.",
+        "Whether to blank the pixels outside the shape; otherwise the whole bounding box is kept.",
         ucd="meta.code",
     ),
 )
-"""In the order in which users are shown them."""
+"""In the order shown to users."""

@@ -1,4 +1,4 @@
-"""What is said of a parameter: kind, place, unit, limits, and the words for them."""
+"""The specification of a parameter: kind, scope, unit and limits, and their description."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from soda_service.sky.release import Release
 __all__ = ["PIXELS_MAX", "Kind", "Limits", "ParameterSpec", "Scope", "bounds", "describe_allowed"]
 
 PIXELS_MAX = 20_000
-"""Largest width of a cutout in pixels, whatever its release allows: 1.6 GB a plane."""
+"""Largest width of a cutout in pixels for any release: 1.6 GB per plane."""
 
 
 class Kind(StrEnum):
-    """What the text of a parameter stands for."""
+    """Kinds of values."""
 
     FLOAT = "float"
     INTEGER = "int"
@@ -34,38 +34,38 @@ class Scope(StrEnum):
     """Where a parameter may be given."""
 
     JOB = "job"
-    """With the job only."""
+    """For the job only."""
 
     POSITION = "position"
-    """The centre of a cutout: of the job without a table, or of a row."""
+    """The centre of a cutout: in a row, or for a job without a table."""
 
     OPTION = "option"
-    """With the job, in a row, and as a default of a release."""
+    """For the job, in a row, or as a default of a release."""
 
     FILTER = "filter"
-    """Of SODA: which data sets, and which part of them, instead of a centre; any number of times,
-    if it is not a `BOOLEAN`."""
+    """SODA parameter that selects data sets or a part of them, instead of a centre. It may be
+    repeated, unless it is a `BOOLEAN`."""
 
 
 class Limits(StrEnum):
-    """Which limits hold for a number."""
+    """Which limits apply to a number."""
 
     FIXED = "fixed"
-    """`minimum` and `maximum` of the row."""
+    """`minimum` and `maximum` of the spec."""
 
     SIZE = "size"
-    """The release's smallest and largest size, arcmin."""
+    """Smallest and largest size of the release, arcmin."""
 
     PIXELS = "pixels"
-    """One pixel to the release's largest size in its pixels."""
+    """One pixel to the largest size of the release, in pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ParameterSpec:
-    """One parameter as users may give it."""
+    """Specification of one parameter."""
 
     name: str
-    """Canonical upper case; users may write any case."""
+    """Name in upper case; requests may use any case."""
 
     kind: Kind
     scope: Scope
@@ -73,28 +73,28 @@ class ParameterSpec:
     """One sentence for users."""
 
     unit: str = ""
-    """VOUnit, empty where there is none."""
+    """VOUnit; empty if there is none."""
 
     ucd: str = ""
-    """UCD 1.1+, empty where none fits."""
+    """UCD 1.1+; empty if none fits."""
 
     default: str = ""
-    """Text in effect where nobody says otherwise; empty: none."""
+    """Default value as text; empty if there is none."""
 
     limits: Limits = Limits.FIXED
     minimum: float | None = None
     maximum: float | None = None
-    """For text the largest number of characters."""
+    """Largest value; for text the largest number of characters."""
 
     choices: tuple[str, ...] = ()
-    """The words of a `Kind.WORD`."""
+    """Allowed words of a `Kind.WORD`."""
 
     aliases: Mapping[str, str] = field(default_factory=dict)
-    """Other words -> the word of `choices` that they stand for."""
+    """Other words -> the word of `choices` with the same meaning."""
 
 
 def bounds(spec: ParameterSpec, release: Release) -> tuple[float | None, float | None]:
-    """Give the smallest and the largest number allowed for a release, in the row's unit."""
+    """Return the smallest and largest number allowed for a release, in the unit of the spec."""
     match spec.limits:
         case Limits.FIXED:
             return spec.minimum, spec.maximum
@@ -103,7 +103,7 @@ def bounds(spec: ParameterSpec, release: Release) -> tuple[float | None, float |
         case Limits.PIXELS:
             if release.pixel_scale_arcsec is None:
                 return 1, PIXELS_MAX
-            # As many pixels as the largest size in arcmin gives (SPEC: round half to even).
+            # The largest size in pixels, rounded half to even (SPEC).
             largest = round(release.size_max_arcmin * 60 / release.pixel_scale_arcsec)
             return 1, min(max(1, largest), PIXELS_MAX)
 
@@ -112,15 +112,15 @@ _ALLOWED: Mapping[Kind, str] = MappingProxyType(
     {
         Kind.BOOLEAN: "true, false, t, f, yes, no, 1 or 0",
         Kind.TABLE: "CSV with a header row, or a VOTable",
-        Kind.SHAPE: "numbers of degrees, separated by blanks",
-        Kind.INTERVAL: "two numbers, the lower one first; -Inf and +Inf leave an end open",
+        Kind.SHAPE: "numbers in degrees, separated by blanks",
+        Kind.INTERVAL: "two numbers, the lower one first; -Inf or +Inf for an open end",
     }
 )
-"""What does not depend on the parameter."""
+"""Descriptions that do not depend on the parameter."""
 
 
 def describe_allowed(spec: ParameterSpec, release: Release) -> str:
-    """Say in a few words which values a parameter may have with a release."""
+    """Describe the allowed values of a parameter for a release in a few words."""
     bands = f"bands of {release.name} ({', '.join(release.band_names)})"
     match spec.kind:
         case Kind.FLOAT | Kind.INTEGER:
@@ -128,9 +128,9 @@ def describe_allowed(spec: ParameterSpec, release: Release) -> str:
         case Kind.WORD:
             allowed = " or ".join(spec.choices)
         case Kind.BANDS:
-            allowed = f"{bands}, each once"
+            allowed = f"{bands}, each at most once"
         case Kind.TRIPLETS:
-            allowed = f"three different {bands} for each picture, separated by ; and none twice"
+            allowed = f"three different {bands} per picture; separate pictures by ; without repeats"
         case Kind.TEXT:
             allowed = f"at most {spec.maximum} characters"
         case Kind.EMAIL:

@@ -1,9 +1,9 @@
 """PARAMETERS: every parameter of the service, declared once.
 
-Parsing, ranges, help page, OpenAPI, form and service descriptors all read these rows. A new option
-of a cutout is a row in `OPTIONS`, and a field of `CutoutOptions` where code asks for it by
-attribute; picture methods and formats bring their rows through `METHODS` and `FORMATS`; any other
-parameter is a row below and a field of `CutoutRequest`. All these may grow while the service runs.
+Parsing, ranges, help page, OpenAPI, form and service descriptors all read these specifications. To
+add a cutout option, add a row to `OPTIONS`, and a field to `CutoutOptions` if code reads it as an
+attribute. Picture methods and formats add their parameters through `METHODS` and `FORMATS`. Any
+other parameter is a row below and a field of `CutoutRequest`. Entries may be added at run time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,36 +48,36 @@ __all__ = [
 
 
 ID_MAX = 2**63 - 1
-"""Largest catalogue id: what a signed 64-bit column of a database holds."""
+"""Largest catalogue id: the largest signed 64-bit integer."""
 
 RA_MAX_DEG = 1_000_000
-"""Largest right ascension, of either sign, that is wrapped into 0..360: larger numbers come of a
-mistake, and lose their decimals on the way."""
+"""Largest absolute right ascension that is wrapped into 0..360. Larger numbers are mistakes, and
+would lose their decimals."""
 
 EDGES: Mapping[str, str] = MappingProxyType(
     {
-        "trim": "cut short at the tile's edge",
-        "pad": "filled up to the full size with empty pixels",
-        "mosaic": "pixels that the tile has not, or without weight, filled from its neighbours",
+        "trim": "trim at the tile edge",
+        "pad": "pad to the full size with empty pixels",
+        "mosaic": "fill missing pixels from neighbouring tiles",
     }
 )
-"""What may be done where a cutout reaches beyond its tile; word -> what it means."""
+"""How to handle cutouts that extend beyond their tile: word -> meaning."""
 
 DOCUMENT_FORMATS: Mapping[str, str] = MappingProxyType(
     {"application/xml": "xml", "text/xml": "xml", "application/json": "json"}
 )
-"""Media types of a job's document -> their words of RESPONSEFORMAT."""
+"""Media types of a job document -> words of RESPONSEFORMAT."""
 
 
 def _flag(name: str, default: str, description: str) -> ParameterSpec:
-    """Return the row of an option that is true or false."""
+    """Return the specification of a Boolean option."""
     return ParameterSpec(
         name, Kind.BOOLEAN, Scope.OPTION, description, ucd="meta.code", default=default
     )
 
 
 def _size(axis: str, along: str) -> tuple[ParameterSpec, ParameterSpec]:
-    """Return the rows of the size along one axis, in arcmin and in pixels."""
+    """Return the specifications of the size along one axis, in arcmin and in pixels."""
     return (
         ParameterSpec(
             f"{axis}SIZE",
@@ -93,8 +93,8 @@ def _size(axis: str, along: str) -> tuple[ParameterSpec, ParameterSpec]:
             f"{axis}PIX",
             Kind.INTEGER,
             Scope.OPTION,
-            f"Size of the cutout along the tile's {along} in pixels; takes the place of "
-            f"{axis}SIZE and cannot be given beside XSIZE or YSIZE.",
+            f"Size of the cutout along the tile's {along} in pixels; replaces {axis}SIZE and "
+            "cannot be combined with XSIZE or YSIZE.",
             unit="pixel",
             ucd="phys.size",
             limits=Limits.PIXELS,
@@ -110,7 +110,7 @@ _PLACES = (
         "RELEASE",
         Kind.TEXT,
         Scope.JOB,
-        "Data release to cut from; without it the service's default release.",
+        "Data release to cut from; the default depends on the service.",
         ucd="meta.id",
         maximum=128,
     ),
@@ -118,7 +118,7 @@ _PLACES = (
         "DB",
         Kind.TEXT,
         Scope.JOB,
-        "Database that the release belongs to (DESDR); checked against the release.",
+        "Database of the release (DESDR); checked against the release.",
         ucd="meta.id",
         maximum=128,
     ),
@@ -127,13 +127,13 @@ _PLACES = (
         Kind.TABLE,
         Scope.JOB,
         "Table of positions, CSV with a header row or VOTable: RA and DEC, or COADD_OBJECT_ID, in "
-        "each row, and any options that differ from row to row.",
+        "each row, and any options that differ between rows.",
     ),
     ParameterSpec(
         "RA",
         Kind.FLOAT,
         Scope.POSITION,
-        "Right ascension of the centre, ICRS; given together with DEC.",
+        "Right ascension of the centre, ICRS; requires DEC.",
         unit="deg",
         ucd="pos.eq.ra",
         minimum=-RA_MAX_DEG,
@@ -143,7 +143,7 @@ _PLACES = (
         "DEC",
         Kind.FLOAT,
         Scope.POSITION,
-        "Declination of the centre, ICRS; given together with RA.",
+        "Declination of the centre, ICRS; requires RA.",
         unit="deg",
         ucd="pos.eq.dec",
         minimum=-90,
@@ -153,14 +153,14 @@ _PLACES = (
         "COADD_OBJECT_ID",
         Kind.INTEGER,
         Scope.POSITION,
-        "Object of the release's catalogue that is the centre, instead of RA and DEC.",
+        "Catalogue object at the centre, instead of RA and DEC.",
         ucd="meta.id",
         minimum=0,
         maximum=ID_MAX,
     ),
     *FILTERS,
 )
-"""What to cut from, and where."""
+"""Data and positions to cut."""
 
 _OPTIONS = (
     _XSIZE,
@@ -171,7 +171,7 @@ _OPTIONS = (
         "EDGE",
         Kind.WORD,
         Scope.OPTION,
-        "What is done where the cutout reaches beyond its tile: "
+        "What to do if the cutout extends beyond its tile: "
         + "; ".join(f"{word}: {meaning}" for word, meaning in EDGES.items())
         + ".",
         ucd="meta.code",
@@ -183,14 +183,14 @@ _OPTIONS = (
         "COLORS_FITS",
         Kind.BANDS,
         Scope.OPTION,
-        "Bands to make FITS files of (gri; with commas where a name has several letters: W1,W2).",
+        "Bands of the FITS files (gri; separated by commas if names have several letters: W1,W2).",
         ucd="instr.bandpass",
         default="i",
     ),
     _flag(
         "DISCARD_FITS_FILES",
         "false",
-        "Whether to drop the FITS files that are made only because a colour picture needs them.",
+        "Whether to delete FITS files that are made only for colour pictures.",
     ),
 )
 
@@ -199,7 +199,7 @@ _OF_JOB = (
         "JOBNAME",
         Kind.TEXT,
         Scope.JOB,
-        "Name of the job in lists and mails, up to 128 characters; without it the RUNID.",
+        "Name of the job in lists and mails, at most 128 characters. Default: RUNID.",
         ucd="meta.title",
         maximum=128,
     ),
@@ -207,7 +207,7 @@ _OF_JOB = (
         "RUNID",
         Kind.TEXT,
         Scope.JOB,
-        "Label of the client's own, shown as runId; without it the first 64 characters of JOBNAME.",
+        "Label chosen by the client, the runId of the job. Default: the first 64 characters of JOBNAME.",
         ucd="meta.id",
         maximum=64,
     ),
@@ -215,7 +215,7 @@ _OF_JOB = (
         "EMAIL",
         Kind.EMAIL,
         Scope.JOB,
-        "Mail address that is told when the job is done, and before its results are destroyed.",
+        "Mail address to notify when the job ends, and before its results are deleted.",
         ucd="meta.email",
         maximum=254,
     ),
@@ -223,31 +223,31 @@ _OF_JOB = (
         "WEBHOOK",
         Kind.URL,
         Scope.JOB,
-        "Address (https) that is called by POST when the job has ended.",
+        "URL (https) to call by POST when the job ends.",
         ucd="meta.ref.url",
         maximum=2000,
     ),
 )
 
 OPTIONS: dict[str, ParameterSpec] = {spec.name: spec for spec in _OPTIONS}
-"""Options of a cutout beside those of picture methods, by name."""
+"""Options of a cutout except those of picture methods, by name."""
 
 FILTER_NAMES = tuple(spec.name for spec in FILTERS)
-"""SODA's parameters."""
+"""Names of the SODA parameters."""
 
 POSITION_NAMES = tuple(spec.name for spec in _PLACES if spec.scope is Scope.POSITION)
-"""Parameters that give a centre."""
+"""Names of the parameters of a centre."""
 
 
 def _method_specs(method: Method) -> Iterator[ParameterSpec]:
-    """Return the rows of a picture method."""
+    """Yield the specifications of a picture method."""
     yield _flag(method.switch, "false", f"Whether to make colour pictures by {method.phrase}.")
     yield ParameterSpec(
         method.triplets,
         Kind.TRIPLETS,
         Scope.OPTION,
-        f"Colour pictures to make by the {method.title} method: three bands each, shown as red, "
-        "green and blue in this order; several are separated by semicolons (gry;riy).",
+        f"Colour pictures to make by the {method.title} method: three bands for red, green and "
+        "blue; separate several pictures by semicolons (gry;riy).",
         ucd="instr.bandpass",
         default="irg",
     )
@@ -264,7 +264,7 @@ def _method_specs(method: Method) -> Iterator[ParameterSpec]:
 
 
 def _format_spec(formats: Sequence[Format]) -> ParameterSpec:
-    """Return the row of RESPONSEFORMAT."""
+    """Return the specification of RESPONSEFORMAT."""
     data = [row.title for row in formats if not row.is_picture]
     pictures = [row.title for row in formats if row.is_picture]
     aliases = {word: row.name for row in formats for word in (row.media_type, *row.aliases)}
@@ -273,8 +273,8 @@ def _format_spec(formats: Sequence[Format]) -> ParameterSpec:
         Kind.WORD,
         Scope.JOB,
         f"Format of the files: {' or '.join(data)}, with colour pictures as {pictures[0]}; or "
-        f"{' or '.join(pictures)}, which makes pictures only, each band in grey where none in "
-        "colour is asked for. XML or JSON: of a job's document.",
+        f"{' or '.join(pictures)} for pictures only, with each band in grey unless colour pictures "
+        "are selected. XML or JSON: format of a job document.",
         ucd="meta.code.mime",
         choices=(*(row.name for row in formats), *dict.fromkeys(DOCUMENT_FORMATS.values())),
         aliases=MappingProxyType({**aliases, **DOCUMENT_FORMATS}),
@@ -298,22 +298,22 @@ def _join(
 
 
 def _joined() -> _Joined:
-    """Join the rows as the registers have them now."""
+    """Join the current specifications of all registers."""
     return _join(tuple(OPTIONS.values()), tuple(METHODS.values()), tuple(FORMATS.values()))
 
 
 def parameter_specs() -> Mapping[str, ParameterSpec]:
-    """Return the rows of now, which do not change: `PARAMETERS` for those who read it often."""
+    """Return a snapshot of `PARAMETERS`, for code that reads it often."""
     return _joined().specs
 
 
 def option_names() -> tuple[str, ...]:
-    """Return the options of a cutout: given by release, job or row, the later one wins."""
+    """Return the names of cutout options: set by release, job or row, and the later one wins."""
     return _joined().option_names
 
 
 class _Parameters(Mapping[str, ParameterSpec]):
-    """Shows the rows as the registers have them when they are read."""
+    """View of the specifications that are registered when it is read."""
 
     @override
     def __getitem__(self, name: str) -> ParameterSpec:
@@ -329,4 +329,4 @@ class _Parameters(Mapping[str, ParameterSpec]):
 
 
 PARAMETERS: Mapping[str, ParameterSpec] = _Parameters()
-"""Every parameter by its name, in the order in which users are shown them."""
+"""Every parameter by name, in the order shown to users."""

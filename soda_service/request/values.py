@@ -1,4 +1,4 @@
-"""What a request means once its text has been read: options, rows, the request itself."""
+"""Parsed values: options, rows and the request itself."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 Triplet = tuple[str, str, str]
-"""Bands shown as red, green, blue, in the release's spelling."""
+"""Bands for red, green and blue, as the release spells them."""
 
 
 def option(name: str, *, affects_pixels: bool) -> Any:
@@ -30,64 +30,64 @@ def option(name: str, *, affects_pixels: bool) -> Any:
     Parameters
     ----------
     name
-        Its parameter.
+        Name of the parameter.
     affects_pixels
-        Whether files of equal names may differ by it. False if it only chooses which files are
-        made, or what they are called.
+        Whether the option can change the pixels of a file. False if it only selects which files
+        are made, or their names.
     """
-    # Any: what `field` returns goes for a value of any type.
+    # Any: the return value of `field` is accepted for a value of any type.
     return field(metadata={"option": name, "affects_pixels": affects_pixels})
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is asked of a picture method."""
+    """The pictures to make by one method."""
 
     method: str
-    """Its name."""
+    """Name of the method."""
 
     is_made: bool
     triplets: tuple[Triplet, ...]
     settings: Mapping[str, float]
-    """By parameter."""
+    """Values by parameter name."""
 
 
 @dataclass(frozen=True, slots=True)
 class CutoutOptions:
-    """Options of one cutout, complete: row over job over release (SPEC, cutout options)."""
+    """Complete options of one cutout: row over job over release (SPEC, cutout options)."""
 
     xsize_arcmin: float = option("XSIZE", affects_pixels=True)
-    """Width along the tile's x; the size in pixels rules where it is given."""
+    """Width along the tile's x axis; a size in pixels overrides it."""
 
     ysize_arcmin: float = option("YSIZE", affects_pixels=True)
     xpix: int | None = option("XPIX", affects_pixels=True)
-    """Width in pixels, or None where the size is in arcmin."""
+    """Width in pixels; None if the size is in arcmin."""
 
     ypix: int | None = option("YPIX", affects_pixels=True)
     edge: str = option("EDGE", affects_pixels=True)
     make_fits: bool = option("MAKE_FITS", affects_pixels=False)
     colors_fits: tuple[str, ...] = option("COLORS_FITS", affects_pixels=False)
-    """Bands, in the release's spelling, in the order asked for."""
+    """Bands as the release spells them, in the requested order."""
 
     discard_fits_files: bool = option("DISCARD_FITS_FILES", affects_pixels=False)
     values: tuple[tuple[str, Any], ...] = field(default=(), metadata={"affects_pixels": True})
-    """Options without a field, by parameter: those of picture methods, and any that were added to
-    `OPTIONS`; hashable, of the types that `parse_value` gives."""
+    """Options without a field by parameter name: those of picture methods, and any added to
+    `OPTIONS`; hashable, of the types returned by `parse_value`."""
 
     response_format: str = field(default="", metadata={"affects_pixels": False})
-    """Name of a format of pictures: these only, in that format; empty: FITS files, and pictures
-    in the first format of pictures."""
+    """Name of a picture format if only pictures are made; empty for FITS files, with pictures in
+    the first picture format."""
 
     def get(self, name: str) -> Any:
-        """Return the value of an option by its parameter; None where it has none."""
-        # Any: a float, an integer, a boolean, a word, bands or triplets, by the parameter's kind.
+        """Return the value of an option by parameter name; None if it has none."""
+        # Any: a float, an integer, a boolean, a word, bands or triplets, depending on the kind.
         attribute = OPTION_FIELDS.get(name)
         if attribute is not None:
             return getattr(self, attribute)
         return next((value for other, value in self.values if other == name), None)
 
     def changed(self, changes: Mapping[str, Any]) -> "CutoutOptions":
-        """Return the same with other values of some options, by parameter."""
+        """Return a copy with changed options, by parameter name."""
         # Any: as in `get`.
         new: dict[str, Any] = {}
         others: dict[str, Any] = {}
@@ -103,7 +103,7 @@ class CutoutOptions:
 
     @property
     def pictures(self) -> list[Picture]:
-        """What is asked of each picture method, in the order of the register."""
+        """The pictures of each method, in the order of the register."""
         values = dict(self.values)
         return [
             Picture(
@@ -116,19 +116,19 @@ class CutoutOptions:
         ]
 
     def pixel_key(self, kind: str) -> tuple[object, ...]:
-        """Return what is equal only for options that give a file of this kind the same pixels.
+        """Return a key that is equal only for options that give a file of this kind equal pixels.
 
         Parameters
         ----------
         kind
-            Of the file: the name of a picture method, or anything else.
+            Kind of the file: the name of a picture method, or anything else.
         """
         fixed = {
             each.name: getattr(self, each.name)
             for each in fields(self)
             if each.metadata["affects_pixels"] and each.name != "values"
         }
-        # A size in pixels puts that in arcmin out of effect.
+        # A size in pixels overrides the size in arcmin.
         for pixels, size in (("xpix", "xsize_arcmin"), ("ypix", "ysize_arcmin")):
             fixed[size] = fixed[size] if fixed[pixels] is None else None
         idle = {
@@ -151,7 +151,7 @@ OPTION_FIELDS: Mapping[str, str] = MappingProxyType(
 
 
 class Centre(NamedTuple):
-    """Where one cutout is asked for: `ra_deg` and `dec_deg`, or `object_id`."""
+    """Centre of one cutout: `ra_deg` and `dec_deg`, or `object_id`."""
 
     ra_deg: float | None
     """ICRS, 0 <= RA < 360."""
@@ -162,10 +162,10 @@ class Centre(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A positions table, CSV or VOTable, that is still to be read."""
+    """A positions table, CSV or VOTable, that has not been read yet."""
 
     content: str
-    """The table itself, or the key of the job's file that holds it."""
+    """The table itself, or the key of the job file that contains it."""
 
     by_reference: bool = False
     """Whether `content` is a key."""
@@ -173,22 +173,22 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What SODA's parameters ask for; each combination of their values is a cutout (SODA-15)."""
+    """Values of the SODA parameters; each combination of them is a cutout (SODA-15)."""
 
     ids: tuple[str, ...] = ()
     """Identifiers of data sets, as sent."""
 
     shapes: tuple[str, ...] = ()
-    """On the sky, as POS writes them."""
+    """Shapes on the sky, in the form of POS."""
 
     bands_m: tuple[tuple[float, float], ...] = ()
-    """Intervals of wavelength, m."""
+    """Wavelength intervals, m."""
 
     times_mjd: tuple[tuple[float, float], ...] = ()
-    """Intervals of time, MJD UTC, d."""
+    """Time intervals, MJD UTC, d."""
 
     polarisations: tuple[str, ...] = ()
-    """States, any of which will do (SODA-13)."""
+    """Polarisation states, any of which is accepted (SODA-13)."""
 
     is_masked: bool = False
     """Whether pixels outside the shape are blanked."""
@@ -198,14 +198,14 @@ class Filters:
 class PositionRow:
     """One row of the positions table: either `ra_deg` and `dec_deg`, or `object_id`.
 
-    Or a combination of SODA's filters: a shape, and its centre.
+    It may also be a combination of SODA filters: a shape and its centre.
     """
 
     number: int
     """1 for the first row after the header."""
 
     ra_deg: float | None
-    """ICRS, as asked; wrapped into 0..360."""
+    """ICRS, as requested, wrapped into 0..360."""
 
     dec_deg: float | None
     object_id: int | None
@@ -214,47 +214,47 @@ class PositionRow:
     """The user's own columns, as text, unchanged."""
 
     tile: str = ""
-    """The tile that is asked for by its name; empty: that of the position."""
+    """Name of the requested tile; empty for the tile at the position."""
 
     shape: str = ""
-    """What is cut, as POS writes it; empty: a box about the position."""
+    """Shape to cut, in the form of POS; empty for a box around the position."""
 
     is_masked: bool = False
     """Whether pixels outside the shape are blanked."""
 
     nothing: str = ""
-    """Why there is nothing to cut, where the filters alone tell."""
+    """Why there is nothing to cut, if this follows from the filters alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class CutoutRequest:
-    """A job's parameters, checked; a plain value that travels with the job as JSON.
+    """The checked parameters of a job: a plain value that is stored with the job as JSON.
 
-    The rows of a table are read as a stream, apart: see `rows_of`.
+    The rows of a table are read separately, as a stream: see `rows_of`.
     """
 
     release: str
-    """Name of the release, in its own spelling."""
+    """Name of the release, as the release spells it."""
 
     options: CutoutOptions
-    """Options in effect where a row says nothing."""
+    """Options of rows that do not set their own."""
 
     where: Centre | Filters | Table
-    """What is cut: at one position, what SODA's parameters choose, or at those of a table."""
+    """What to cut: one position, a selection by SODA parameters, or the positions of a table."""
 
     is_default_release: bool = False
-    """Whether the client left the release open."""
+    """Whether the client did not name a release."""
 
     job_name: str = ""
     email: str = ""
     webhook: str = ""
     response_format: str = ""
-    """A word of RESPONSEFORMAT; empty where the client left it open."""
+    """Word of RESPONSEFORMAT; empty if the client did not send one."""
 
     warnings: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the request as plain JSON, which `from_json` reads."""
+        """Return the request as plain JSON for `from_json`."""
         where = self.where
         fields = where._asdict() if isinstance(where, Centre) else asdict(where)
         name = next(name for name, kind in _WAYS.items() if isinstance(where, kind))
@@ -262,12 +262,12 @@ class CutoutRequest:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "CutoutRequest":
-        """Read what `to_json` returned, also after a way through a JSON text.
+        """Build a request from the output of `to_json`, also after a round trip through JSON text.
 
         Raises
         ------
         KeyError, TypeError, ValueError
-            When it is something else.
+            If the content is anything else.
         """
         fields = {name: _as_tuples(value) for name, value in content.items()}
         ((name, where),) = fields.pop("where").items()
@@ -281,7 +281,7 @@ _WAYS: Mapping[str, type[Centre | Filters | Table]] = MappingProxyType(
 
 
 def _as_tuples(value: Any) -> Any:
-    # Any: of JSON's types; the arrays of a request are tuples.
+    # Any: the types of JSON; the arrays of a request are tuples.
     if isinstance(value, dict):
         return {name: _as_tuples(item) for name, item in value.items()}
     return tuple(map(_as_tuples, value)) if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""Cells of a VOTable as texts: nulls are empty, numbers keep every digit that they have."""
+"""Cells of a VOTable as text: nulls are empty, numbers keep all their digits."""
 
 import math
 import re
@@ -24,11 +24,11 @@ _BYTES: Mapping[str, int] = {
     "boolean": 1, "char": 1, "unicodeChar": 2, "unsignedByte": 1, "short": 2, "int": 4,
     "long": 8, "float": 4, "double": 8, "floatComplex": 8, "doubleComplex": 16,
 }  # fmt: skip
-"""Of an element (VOTable 1.4, table in section 2.1)."""
+"""Bytes of one element (VOTable 1.4, table in section 2.1)."""
 
 _ARRAYSIZE = re.compile(r"(?:[0-9]+x)*(?:[0-9]+|[0-9]*\*)", re.ASCII)
 _ARRAYSIZE_MAX = 100
-"""Characters: a product of more numbers would take long, and be of no use."""
+"""Largest number of characters; the product of more numbers would take long and is useless."""
 
 
 @dataclass(slots=True)
@@ -41,11 +41,11 @@ class VotField:
     unit: str
     ucd: str
     null: str | None = None
-    """What stands for no value, among whole numbers."""
+    """Null value of an integer column."""
 
     @classmethod
     def of(cls, attributes: Mapping[str, str]) -> "VotField":
-        """Read the attributes of a FIELD; one without a name is called by its ID."""
+        """Read the attributes of a FIELD; its ID replaces a missing name."""
         name = attributes.get("name") or attributes.get("ID", "")
         get = attributes.get
         return cls(
@@ -54,7 +54,7 @@ class VotField:
 
 
 def text_cell(field: VotField, text: str) -> str:
-    """Give the text of a TD as a cell: empty where it stands for no value."""
+    """Return the text of a TD as a cell: empty if it is null."""
     if field.datatype in {"char", "unicodeChar"}:
         return text
     text = text.strip()
@@ -70,12 +70,12 @@ class RowReader:
     Parameters
     ----------
     has_nulls
-        Whether bits before each row tell which cells have no value: BINARY2.
+        Whether bits before each row mark its null cells (BINARY2).
 
     Raises
     ------
     OptionsError
-        For a column of an unknown type.
+        If a column has an unknown type.
     """
 
     def __init__(self, fields: Sequence[VotField], *, has_nulls: bool) -> None:
@@ -84,21 +84,21 @@ class RowReader:
         self._counts = tuple(map(_count, fields))
 
     def read(self, data: bytes | bytearray, at: int) -> tuple[list[str], int] | None:
-        """Give the cells of the row that begins somewhere, and where the next one begins.
+        """Return the cells of the row at an offset, and the offset of the next row.
 
-        None where the row is not whole yet; finding that out takes no longer for longer cells.
+        Return None if the row is incomplete; this check takes no longer for longer cells.
 
         Raises
         ------
         OptionsError
-            For a row without bytes: there would be no end of them.
+            If rows have no bytes, because there would be infinitely many of them.
         """
         places = self._places(data, at + self._mask_bytes)
         if places is None:
             return None
         end = places[-1][1] if places else at
         if end == at:
-            raise _wrong("rows have no bytes; a column with an arraysize of 1 or more is needed")
+            raise _wrong("rows are empty; at least one column needs an arraysize of 1 or more")
         mask = int.from_bytes(data[at : at + self._mask_bytes], "big")
         bits = 8 * self._mask_bytes
         cells = []
@@ -109,7 +109,7 @@ class RowReader:
         return cells, end
 
     def _places(self, data: bytes | bytearray, at: int) -> list[tuple[int, int, int]] | None:
-        """Find where each cell of a row begins and ends, and its number of elements."""
+        """Return the start, end and number of elements of each cell of a row."""
         places: list[tuple[int, int, int]] = []
         if at > len(data):
             return None
@@ -129,7 +129,7 @@ class RowReader:
 
 
 def _count(field: VotField) -> int | None:
-    """Give the number of elements of a cell; None where each tells its own."""
+    """Return the number of elements of a cell; None if each cell stores its own."""
     name = field.name[:40]
     if field.datatype != "bit" and field.datatype not in _BYTES:
         raise _wrong(f"column {name!r} has the unknown datatype {field.datatype[:40]!r}")
@@ -139,7 +139,7 @@ def _count(field: VotField) -> int | None:
     if len(sizes) > _ARRAYSIZE_MAX or not _ARRAYSIZE.fullmatch(sizes):
         raise _wrong(
             f"column {name!r} has the unknown arraysize {sizes[:40]!r}; "
-            "allowed are whole numbers, as in 5, 2x3, * or 2x*"
+            "allowed: integers, as in 5, 2x3, * or 2x*"
         )
     return None if sizes.endswith("*") else math.prod(map(int, sizes.split("x")))
 
@@ -157,7 +157,7 @@ def _text(field: VotField, data: bytes | bytearray, count: int) -> str:
         case "boolean":
             text = " ".join(_TRUTH.get(chr(byte).upper(), "") for byte in data).strip()
         case "bit":
-            # A single bit is the first by the standard; astropy writes and reads the fifth.
+            # By the standard a single bit is the first one; astropy writes and reads the fifth.
             bits = "".join(f"{byte:08b}" for byte in data)
             text = str(int("1" in bits)) if count == 1 else bits[:count]
         case "floatComplex" | "doubleComplex":

@@ -1,8 +1,8 @@
-"""A positions table in VOTable, read as the CSV that says the same.
+"""Convert a positions table from VOTable to CSV.
 
-So there is one way from a table to its rows, whatever it was written in. The text is read as it
-comes, in bounded memory: TABLEDATA, BINARY and BINARY2 of VOTable 1.1 to 1.5, the first TABLE with
-columns. Nothing is fetched, and no entity is expanded: a DOCTYPE is refused.
+All tables are then read in the same way. The document is read as a stream, in bounded memory:
+TABLEDATA, BINARY and BINARY2 of VOTable 1.1 to 1.5, the first TABLE with columns. Nothing is
+fetched and no entity is expanded: a DOCTYPE is refused.
 """
 
 import base64
@@ -10,7 +10,7 @@ import binascii
 import io
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
-from xml.parsers import expat  # nosec - without DOCTYPE nothing in a text can grow
+from xml.parsers import expat  # nosec - without a DOCTYPE there are no entities to expand
 
 from typing_extensions import Buffer, override
 
@@ -27,36 +27,36 @@ _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _DEPTH_MAX = 100
 _CELL_MAX = 2**20
 _ROW_MAX = 2**24
-"""Bytes of a row of BINARY, characters of a cell: beyond it memory would grow with the table."""
+"""Largest number of bytes of a BINARY row, to limit memory use."""
 
 _RENAMED: Mapping[str, tuple[str, ...]] = {
     "RA": ("pos.eq.ra;meta.main", "pos_eq_ra_main", "pos.eq.ra"),
     "DEC": ("pos.eq.dec;meta.main", "pos_eq_dec_main", "pos.eq.dec"),
 }
-"""UCDs of columns that are the position where none has the name; the first found counts."""
+"""UCDs of position columns, used if no column has the name; the first match counts."""
 
 _UNITS: Mapping[str, frozenset[str]] = {
     "deg": frozenset({"deg", "degree", "degrees"}),
     "arcmin": frozenset({"arcmin"}),
     "pixel": frozenset({"pixel", "pix", "pixels"}),
 }
-"""How a parameter's unit may be written."""
+"""Spellings of the units of parameters."""
 
 
 def csv_of(stream: BinaryIO) -> BinaryIO:
-    """Give a positions table as CSV: a VOTable is translated while it is read, CSV stays as it is.
+    """Return a positions table as CSV: a VOTable is converted while it is read.
 
-    Which of both it is its first character says.
+    The first character distinguishes VOTable from CSV, which is returned unchanged.
 
     Parameters
     ----------
     stream
-        Closed with what is returned.
+        The table; closed with the returned stream.
 
     Returns
     -------
     BinaryIO
-        Reading raises `OptionsError` where a VOTable is wrong.
+        Reading raises `OptionsError` if a VOTable is invalid.
     """
     buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]  # has readinto, as all streams of files
     start = buffered.peek(_PIECE)[:_PIECE]
@@ -68,12 +68,12 @@ def csv_of(stream: BinaryIO) -> BinaryIO:
 
 
 class _Translated(io.RawIOBase):
-    """The CSV of a VOTable, made as it is asked for."""
+    """The CSV of a VOTable, converted as it is read."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._pieces = _Translator().translate(stream)
-        self._rest = memoryview(b"")  # its slices are no copies, of which there may be many
+        self._rest = memoryview(b"")  # slices of a memoryview are not copies
 
     @override
     def readable(self) -> bool:
@@ -98,7 +98,7 @@ class _Translated(io.RawIOBase):
 
 
 class _Translator:
-    """Goes through the elements of a VOTable; writes lines of CSV."""
+    """Walks through the elements of a VOTable and writes lines of CSV."""
 
     def __init__(self) -> None:
         self._parser = parser = expat.ParserCreate(namespace_separator=" ")
@@ -127,7 +127,7 @@ class _Translator:
         }
 
     def translate(self, stream: BinaryIO) -> Iterator[bytes]:
-        """Give pieces of the CSV."""
+        """Yield pieces of the CSV."""
         try:
             while piece := stream.read(_PIECE):
                 self._parser.Parse(piece)
@@ -138,7 +138,7 @@ class _Translator:
                     return
             self._parser.Parse(b"", True)  # noqa: FBT003 - takes no names
         except expat.ExpatError as error:
-            raise _wrong(f"is no well-formed XML: {error}") from error
+            raise _wrong(f"is not well-formed XML: {error}") from error
         if not self._is_done:
             raise _wrong("has no TABLE with columns and DATA")
         yield "".join(self._lines).encode()
@@ -149,14 +149,14 @@ class _Translator:
         if self._depth > _DEPTH_MAX:
             raise _wrong(f"has elements nested more than {_DEPTH_MAX} deep")
         if self._depth == 1 and name != "VOTABLE":
-            raise _wrong(f"is XML, but no VOTable: its root is {name[:40]}")
+            raise _wrong(f"is XML, but not a VOTable: its root is {name[:40]}")
         begin = self._beginnings.get(name)
         if begin is not None and not self._is_done:
             begin(name, attributes)
 
     def _begin_cell(self, _: str, attributes: Mapping[str, str]) -> None:
         if "encoding" in attributes:
-            raise _wrong("has a TD with an encoding, which is not read; write plain TABLEDATA")
+            raise _wrong("has a TD with an encoding, which is not supported; use plain TABLEDATA")
         self._cell, self._cell_length = [], 0
 
     def _begin_row(self, *_: object) -> None:
@@ -180,11 +180,11 @@ class _Translator:
             self._binary = _Binary(RowReader(self._fields, has_nulls=name == "BINARY2"))
 
     def _refuse_data(self, name: str, _: Mapping[str, str]) -> None:
-        raise _wrong(f"has its data as {name}, which is not read; write TABLEDATA or BINARY")
+        raise _wrong(f"has its data as {name}, which is not supported; use TABLEDATA or BINARY")
 
     def _begin_stream(self, _: str, attributes: Mapping[str, str]) -> None:
         if "href" in attributes:
-            raise _wrong("has its data elsewhere (href); nothing is fetched, send them inside")
+            raise _wrong("refers to external data (href); the data must be in the table itself")
         if attributes.get("encoding") != "base64":
             raise _wrong("has a STREAM that is not base64")
 
@@ -206,9 +206,9 @@ class _Translator:
             self._is_done = True
 
     def _add_cell(self, text: str) -> None:
-        assert self._cells is not None  # noqa: S101 - asked by the caller
+        assert self._cells is not None  # noqa: S101 - checked by the caller
         place = len(self._cells)
-        # Surplus cells are told of by the reader of rows.
+        # Surplus cells are reported by the row reader.
         field = self._fields[place] if place < len(self._fields) else None
         self._cells.append(text_cell(field, text) if field else text)
 
@@ -223,7 +223,7 @@ class _Translator:
 
 
 class _Binary:
-    """Rows in base64, which comes in pieces of any length."""
+    """Rows in base64, fed in pieces of any length."""
 
     def __init__(self, rows: RowReader) -> None:
         self._rows = rows
@@ -231,14 +231,14 @@ class _Binary:
         self._bytes = bytearray()
 
     def feed(self, text: str) -> Iterator[list[str]]:
-        """Take in characters; give the rows that are whole."""
+        """Add characters, and yield the rows that are complete."""
         characters = self._characters + "".join(text.split())
         whole = len(characters) - len(characters) % 4
         self._characters = characters[whole:]
         try:
             self._bytes += base64.b64decode(characters[:whole], validate=True)
         except (binascii.Error, ValueError) as error:
-            raise _wrong(f"has a STREAM that is no base64: {error}") from error
+            raise _wrong(f"has a STREAM that is not valid base64: {error}") from error
         at = 0
         while at < len(self._bytes):
             found = self._rows.read(self._bytes, at)
@@ -251,19 +251,19 @@ class _Binary:
             raise _wrong(f"has a row of more than {_ROW_MAX} bytes")
 
     def finish(self) -> Iterator[list[str]]:
-        """Make sure that nothing is left."""
+        """Check that the last row is complete."""
         if self._characters or self._bytes:
-            raise _wrong("has a STREAM that ends within a row")
+            raise _wrong("has a STREAM that ends in the middle of a row")
         yield from ()
 
 
 def _column_names(fields: list[VotField]) -> list[str]:
-    """Name the columns as ours where they are: by their names, else positions by their UCDs.
+    """Return the column names; without a named position column, find positions by UCD.
 
     Raises
     ------
     OptionsError
-        When there are none, or one of ours is in another unit.
+        If there are no columns, or if a parameter column has a wrong unit.
     """
     if not fields:
         raise _wrong("has a TABLE without columns (FIELD)")
@@ -279,7 +279,7 @@ def _column_names(fields: list[VotField]) -> list[str]:
         if spec is not None and spec.unit and field.unit:
             allowed = _UNITS.get(spec.unit, frozenset({spec.unit}))
             if field.unit.strip().lower() not in allowed:
-                message = f"is in {field.unit[:40]!r}; allowed is {spec.unit}"
+                message = f"unit {field.unit[:40]!r} found; allowed: {spec.unit}"
                 raise OptionsError((Fault(message, column=spec.name, found=field.unit[:40]),))
     return names
 
@@ -293,7 +293,7 @@ def _first_with(ucds: tuple[str, ...], fields: list[VotField]) -> int | None:
 
 
 def _line(cells: list[str]) -> str:
-    """Write a line of CSV; one empty cell is no blank line, which would be passed over."""
+    """Write a line of CSV; quote a single empty cell, since blank lines are skipped."""
     if len(cells) <= 1 and not "".join(cells):
         return '""\n'
     return ",".join(map(_quoted, cells)) + "\n"
@@ -308,7 +308,7 @@ def _quoted(cell: str) -> str:
 
 
 def _refuse_doctype(*_: object) -> None:
-    raise _wrong("has a DOCTYPE, which is not read")
+    raise _wrong("has a DOCTYPE, which is not allowed")
 
 
 def _wrong(message: str) -> OptionsError:

@@ -1,4 +1,4 @@
-"""HTTP beside the UWS tree: VOSI documents, releases, validation, whole tiles, metrics.
+"""HTTP outside the UWS tree: VOSI documents, releases, validation, whole tiles, metrics.
 
-Routes are thin: they read the request, call one function, and write the answer.
+Routes are thin: they read the request, call one function, and write the response.
 """

@@ -1,4 +1,4 @@
-"""Who may use a route: decided once, before the request reaches its view."""
+"""Access control: checked once per request, before its view is called."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -12,35 +12,35 @@ __all__ = ["Access", "caller", "guard"]
 
 
 class Access(StrEnum):
-    """Kinds of access to the routes of a blueprint."""
+    """Kinds of access to the views of a blueprint."""
 
     OPEN = "open"
-    """Everybody. A caller who says who they are is known, one who does not is anonymous."""
+    """Everybody. Callers without valid credentials are anonymous."""
 
     OWNER = "owner"
-    """Callers whom the authenticator accepts; jobs are then their own alone."""
+    """Callers that the authenticator accepts; they see only their own jobs."""
 
     LINK = "link"
-    """Whoever has the address: a token in it is the right."""
+    """Everybody who has the URL, which contains a secret token."""
 
 
 def guard(app: Flask, authenticator: Authenticator, access: Mapping[str, Access]) -> None:
-    """Have every request of an application admitted before its view is called.
+    """Check the access of every request before its view is called.
 
     Parameters
     ----------
     app
         The application.
     authenticator
-        Asked once a request, never for links.
+        Called once per request, except for `Access.LINK`.
     access
-        By name of the blueprint. Routes of a blueprint that is not named need an owner.
+        Kind of access by blueprint name. Blueprints that are not listed need an owner.
     """
 
     @app.before_request
     def admit() -> None:
         kind = access.get(request.blueprint or "", Access.OWNER)
-        # A browser asks beforehand (CORS) without credentials; an unknown address is a 404.
+        # CORS preflight requests carry no credentials, and an unknown URL is a 404.
         if kind is Access.LINK or request.endpoint is None or request.method == "OPTIONS":
             g.caller = ANONYMOUS
             return
@@ -53,6 +53,6 @@ def guard(app: Flask, authenticator: Authenticator, access: Mapping[str, Access]
 
 
 def caller() -> Caller:
-    """Return the sender of the current request, whom `guard` admitted."""
-    found: Caller = g.caller
-    return found
+    """Return the caller of the current request, as found by `guard`."""
+    current: Caller = g.caller
+    return current

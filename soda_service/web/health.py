@@ -1,6 +1,6 @@
-"""Whether what the service stands on can be reached: the checks of `/availability`.
+"""The checks behind `/availability`: whether the service reaches what it depends on.
 
-A check returns what is wrong in a few words, or nothing. It only looks and changes nothing.
+A check returns a short description of the problem, or an empty text. It changes nothing.
 """
 
 import os
@@ -19,7 +19,7 @@ Check = Callable[[], str]
 
 
 def needed_checks(services: Services) -> Mapping[str, Check]:
-    """Return the checks of what the service cannot do without, by name."""
+    """Return the checks that must pass for the service to work, by name."""
     return {
         "job store": lambda: _check_store(services.runtime.store),
         "job files": lambda: _check_files(services.runtime.files),
@@ -27,7 +27,7 @@ def needed_checks(services: Services) -> Mapping[str, Check]:
 
 
 def helpful_checks(services: Services) -> Mapping[str, Check]:
-    """Return the checks of what the service can be without for a while, by name."""
+    """Return the checks that may fail for a while, by name."""
     return {
         "queue": lambda: _check_queue(services.queue_status),
         "releases": lambda: _check_releases(services.served),
@@ -46,14 +46,14 @@ def _check_queue(status: Callable[[], Mapping[str, float]]) -> str:
     try:
         workers = status()["workers"]
     except UWSError:
-        return "not reachable; jobs are accepted and sent later"
-    return "" if workers else "no worker is running; jobs wait"
+        return "not reachable; jobs are accepted and queued later"
+    return "" if workers else "no worker is running; jobs wait in the queue"
 
 
 def _check_files(files: JobFiles) -> str:
     try:
         files.check()
-    except OSError as error:  # its own text may name folders of the server
+    except OSError as error:  # the full text may contain paths of the server
         return os.strerror(error.errno) if error.errno else "not reachable"
     return ""
 
@@ -63,4 +63,4 @@ def _check_releases(served: ServedReleases) -> str:
     missing = [r.name for r in usable if "://" not in r.root and not Path(r.root).is_dir()]
     if missing:
         return f"data of {', '.join(missing)} not reachable"
-    return "" if usable else "none can be cut from"
+    return "" if usable else "no release is ready for cutouts"

@@ -1,9 +1,9 @@
-"""`/metrics`: counts for operators, in Prometheus' text format.
+"""`/metrics`: counts for operators, in the text format of Prometheus.
 
-Requests are counted over all web processes where PROMETHEUS_MULTIPROC_DIR names a directory that
-they share (`serve` sees to that), else by each process for itself. prometheus_client looks at the
-variable when it is imported, so this module must not be loaded before it is set. What is told of
-jobs comes from the store and is the same from whichever process answers.
+If PROMETHEUS_MULTIPROC_DIR names a directory shared by all web processes, requests are counted
+over all of them (`serve` sets it); otherwise each process counts only its own. prometheus_client
+reads the variable when it is imported, so this module must be loaded after it is set. The numbers
+about jobs come from the store and are the same in every process.
 """
 
 import os
@@ -27,11 +27,12 @@ from uws.errors import UWSError
 __all__ = ["create_metrics"]
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
-"""Told apart; a client can send any word, and each would be a series of its own for ever."""
+"""Methods that are counted by name. A client can send any word, and each would become a series of
+its own that never goes away."""
 
 
 class _Gauges(Collector):
-    """Reads gauges when they are asked for."""
+    """Reads the gauges at the time of each scrape."""
 
     def __init__(self, sources: Mapping[str, Callable[[], Mapping[str, float]]]) -> None:
         self._sources = sources
@@ -45,7 +46,7 @@ class _Gauges(Collector):
         for name, source in self._sources.items():
             try:
                 states = source()
-            except UWSError:  # what else there is to tell matters most now
+            except UWSError:  # the other metrics matter most now
                 answers.add_metric([name], 0)
                 continue
             answers.add_metric([name], 1)
@@ -57,17 +58,17 @@ class _Gauges(Collector):
 
 
 def create_metrics(services: Services) -> Blueprint:
-    """Make the route, and count the application's requests.
+    """Create the blueprint, and count the requests of the application.
 
     Raises
     ------
     ConfigError
-        If PROMETHEUS_MULTIPROC_DIR is no directory and cannot be made one.
+        If PROMETHEUS_MULTIPROC_DIR is not a directory and cannot be created.
     """
     own = CollectorRegistry()
-    shown = _shared_registry() or own
+    exported = _shared_registry() or own
     gauges = {"jobs": services.runtime.store.find.phase_counts, "queue": services.queue_status}
-    shown.register(_Gauges(gauges))
+    exported.register(_Gauges(gauges))
     names = ("route", "method", "status")
     requests = Counter("soda_requests", "Requests answered", names, registry=own)
     seconds = Histogram("soda_request_seconds", "Time to answer", ["route"], registry=own)
@@ -87,14 +88,14 @@ def create_metrics(services: Services) -> Blueprint:
 
     @blueprint.get("/metrics")
     def metrics() -> Response:
-        """Give counts and gauges for monitoring."""
-        return Response(generate_latest(shown), content_type=CONTENT_TYPE_LATEST)
+        """Return counts and gauges for monitoring."""
+        return Response(generate_latest(exported), content_type=CONTENT_TYPE_LATEST)
 
     return blueprint
 
 
 def _shared_registry() -> CollectorRegistry | None:
-    """Give a registry of what all processes counted; None where each counts for itself."""
+    """Return a registry with the counts of all processes, or None if each counts its own."""
     shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     if not shared:
         return None
@@ -103,5 +104,5 @@ def _shared_registry() -> CollectorRegistry | None:
     except OSError as error:
         raise ConfigError(f"PROMETHEUS_MULTIPROC_DIR: {shared}: {error.strerror}") from error
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, shared)  # type: ignore[no-untyped-call]  # the package's own
+    MultiProcessCollector(registry, shared)  # type: ignore[no-untyped-call]  # untyped package
     return registry

@@ -1,4 +1,4 @@
-"""`/openapi.json`: the OpenAPI 3.1 document, drawn from PARAMETERS and the URL map."""
+"""`/openapi.json`: the OpenAPI 3.1 document, built from PARAMETERS and the URL map."""
 
 import inspect
 import re
@@ -22,10 +22,10 @@ _SCHEMAS: dict[Kind, dict[str, Any]] = {
     Kind.URL: {"type": "string", "format": "uri"},
 }
 _JOB_FORM = {"create_job", "validate", "sync"}
-"""Routes (by function) whose body is the form of a cutout request."""
+"""Views whose body is the form of a cutout request."""
 
-_MAKES_NOTHING = {"validate", "sync", "sia2", "links"}
-"""Routes whose POST asks for what its answer holds."""
+_CREATES_NOTHING = {"validate", "sync", "sia2", "links"}
+"""Views whose POST creates nothing and returns its result at once."""
 
 _SEE_OTHER = {"303": {"description": "Done; see the Location header"}}
 _OK = {"200": {"description": "The document"}}
@@ -54,7 +54,7 @@ def _form() -> dict[str, Any]:
 
 
 def _query(view_name: str) -> list[dict[str, Any]]:
-    """Give the parameters that a GET takes in its address."""
+    """Return the query parameters of a GET."""
     if view_name == "sync":
         schemas = {name: _property(spec) for name, spec in PARAMETERS.items()}
         return [{"name": n, "in": "query", "schema": schema} for n, schema in schemas.items()]
@@ -67,8 +67,13 @@ def _query(view_name: str) -> list[dict[str, Any]]:
         ]
     if view_name == "links":
         texts = {"type": "array", "items": {"type": "string"}}
-        ids = {"name": "ID", "in": "query", "schema": texts, "description": "Data sets"}
-        text = "Instead of them a finished job, whose results are wanted"
+        ids = {
+            "name": "ID",
+            "in": "query",
+            "schema": texts,
+            "description": "Identifiers of data sets",
+        }
+        text = "Finished job whose results are listed, instead of ID"
         return [
             ids,
             {"name": "JOB", "in": "query", "schema": {"type": "string"}, "description": text},
@@ -77,14 +82,14 @@ def _query(view_name: str) -> list[dict[str, Any]]:
 
 
 def _views(app: Flask, endpoint: str, methods: set[str]) -> dict[str, Callable[..., Any]]:
-    """Give what answers each method of a route."""
+    """Return the view of each method of a route."""
     view = app.view_functions[endpoint]
     by_method: dict[str, Callable[..., Any]] | None = getattr(view, "views", None)
     return by_method or dict.fromkeys(sorted(methods - {"HEAD", "OPTIONS"}), view)
 
 
 def _operation(view: Callable[..., Any], method: str, names: list[str]) -> dict[str, Any]:
-    changes = method in {"post", "put", "delete"} and view.__name__ not in _MAKES_NOTHING
+    changes = method in {"post", "put", "delete"} and view.__name__ not in _CREATES_NOTHING
     operation: dict[str, Any] = {
         "summary": (inspect.getdoc(view) or "").partition("\n")[0],
         "responses": {
@@ -106,12 +111,12 @@ def _operation(view: Callable[..., Any], method: str, names: list[str]) -> dict[
 
 
 def openapi_document(app: Flask, *, title: str, base_url: str) -> dict[str, Any]:
-    """Draw the document of all routes of an application."""
+    """Build the OpenAPI document of all routes of an application."""
     paths: dict[str, Any] = {}
     for rule in app.url_map.iter_rules():
         path = re.sub(r"<(?:[^:>]+:)?([^>]+)>", r"{\1}", rule.rule)
         if path != "/" and path.endswith("/"):
-            continue  # the same with a slash at the end
+            continue  # duplicate of the path without the trailing slash
         names = re.findall(r"{([^}]+)}", path)
         for method, view in _views(app, rule.endpoint, rule.methods or set()).items():
             paths.setdefault(path, {})[method.lower()] = _operation(view, method.lower(), names)
@@ -126,7 +131,7 @@ def openapi_document(app: Flask, *, title: str, base_url: str) -> dict[str, Any]
 
 
 def create_openapi(services: Services) -> Blueprint:
-    """Make the route."""
+    """Create the blueprint."""
     title, base_url = services.config.service.title, services.base_url
     blueprint = Blueprint("openapi", __name__)
 

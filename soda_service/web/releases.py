@@ -1,4 +1,4 @@
-"""`/releases`: what there is to cut from; `/tiles/...`: a whole tile (DataLink's `#this`)."""
+"""`/releases`: the releases to cut from; `/tiles/...`: a whole tile (DataLink `#this`)."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ __all__ = ["create_releases", "release_facts"]
 
 
 def release_facts(release: Release, holdings: Holdings) -> dict[str, Any]:
-    """Tell clients of a release: bands, limits, and the options in effect by default."""
+    """Return the bands, limits and default options of a release, as plain JSON."""
     return {
         "name": release.name,
         "title": release.title,
@@ -52,24 +52,24 @@ def _band_facts(band: Band) -> dict[str, Any]:
 
 
 def create_releases(services: Services) -> Blueprint:
-    """Make the routes."""
+    """Create the blueprint."""
     holdings, served = services.holdings, services.served
     blueprint = Blueprint("releases", __name__)
 
     @blueprint.get("/releases")
     def releases() -> Response:
-        """List the releases that can be cut from; the default one is named."""
+        """List the releases that can be cut from, and name the default one."""
         facts = [release_facts(release, holdings) for release in served.all()]
         return jsonify({"default": served.default_name(), "releases": facts})
 
     @blueprint.get("/tiles/<release>/<path:tile>/<band>")
     def whole_tile(release: str, tile: str, band: str) -> Response:
-        """Send a tile's file as it is; ranges are understood."""
+        """Return the file of a whole tile; byte ranges are supported."""
         found = holdings.releases.get(release)
         if not found.serves_whole_tiles:
-            raise AuthorizationError(f"release {found.name} does not give whole tiles")
+            raise AuthorizationError(f"release {found.name} does not offer whole tiles")
         path = _tile_path(holdings, found, tile, band)
-        # A compressed tile is sent as it is: not unpacked, and not labelled as content encoding.
+        # A compressed tile is sent unchanged, without a Content-Encoding.
         media_type = media_type_of(path.name)
         if path.name.endswith((".fits.fz", ".fz")):
             media_type = FITS.media_type
@@ -97,10 +97,12 @@ def _tile_path(holdings: Holdings, release: Release, tile: str, band: str) -> Pa
         raise UnknownTile(f"release {release.name} has no band {band}; it has {bands}")
     try:
         path = Path(locate(release, index.tile(number), exact, holdings.reader.servers).path)
-    except TileUnreadable as error:  # for a client there is no such file, whatever the reason
+    except TileUnreadable as error:  # clients do not need the reason
         raise UnknownTile(str(error)) from error
     if path.is_file():
         return path
     if "://" not in release.root and not Path(release.root).is_dir():
-        raise SourceUnavailable(f"the tiles of release {release.name} are away for the moment")
+        raise SourceUnavailable(
+            f"the tiles of release {release.name} are unavailable at the moment"
+        )
     raise UnknownTile(f"tile {tile} of release {release.name} has no file in band {exact}")

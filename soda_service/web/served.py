@@ -1,4 +1,4 @@
-"""The releases that pages offer: with tiles, and with defaults and tile table that can be read."""
+"""The releases that the service offers: those with tiles, valid defaults and a readable table."""
 
 import logging
 from collections.abc import Mapping
@@ -14,24 +14,24 @@ _log = logging.getLogger(__name__)
 
 
 class ServedReleases:
-    """Looks at releases each time it is asked; what is wrong with one is logged once.
+    """Checks the releases on every call, and logs each problem once.
 
     Parameters
     ----------
     releases
-        All that there are.
+        All configured releases.
     """
 
     def __init__(self, releases: Releases) -> None:
         self._releases = releases
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def all(self) -> list[Release]:
         """List the releases that can be cut from, in order."""
         return [release for release in self._with_tiles() if not self._fault(release)]
 
     def default_name(self) -> str | None:
-        """Name the release of requests that name none; None if it is none of `all`."""
+        """Return the name of the default release; None if it is not in `all`."""
         served = self.all()
         if not served:
             return None
@@ -39,7 +39,7 @@ class ServedReleases:
         return default.name if default.name in {release.name for release in served} else None
 
     def faults(self) -> Mapping[str, str]:
-        """Tell in few words, by `release NAME`, why others that have tiles are left out."""
+        """Return why other releases with tiles are left out, in a few words by `release NAME`."""
         faults = {f"release {each.name}": self._fault(each) for each in self._with_tiles()}
         return {name: fault for name, fault in faults.items() if fault}
 
@@ -47,16 +47,16 @@ class ServedReleases:
         return [each for each in self._releases.all() if self._releases.has_tiles(each)]
 
     def _fault(self, release: Release) -> str:
-        """Find what is wrong; the log has it in full, with paths that are no client's business."""
-        fault = "its defaults are at fault"
+        """Return what is wrong, in short; only the log has the details, which contain paths."""
+        fault = "its defaults are invalid"
         try:
             default_options(release)
-            fault = "its tile table is at fault"
+            fault = "its tile table cannot be read"
             self._releases.index(release)
         except (ConfigError, UnknownRelease) as error:
             text = str(error)
-            if text not in self._told:
-                self._told.add(text)
+            if text not in self._logged:
+                self._logged.add(text)
                 _log.error("release %s is left out, %s: %s", release.name, fault, text)
             return fault
         return ""

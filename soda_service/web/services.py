@@ -1,4 +1,4 @@
-"""What routes and pages work with: one value, handed to every factory of a blueprint."""
+"""The parts that routes and pages use, passed as one value to every blueprint factory."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ __all__ = ["Services"]
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The service around a route."""
+    """The parts of the web application."""
 
     config: Config
     holdings: Holdings
@@ -26,19 +26,19 @@ class Services:
     runtime: Runtime
     jobs: JobService
     base_url: Callable[[], str]
-    """Returns the address of the service as the client sees it, without a slash at the end."""
+    """Returns the public base URL of the service, without a trailing slash."""
 
     queue_status: Callable[[], Mapping[str, float]]
-    """Counts the queue's tasks and workers; raises `UWSError` when it cannot be reached."""
+    """Counts the tasks and workers of the queue; raises `UWSError` if it cannot be reached."""
 
     sync_cutout: SyncCutout
     """Makes the cutouts of `/sync`."""
 
     capabilities: Sequence[Capability] = ()
-    """The standard interfaces of all routes."""
+    """The VO interfaces of all routes."""
 
     def estimate(self, parameters: Sequence[Parameter]) -> Estimate:
-        """Estimate what a request makes; raises as `soda_service.cutouts.estimate` says."""
+        """Estimate the output of a request; raises as `soda_service.cutouts.estimate`."""
         rate = self.runtime.store.find.recent_rate_per_s()
         cutouts, files = self.config.cutouts, self.runtime.files
         return estimate(parameters, files, self.holdings, cutouts, rows_per_s=rate)

@@ -1,4 +1,4 @@
-"""`/sia2`: which images there are, by Simple Image Access 2.0."""
+"""`/sia2`: search for images (Simple Image Access 2.0)."""
 
 import csv
 import io
@@ -35,7 +35,7 @@ from soda_service.vo.sia import (
 from soda_service.vo.soda import SYNC_ID, soda_input_params
 from soda_service.web.served import ServedReleases
 from soda_service.web.services import Services
-from soda_service.web.votables import fault_of_error, fault_votable, given_texts
+from soda_service.web.votables import fault_of_error, fault_votable, request_texts
 from uws.errors import UWSError
 
 __all__ = ["create_sia2", "write_separated"]
@@ -45,15 +45,15 @@ _TABLE = Table(
     COLUMNS,
     (Info("standardID", "ivo://ivoa.net/std/SIA"),),
     SYSTEMS,
-    "Images of the survey that satisfy the query",
+    "Images of the survey that match the query",
 )
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _Found:
     rows: Iterator[Sequence[str]]
     is_cut: bool
-    """Whether more rows satisfy the query."""
+    """Whether more rows match the query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class _Search:
     rows_default: int
     rows_max: int
 
-    def find(self, query: SiaQuery, base: str) -> _Answer:
+    def find(self, query: SiaQuery, base: str) -> _Found:
         wanted = self.rows_default if query.rows_max is None else query.rows_max
         left, is_cut = min(wanted, self.rows_max), wanted == 0
         found: list[Iterator[Sequence[str]]] = []
@@ -76,7 +76,7 @@ class _Search:
             is_cut |= len(numbers) > left
             found.append(rows_of(images, numbers[:left].tolist()))
             left -= min(left, len(numbers))
-        return _Answer(chain.from_iterable(found), is_cut)
+        return _Found(chain.from_iterable(found), is_cut)
 
     def describe(self, base: str) -> tuple[Descriptor, ...]:
         inputs = input_params(rows_default=self.rows_default, rows_max=self.rows_max)
@@ -84,7 +84,7 @@ class _Search:
 
 
 def create_sia2(services: Services) -> Blueprint:
-    """Make the route."""
+    """Create the blueprint."""
     blueprint = Blueprint("sia2", __name__)
     limits, base_url = services.config.sia2, services.base_url
     search = _Search(
@@ -93,43 +93,43 @@ def create_sia2(services: Services) -> Blueprint:
 
     @blueprint.route("/sia2", methods=["GET", "POST"])
     def sia2() -> Response:
-        """List images by place, wavelength and more; the answer describes all parameters."""
+        """Search images by position, wavelength and more; the response describes all parameters."""
         wanted = ResponseFormat("votable", MEDIA_TYPE)
         try:
-            given = given_texts(request)
-            wanted = read_format(given)
-            answer = search.find(parse_query(given), base_url())
+            texts = request_texts(request)
+            wanted = read_format(texts)
+            found = search.find(parse_query(texts), base_url())
         except (OptionsError, UWSError) as error:
             return _fault(*fault_of_error(error), wanted)
-        content = _content(answer, wanted, search.describe(base_url()))
+        content = _content(found, wanted, search.describe(base_url()))
         return Response(content, content_type=wanted.content_type)
 
     return blueprint
 
 
 def _content(
-    answer: _Answer, wanted: ResponseFormat, descriptors: Sequence[Descriptor]
+    found: _Found, wanted: ResponseFormat, descriptors: Sequence[Descriptor]
 ) -> Iterator[bytes]:
     match wanted.kind:
         case "csv":
-            return write_separated(COLUMNS, answer.rows, delimiter=",")
+            return write_separated(COLUMNS, found.rows, delimiter=",")
         case "tsv":
-            return write_separated(COLUMNS, answer.rows, delimiter="\t")
+            return write_separated(COLUMNS, found.rows, delimiter="\t")
         case _:
-            return write_votable(_TABLE, answer.rows, descriptors, is_cut=answer.is_cut)
+            return write_votable(_TABLE, found.rows, descriptors, is_cut=found.is_cut)
 
 
 def _descriptors(
     base: str, releases: Sequence[Release], inputs: tuple[Param, ...]
 ) -> tuple[Descriptor, ...]:
-    """Describe what can be done with the rows, and this service itself (SIA-13)."""
+    """Describe the services for the rows, and this service itself (SIA-13)."""
     identifier = Field("ID", "char", "*", ucd="meta.id;meta.dataset", ref=ID_COLUMN)
     links = Descriptor(
         "links",
         f"{base}/links",
         (Param(identifier),),
         "ivo://ivoa.net/std/DataLink#links-1.1",
-        "Links of an image: itself, a preview, its cutouts",
+        "Links of an image: the file, a preview, cutouts",
         DATALINK_TYPE,
     )
     this = Descriptor(
@@ -142,13 +142,13 @@ def _descriptors(
         f"{base}/sync",
         soda_input_params(releases, id_ref=ID_COLUMN),
         SYNC_ID,
-        "A cutout of an image, or a picture of it",
+        "A cutout or a picture of an image",
     )
     return cutout, links, this
 
 
 def _fault(text: str, status: HTTPStatus, wanted: ResponseFormat) -> Response:
-    """Tell what is wrong: as VOTable, or as text where text was asked for (SIA-14)."""
+    """Return an error: as VOTable, or as plain text if CSV or TSV was requested (SIA-14)."""
     if wanted.kind == "votable":
         return fault_votable(text, status, wanted.content_type)
     return Response(f"{text}\n", status, content_type="text/plain; charset=utf-8")
@@ -160,12 +160,12 @@ _ROWS_AT_ONCE = 200
 def write_separated(
     fields: Sequence[Field], rows: Iterable[Sequence[str]], *, delimiter: str
 ) -> Iterator[bytes]:
-    """Write a line of the columns' names, then one for each row (RFC 4180).
+    """Write a header line with the column names, then a line per row (RFC 4180).
 
     Parameters
     ----------
     rows
-        Texts in the order of the fields; empty is null.
+        Texts in the order of the fields; an empty text is null.
     delimiter
         Comma or tab.
 

@@ -1,8 +1,9 @@
-"""What pages of other sites may do, and the names by which the service is reached.
+"""Protection against other sites: which requests their pages may send, and which Host is valid.
 
-A browser sends requests for any page that it shows, and reaches what only its user can reach, so
-where everybody may use everything a page of another site must not: it makes, changes and deletes
-nothing, and reads public documents only. Programs send no `Origin`, and are not meant.
+A browser sends requests on behalf of any page that it shows, and it can reach servers that only
+its user can reach. Pages of other sites may therefore create, change and delete nothing, and may
+read only public documents, even if the service is open to everybody. Programs send no `Origin`
+and are not affected.
 """
 
 from collections.abc import Callable, Container
@@ -19,22 +20,22 @@ __all__ = ["guard_sites", "known_names"]
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _EXPOSED = "Location, Content-Disposition, Content-Length, Content-Range, ETag, Retry-After"
-_ASKED_HEADERS = (
+_ALLOWED_HEADERS = (
     "Accept, Cache-Control, If-Match, If-Modified-Since, If-None-Match, If-Range,"
     " If-Unmodified-Since, Pragma, Range"
 )
 
 
 def guard_sites(app: Flask, web: WebConfig, public: Container[str]) -> None:
-    """Have an application refuse what other sites may not do, and let them read what they may.
+    """Refuse requests that other sites must not send, and let them read public documents.
 
-    Refused are requests with an unknown Host (400), and requests that change something and come
-    from a page of another site (403).
+    A request with an unknown Host is refused (400). So is a request that changes something and
+    comes from a page of another site (403).
 
     Parameters
     ----------
     public
-        Names of blueprints and endpoints that change nothing and that every page may read.
+        Names of blueprints and endpoints that change nothing and that any page may read.
     """
     names = known_names(web)
     trusted = _listed(web.trusted_origins)
@@ -53,10 +54,10 @@ def guard_sites(app: Flask, web: WebConfig, public: Container[str]) -> None:
 
 
 def known_names(web: WebConfig) -> frozenset[str]:
-    """Return the names that requests may have as their Host; empty where any will do.
+    """Return the names allowed as Host of a request; empty if any name is allowed.
 
-    Any will do where nothing tells the names: neither `web.base_url` nor `web.hosts`, and the
-    service is reached through a proxy or from other machines.
+    Any name is allowed if neither `web.base_url` nor `web.hosts` is set and the service is reached
+    through a proxy or from other machines.
     """
     listed = _listed(web.hosts)
     if "*" in listed:
@@ -69,10 +70,10 @@ def known_names(web: WebConfig) -> frozenset[str]:
 
 
 def _check_host(names: frozenset[str]) -> None:
-    """Raise UsageError where a request has a Host that is none of the service's names.
+    """Raise UsageError if the Host of a request is not a name of the service.
 
-    Addresses in digits always pass: a page can have such a Host only if it came from there. A
-    name may lead anywhere, also here, in the name of another site's page (DNS rebinding).
+    IP addresses are always allowed: a page has such an origin only if it was loaded from there. A
+    name can be made to resolve to this machine by another site (DNS rebinding).
     """
     host = request.environ.get("HTTP_HOST")
     if not names or host is None:
@@ -80,38 +81,38 @@ def _check_host(names: frozenset[str]) -> None:
     name = name_of(host)
     if not is_address(name) and not is_named(name, names):
         raise UsageError(
-            f"Host: {host[:100]!r} is no name of this service; if it should be, its operator lists"
-            " it in web.hosts, or sets web.base_url"
+            f"Host: {host[:100]!r} is not a name of this service; the operator can allow it by"
+            " web.hosts or web.base_url"
         )
 
 
 def _check_site(trusted: frozenset[str], own: str) -> None:
-    """Raise AuthorizationError where a page of another site made the browser send a request."""
+    """Raise AuthorizationError if a page of another site sent the request."""
     origin = request.headers.get("Origin")
     if origin in trusted:
         return
-    # No page can set it; it stays right behind a proxy that changes the Host.
+    # No page can set this header, and it stays correct behind a proxy that changes the Host.
     site = request.headers.get("Sec-Fetch-Site")
     if site in {"same-origin", "none"} or (site is None and origin is None):
         return
     if site is None and _is_own(origin or "", own):
         return
     raise AuthorizationError(
-        f"a page of another site ({(origin or site or '')[:100]}) may change nothing here; if it"
-        " should, the operator lists its origin in web.trusted_origins"
+        f"the request comes from a page of another site ({(origin or site or '')[:100]}), which may"
+        " not change anything here; the operator can allow its origin by web.trusted_origins"
     )
 
 
 def _is_own(origin: str, own: str) -> bool:
-    """Whether a page's origin is this service, as it was addressed or at its set address."""
-    host = origin.partition("://")[2]  # none in `null`
+    """Return whether an origin is this service, by the request's Host or by `web.base_url`."""
+    host = origin.partition("://")[2]  # empty for the origin `null`
     return bool(host) and host in {request.host, own}
 
 
 def _cors(
     readers: frozenset[str], trusted: frozenset[str], is_public: Callable[[], bool]
 ) -> Callable[[Response], Response]:
-    """Let pages of other origins read answers, and ask beforehand whether they may."""
+    """Return a function that adds the CORS headers to a response."""
 
     def add(answer: Response) -> Response:
         allowed = trusted | readers if is_public() else trusted
@@ -120,7 +121,7 @@ def _cors(
         origin = request.headers.get("Origin")
         is_any = "*" in allowed
         if not is_any:
-            # Also where no origin is named: a cache must not give that answer to one that is.
+            # Needed without an Origin too: a cache must not reuse that response for another site.
             answer.vary.add("Origin")
             if origin not in allowed:
                 return answer
@@ -135,24 +136,24 @@ def _cors(
 
 
 def _preflight(*, may_change: bool) -> dict[str, str]:
-    """Return what a page may send without asking each time."""
+    """Return the headers of a preflight response."""
     more_methods, more_headers = (
         (", POST, PUT, DELETE", ", Content-Type") if may_change else ("", "")
     )
     return {
         "Access-Control-Allow-Methods": f"GET, HEAD{more_methods}",
-        "Access-Control-Allow-Headers": f"{_ASKED_HEADERS}{more_headers}",
+        "Access-Control-Allow-Headers": f"{_ALLOWED_HEADERS}{more_headers}",
         "Access-Control-Max-Age": "3600",
     }
 
 
 def _listed(text: str) -> frozenset[str]:
-    """Return the entries of a setting that has several, separated by commas."""
+    """Return the entries of a comma-separated setting."""
     return frozenset(entry.strip().lower() for entry in text.split(",") if entry.strip())
 
 
 def _own_host(base_url: str) -> str:
-    """Return the host of the service's address as browsers write it: without a usual port."""
+    """Return the host of the base URL as browsers write it, without a default port."""
     place = urlsplit(base_url)
     usual = {"http": ":80", "https": ":443"}.get(place.scheme, "")
     return place.netloc.lower().removesuffix(usual)

@@ -1,4 +1,4 @@
-"""`/sync`: one cutout, made while the client waits; `/validate`: what a request would make."""
+"""`/sync`: one cutout, returned at once; `/validate`: check a request and estimate its output."""
 
 import os
 import threading
@@ -22,19 +22,19 @@ from uws.models import new_job_id
 __all__ = ["create_sync", "create_validate"]
 
 _TEXT_MAX = 100_000
-"""Characters of a value: a polygon of a thousand vertices has less."""
+"""Largest number of characters of a value; a polygon of a thousand vertices is shorter."""
 
 
 class _Busy(TransientError):
-    """As many cutouts as are allowed are being made at this moment."""
+    """All slots for concurrent cutouts are taken."""
 
     retry_after_s = 1
 
 
 def create_sync(services: Services) -> Blueprint:
-    """Make the route.
+    """Create the blueprint.
 
-    Each process makes as many cutouts at a time as the settings give it; further ones get a 503.
+    The settings limit how many cutouts a process makes at a time. Further requests get a 503.
     """
     blueprint = Blueprint("sync", __name__)
     sync_cutout, base_url = services.sync_cutout, services.base_url
@@ -46,12 +46,12 @@ def create_sync(services: Services) -> Blueprint:
         placed = sync_cutout.place(choice)
         if placed.tag:
             response.set_etag(placed.tag)
-            # A repeated request costs nothing, not even a slot.
+            # A repeated request needs no slot.
             response.make_conditional(request.environ)
             if response.status_code == HTTPStatus.NOT_MODIFIED:
                 return response
         if not slots.acquire(blocking=False):
-            raise _Busy(f"{at_once} cutouts are being made at this moment; ask again")
+            raise _Busy(f"{at_once} cutouts are being made right now; try again shortly")
         try:
             response.set_data(sync_cutout.cut(placed))
         finally:
@@ -64,7 +64,7 @@ def create_sync(services: Services) -> Blueprint:
 
     @blueprint.route("/sync", methods=["GET", "POST"])
     def sync() -> Response:
-        """Make one cutout: FITS of one band, or a picture; 204 where no pixel lies."""
+        """Return one cutout: FITS of one band, or a picture; 204 if there are no pixels."""
         intake = Intake(_TEXT_MAX)
         intake.take(form_fields(request))
         try:
@@ -81,19 +81,19 @@ def create_sync(services: Services) -> Blueprint:
 
 
 def _at_once(config: Config) -> int:
-    """Share the cutouts of a host between its web processes."""
+    """Return the number of concurrent cutouts of one web process."""
     cores = os.cpu_count() or 1
     return max(1, config.sync.at_once_per_core * cores // config.web.workers)
 
 
 def create_validate(services: Services) -> Blueprint:
-    """Make the route."""
+    """Create the blueprint."""
     runtime, files = services.runtime, services.runtime.files
     blueprint = Blueprint("validate", __name__)
 
     @blueprint.post("/validate")
     def validate() -> Response:
-        """Tell faults, warnings, matched rows, files, bytes and seconds of a cutout request."""
+        """Check a cutout request: errors, warnings, matched rows, files, bytes and seconds."""
         place = f".validate-{new_job_id()}"
         intake = Intake(runtime.limits.inline_value_max, files, job_id=place)
         try:

@@ -27,8 +27,8 @@ def availability_document(
     Parameters
     ----------
     needed, helpful
-        What was looked at, and what is wrong with it (empty: nothing). The service is available
-        while all that is needed is well.
+        Checks by name, with a description of the problem or an empty text. The service is available
+        if all needed checks pass.
     """
     root = etree.Element(f"{{{_AVAILABILITY}}}availability", nsmap={"vosi": _AVAILABILITY})
 
@@ -44,7 +44,7 @@ def availability_document(
 
 
 def create_vosi(services: Services) -> Blueprint:
-    """Make the VOSI routes."""
+    """Create the blueprint of the VOSI routes."""
     base_url = services.base_url
     needed, helpful = needed_checks(services), helpful_checks(services)
     blueprint = Blueprint("vosi", __name__)
@@ -52,14 +52,14 @@ def create_vosi(services: Services) -> Blueprint:
 
     @blueprint.get("/capabilities")
     def capabilities() -> Response:
-        """Tell what the service offers, and where."""
+        """Return the VOSI capabilities: the interfaces of the service and their URLs."""
         answer = _xml(capabilities_document(base_url(), services.capabilities))
         answer.last_modified = up_since
         return answer
 
     @blueprint.get("/availability")
     def availability() -> Response:
-        """Tell whether the service works."""
+        """Return the VOSI availability: whether the service works."""
         content = availability_document(
             up_since,
             {name: check() for name, check in needed.items()},
@@ -73,30 +73,30 @@ def create_vosi(services: Services) -> Blueprint:
 
 
 def create_descriptions(services: Services) -> Blueprint:
-    """Make the routes that say what clients can ask for, and how."""
+    """Create the blueprint of the VOSI tables and DALI examples."""
     blueprint = Blueprint("descriptions", __name__)
     releases, served, base_url = services.holdings.releases, services.served, services.base_url
     title = services.config.service.title
 
     @blueprint.get("/tables")
     def tables() -> Response:
-        """Describe the table of images; `detail=min` leaves its columns out."""
-        given = {name.lower(): text for name, text in request.args.items()}
-        detail = given.get("detail", "max").lower()
+        """Describe the table of images; `detail=min` omits its columns."""
+        texts = {name.lower(): text for name, text in request.args.items()}
+        detail = texts.get("detail", "max").lower()
         if detail not in ("min", "max"):
-            raise UsageError(f"detail: {detail[:80]!r} found; allowed are min and max")
+            raise UsageError(f"detail: {detail[:80]!r} found; allowed: min or max")
         return _xml(tables_document(with_columns=detail == "max"))
 
     @blueprint.get("/tables/<name>")
     def table(name: str) -> Response:
         """Describe one table."""
         if name.lower() not in (TABLE_NAME, f"default.{TABLE_NAME}"):
-            raise NotFoundError(f"there is no table {name[:80]!r}, only {TABLE_NAME}")
+            raise NotFoundError(f"table {name[:80]!r} not found; the only table is {TABLE_NAME}")
         return _xml(table_document())
 
     @blueprint.get("/examples")
     def examples() -> Response:
-        """Show requests that work here."""
+        """Return examples of requests that work on this service (DALI)."""
         default = served.default_name()
         place = None if default is None else place_in(releases.get(default), releases)
         content = examples_document(base_url(), title, place)

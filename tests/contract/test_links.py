@@ -135,11 +135,11 @@ def test_dl_5_whatever_the_accept_header_says(service_url: str, accept: str) -> 
 @pytest.mark.parametrize(
     ("parameters", "status", "expected"),
     [
-        ({"RESPONSEFORMAT": "csv"}, 400, "UsageFault: RESPONSEFORMAT: 'csv' found; allowed is"),
+        ({"RESPONSEFORMAT": "csv"}, 400, "UsageFault: RESPONSEFORMAT: 'csv' found; allowed: "),
         ({"IDENT": DATASET}, 400, "UsageFault: IDENT: unknown parameter; allowed: ID, JOB, RES"),
         ({"JOB": "0" * 32}, 404, "NotFoundFault: no job 0000000000"),
         ({"JOB": "../x"}, 404, "NotFoundFault: there is no job ../x"),
-        ({"JOB": "0" * 32, "ID": DATASET}, 400, "UsageFault: JOB: one job at a time, and without"),
+        ({"JOB": "0" * 32, "ID": DATASET}, 400, "UsageFault: JOB: more than one value, or ID as"),
     ],
 )
 def test_dl_9_10_a_wrong_request_is_a_votable(
@@ -350,7 +350,7 @@ def test_a_job_that_is_not_finished_has_no_links_yet(service_url: str) -> None:
     assert found.status_code == 400
     assert (
         told(found)
-        == f"UsageFault: JOB: job {job_id} is PENDING; there are links once it is COMPLETED"
+        == f"UsageFault: JOB: job {job_id} is PENDING; links exist only for COMPLETED jobs"
     )
 
 

@@ -174,7 +174,7 @@ def test_soda_22_no_pixel_is_204_without_body(service_url: str, parameters: dict
         ({"CIRCLE": CIRCLE, "RESPONSEFORMAT": "json"}, 400, "UsageError: RESPONSEFORMAT: allowed"),
         ({"CIRCLE": CIRCLE, "RESPONSEFORMAT": "gif"}, 400, "UsageError: RESPONSEFORMAT: 'gif'"),
         ({"CIRCLE": CIRCLE, "TIME": "1 2"}, 400, "UsageError: TIME: release TEST1 does not tell"),
-        ({"CIRCLE": CIRCLE, "POL": "Q"}, 400, "UsageError: POL: images are of total intensity"),
+        ({"CIRCLE": CIRCLE, "POL": "Q"}, 400, "UsageError: POL: all images are total intensity"),
         ({"POSITIONS": "RA,DEC\n1,2\n"}, 400, "UsageError: POSITIONS: one cutout is made at"),
         ({"CIRCEL": CIRCLE}, 400, "UsageError: CIRCEL: unknown parameter; did you mean CIRCLE"),
         ({"ID": "ivo://x/y?z", "CIRCLE": CIRCLE}, 404, "UsageError: 'ivo://x/y?z' is a data set"),

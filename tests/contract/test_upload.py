@@ -77,13 +77,13 @@ def test_dali_9_15_an_upload_may_come_later(service_url: str) -> None:
 @pytest.mark.parametrize(
     ("content", "fields", "told"),
     [
-        (CSV, {"UPLOAD": "positions,http://127.0.0.1/x"}, "nothing is fetched from elsewhere"),
+        (CSV, {"UPLOAD": "positions,http://127.0.0.1/x"}, "external URLs are not fetched"),
         (CSV, {"UPLOAD": "positions,param:other"}, "there is no part 'OTHER'"),
         (CSV, {"RA": "30", "DEC": "-20"}, "given together with RA, DEC"),
         (CSV, {"POSITIONS": "RA,DEC\n1,2\n"}, "given together with POSITIONS"),
-        (b"<html/>", {}, "is XML, but no VOTable"),
+        (b"<html/>", {}, "is XML, but not a VOTable"),
         (b"<!DOCTYPE x><VOTABLE/>", {}, "has a DOCTYPE"),
-        (votable("tabledata")[:-400], {}, "is no well-formed XML"),
+        (votable("tabledata")[:-400], {}, "is not well-formed XML"),
     ],
 )  # fmt: skip
 def test_dali_15_a_refused_upload_is_an_error_and_no_job(

@@ -162,7 +162,7 @@ def test_vosi_9_a_table_by_its_name(
 def test_vosi_9_an_unknown_table_is_not_found(service_url: str) -> None:
     answer = get(f"{service_url}/tables/nothing")
     assert answer.status_code == 404
-    assert answer.text.startswith("UsageError: there is no table 'nothing', only images")
+    assert answer.text.startswith("UsageError: table 'nothing' not found; the only table is images")
 
 
 # Examples

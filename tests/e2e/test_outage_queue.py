@@ -116,7 +116,7 @@ def test_queue_that_is_gone_for_a_while(service: Service) -> None:
         assert elapsed_s < 5, "a client waits for the queue"
         assert phase(job) == "QUEUED"
         answer = requests.get(f"{base}/availability", timeout=60).text
-        assert "queue: not reachable; jobs are accepted and sent later" in answer
+        assert "queue: not reachable; jobs are accepted and queued later" in answer
         assert "<vosi:available>true" in answer
     wait_for_end(job, SOON_S)
 

@@ -161,7 +161,7 @@ def test_dali_15_tables_come_as_parts_of_their_own(cutout: Target) -> None:
     answer = cutout.post({**AT, "UPLOAD": "positions,http://elsewhere.example/t", "PHASE": "RUN"})
     assert answer.status == 400
     assert answer.text.startswith("UsageError: UPLOAD")
-    assert "nothing is fetched from elsewhere" in answer.text
+    assert "external URLs are not fetched" in answer.text
 
 
 def test_dali_15_whether_uploads_are_read_is_the_job_types_affair(toy: Toy) -> None:

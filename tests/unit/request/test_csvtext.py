@@ -78,7 +78,7 @@ def test_lines(content: bytes, lines: list[str | BadLine], count: int) -> None:
             [
                 "RA",
                 BadLine(
-                    "character 2 of the line is the control character U+0000; only text is allowed"
+                    "character 2 of the line is the control character U+0000, which is not allowed"
                 ),
                 "2",
             ],
@@ -87,7 +87,7 @@ def test_lines(content: bytes, lines: list[str | BadLine], count: int) -> None:
             "\ufffe\n1".encode(),
             [
                 BadLine(
-                    "character 1 of the line is the control character U+FFFE; only text is allowed"
+                    "character 1 of the line is the control character U+FFFE, which is not allowed"
                 ),
                 "1",
             ],
@@ -133,8 +133,8 @@ def test_a_record_that_is_too_long(line: str, count: int) -> None:
     text = "\n".join(['1,"a', *[line] * count, '"b"', '"c\nd"'])
     first, *others = read_records(io.BytesIO(text.encode()))
     assert first == BadLine(
-        "a cell begins with a quote that is not closed within 1048576 characters and 10000 lines; "
-        'quotes inside quotes are doubled ("")'
+        "a quoted cell is not closed within 1048576 characters and 10000 lines; "
+        'a quote inside a quoted cell must be doubled ("")'
     )
     assert others == [*[line] * (count if line else 0), '"b"', '"c\nd"']
 
@@ -145,7 +145,7 @@ def test_a_long_record_is_read() -> None:
 
 
 def test_a_record_with_a_bad_line_is_one() -> None:
-    bad = "character 1 of the line is the control character U+0000; only text is allowed"
+    bad = "character 1 of the line is the control character U+0000, which is not allowed"
     assert list(read_records(io.BytesIO(b'1,"a\n\0\nb"\n2'))) == [BadLine(bad), "2"]
 
 
@@ -158,7 +158,7 @@ def test_a_record_with_a_bad_line_is_one() -> None:
         (
             b"my\0job",
             True,
-            "character 3 of the text is the control character U+0000; only text is allowed",
+            "character 3 of the text is the control character U+0000, which is not allowed",
         ),
     ],
     ids=["text", "cut off", "Latin-1", "NUL"],
@@ -198,5 +198,5 @@ def test_split_cells(line: str, cells: list[str]) -> None:
 
 @pytest.mark.parametrize("line", ['"a', 'x,"a,b', '"a"b,c', '"a"" ,b'], ids=repr)
 def test_split_cells_refuses_unclosed_quotes(line: str) -> None:
-    with pytest.raises(ValueError, match=r"cell [12] begins with a quote but does not end with"):
+    with pytest.raises(ValueError, match=r"cell [12] starts with a quote but does not end with"):
         split_cells(line)

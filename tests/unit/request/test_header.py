@@ -5,10 +5,10 @@ from soda_service.request.csvtext import BadLine
 from soda_service.request.header import Header, parse_header
 from tests.cpu import cpu_limit
 
-NEEDED = "a header such as RA,DEC or COADD_OBJECT_ID is needed, then a line for each position"
+NEEDED = "it needs a header such as RA,DEC or COADD_OBJECT_ID, then one line per position"
 FOLLOWS = "a value follows the column name"
 IDS = "COADD_OBJECT_ID 61407409 61407435"
-OWN = "the header and each row need a line of their own"
+OWN = "put the header and each row on a separate line"
 SEEDS_HEADER = (
     "RA,DEC,COADD_OBJECT_ID,XSIZE,YSIZE,COLORS_FITS,RGB_STIFF_COLORS,RGB_LUPTON_COLORS,"
     "RGB_MINIMUM,RGB_STRETCH,RGB_ASINH,MAKE_FITS,MAKE_RGB_STIFF,MAKE_RGB_LUPTON"
@@ -26,16 +26,19 @@ def refusal_of(line: str | BadLine | None) -> tuple[Fault, ...]:
     [
         (None, f"the table is empty; {NEEDED}"),
         (BadLine("no text"), "header: no text"),
-        ("46.2,-34.2", f"no header row, the first line is '46.2,-34.2'; {NEEDED}"),
-        ("name,z", f"no column gives positions, the header is 'name,z'; {NEEDED}"),
-        ("XSIZE,YSIZE", f"no column gives positions, the header is 'XSIZE,YSIZE'; {NEEDED}"),
-        ('<?xml version="1.0"?>', "this is XML (a VOTable?); POSITIONS takes CSV"),
-        (' <VOTABLE version="1.4">', "this is XML (a VOTable?); POSITIONS takes CSV"),
-        ("RA;DEC", "the columns are separated by semicolons; commas are needed"),
-        ('"RA";"DEC"', "the columns are separated by semicolons; commas are needed"),
-        ("ra\tdec\tz", "the columns are separated by tabs; commas are needed"),
-        ("RA|DEC", "the columns are separated by vertical bars; commas are needed"),
-        (" RA  DEC", "the columns are separated by blanks; commas are needed"),
+        ("46.2,-34.2", f"the table has no header row, its first line is '46.2,-34.2'; {NEEDED}"),
+        ("name,z", f"the table has no position columns, its header is 'name,z'; {NEEDED}"),
+        (
+            "XSIZE,YSIZE",
+            f"the table has no position columns, its header is 'XSIZE,YSIZE'; {NEEDED}",
+        ),
+        ('<?xml version="1.0"?>', "the table is XML (a VOTable?); CSV is needed here"),
+        (' <VOTABLE version="1.4">', "the table is XML (a VOTable?); CSV is needed here"),
+        ("RA;DEC", "the columns are separated by semicolons; separate them by commas"),
+        ('"RA";"DEC"', "the columns are separated by semicolons; separate them by commas"),
+        ("ra\tdec\tz", "the columns are separated by tabs; separate them by commas"),
+        ("RA|DEC", "the columns are separated by vertical bars; separate them by commas"),
+        (" RA  DEC", "the columns are separated by blanks; separate them by commas"),
         ("RA,DEC 46.2,-34.2", f"{FOLLOWS} DEC on one line ('DEC 46.2'); {OWN}"),
         (
             f"{SEEDS_HEADER} 46.275669,-34.256000,,0.90",
@@ -63,20 +66,20 @@ def test_very_long_numbers_in_a_header_are_refused_at_once(names: str) -> None:
 
 def test_an_unclosed_quote_is_refused() -> None:
     (fault,) = refusal_of('RA,"DEC')
-    assert fault.message.startswith("header: cell 2 begins with a quote but does not end with one")
+    assert fault.message.startswith("header: cell 2 starts with a quote but does not end with one")
 
 
 @pytest.mark.parametrize(
     ("line", "faults"),
     [
-        ("RA,z", [Fault("there is no column DEC beside it", column="RA")]),
-        ("DEC", [Fault("there is no column RA beside it", column="DEC")]),
-        ("RA,DEC,ra", [Fault("the table has this column twice", column="RA")]),
+        ("RA,z", [Fault("column found without a column DEC", column="RA")]),
+        ("DEC", [Fault("column found without a column RA", column="DEC")]),
+        ("RA,DEC,ra", [Fault("the table has this column more than once", column="RA")]),
         (
             "RA,DEC,z,XSIZE,z,xsize",
             [
-                Fault("the table has this column twice", column="z"),
-                Fault("the table has this column twice", column="XSIZE"),
+                Fault("the table has this column more than once", column="z"),
+                Fault("the table has this column more than once", column="XSIZE"),
             ],
         ),
     ],
@@ -108,7 +111,7 @@ def test_doubtful_columns_are_warned_of() -> None:
     header = parse_header("COADD_OBJECT_ID,FITS_COLORS,redshift,,Release")
     assert header.extra == ((1, "FITS_COLORS"), (2, "redshift"), (4, "Release"))
     assert header.warnings == (
-        "column FITS_COLORS is kept as it is; did you mean COLORS_FITS?",
-        "column 4 has no name and is left out",
-        "column Release is kept as it is: RELEASE is given for the whole job",
+        "column FITS_COLORS is kept as your own column; did you mean COLORS_FITS?",
+        "column 4 has no name and is ignored",
+        "column Release is kept as your own column: RELEASE is set for the whole job",
     )

@@ -8,7 +8,7 @@ from soda_service.sky.release import Release
 from tests.cutout_options import changed
 
 NOTHING = Fault(
-    "nothing would be made; one of MAKE_FITS, MAKE_RGB_STIFF, MAKE_RGB_LUPTON must be true",
+    "no output selected; set one of MAKE_FITS, MAKE_RGB_STIFF, MAKE_RGB_LUPTON to true",
     column="MAKE_FITS",
 )
 
@@ -35,7 +35,7 @@ def test_sizes_in_arcmin_and_pixels_at_one_level_are_refused(
 ) -> None:
     with pytest.raises(OptionsError) as caught:
         complete_options(des, texts)
-    message = f"given together with {meant}; a size is either in arcmin or in pixels"
+    message = f"given together with {meant}; give sizes in arcmin or in pixels"
     assert caught.value.faults == (Fault(message, column="XPIX", found="100"),)
 
 
@@ -61,8 +61,8 @@ def test_pictures_of_two_bands_are_refused(pair: Release) -> None:
         complete_options(pair, {"MAKE_RGB_STIFF": "true", "MAKE_RGB_LUPTON": "true"})
     assert caught.value.faults == tuple(
         Fault(
-            f"true, but there is nothing to make: pair has no default for {colors}, "
-            "which must be given (bands: b, r)",
+            f"true, but no bands are selected: pair has no default for {colors}, so it "
+            "is required (bands: b, r)",
             column=name,
             found="true",
         )
@@ -78,9 +78,9 @@ def test_pictures_of_two_bands_are_refused(pair: Release) -> None:
     [
         (
             {"COLORS_FIT": "g"},
-            "release DR1, defaults: COLORS_FIT: no option of a cutout; allowed: ",
+            "release DR1, defaults: COLORS_FIT: not a cutout option; allowed: ",
         ),
-        ({"RA": "1"}, "release DR1, defaults: RA: no option of a cutout; allowed: "),
+        ({"RA": "1"}, "release DR1, defaults: RA: not a cutout option; allowed: "),
         ({"XSIZE": "99"}, "release DR1, defaults: XSIZE: '99' is out of range; allowed: "),
     ],
     ids=["misspelt", "no option", "bad value"],

@@ -40,7 +40,7 @@ def check_stream(stream: BinaryIO, release: Release, rows_max: int = 10**6) -> R
 
 
 def test_table_without_rows(des: Release) -> None:
-    message = "the table has a header but no rows; a line for each position is needed"
+    message = "the table has a header but no rows; one line per position is needed"
     assert read("RA,DEC\n\n", des) == [Fault(message, column="POSITIONS")]
 
 
@@ -76,12 +76,12 @@ def test_a_job_that_makes_nothing_is_told_at_once_where_no_row_can_change_it(des
     assert [isinstance(entry, Fault) for entry in faults] == [True, False]
 
 
-BANDS = "allowed: bands of DR1 (g, r, i, z, Y), each once"
+BANDS = "allowed: bands of DR1 (g, r, i, z, Y), each at most once"
 TRIPLETS = (
-    "allowed: three different bands of DR1 (g, r, i, z, Y) for each picture, separated by ; "
-    "and none twice"
+    "allowed: three different bands of DR1 (g, r, i, z, Y) per picture; separate pictures by ; "
+    "without repeats"
 )
-NOTHING = "nothing would be made; one of MAKE_FITS, MAKE_RGB_STIFF, MAKE_RGB_LUPTON must be true"
+NOTHING = "no output selected; set one of MAKE_FITS, MAKE_RGB_STIFF, MAKE_RGB_LUPTON to true"
 ANY_RA = "allowed: number from -1000000 to 1000000 deg"
 SIZE = "allowed: number from 0.1 to 12.0 arcmin"
 
@@ -91,7 +91,7 @@ SIZE = "allowed: number from 0.1 to 12.0 arcmin"
     [
         ({"RA": "abc"}, ("RA", f"'abc' is not a number; {ANY_RA}")),
         ({"RA": "inf"}, ("RA", f"'inf' is not a number; {ANY_RA}")),
-        ({"RA": "1e400"}, ("RA", f"'1e400' is too large a number; {ANY_RA}")),
+        ({"RA": "1e400"}, ("RA", f"'1e400' is too large; {ANY_RA}")),
         ({"RA": "1e308"}, ("RA", f"'1e308' is out of range; {ANY_RA}")),
         ({"RA": "-1000001"}, ("RA", f"'-1000001' is out of range; {ANY_RA}")),
         ({"DEC": "nan"}, ("DEC", "'nan' is not a number; allowed: number from -90 to 90 deg")),
@@ -100,13 +100,13 @@ SIZE = "allowed: number from 0.1 to 12.0 arcmin"
         ({"DEC": ""}, ("RA", "given without DEC; both are needed")),
         (
             {"RA": " ", "DEC": ""},
-            (None, "no position; RA and DEC, or COADD_OBJECT_ID, must be given"),
+            (None, "no position given; RA and DEC, or COADD_OBJECT_ID, are needed"),
         ),
         (
             {"COADD_OBJECT_ID": "7"},
             (
                 "COADD_OBJECT_ID",
-                "given together with RA and DEC; a position is either RA and DEC or an id",
+                "given together with RA and DEC; give either RA and DEC or an id",
             ),
         ),
         ({"XSIZE": "12.1"}, ("XSIZE", f"'12.1' is out of range; {SIZE}")),
@@ -182,7 +182,7 @@ def test_remembered_faults_name_their_own_row(des: Release) -> None:
 def test_too_many_cells(des: Release) -> None:
     assert read("RA,DEC\n1,2,g,r\n1,2, ,\n1", des) == [
         Fault(
-            "4 cells, but the header has 2 columns; a value with a comma must stand in quotes",
+            "4 cells, but the header has 2 columns; a value with a comma must be quoted",
             row=1,
             found="g,r",
         ),
@@ -196,7 +196,7 @@ def test_bad_lines_are_faults_of_their_rows(des: Release) -> None:
     assert [str(entry)[:45] for entry in entries[:3]] == [
         "row 1: byte 13 of the text (0xE9) is not UTF-",
         "row 2: character 5 of the line is the control",
-        "row 3: cell 3 begins with a quote but does no",
+        "row 3: cell 3 starts with a quote but does no",
     ]
     assert isinstance(entries[3], PositionRow)
 
@@ -357,7 +357,9 @@ def test_columns_of_the_users_own_are_kept_unchanged(des: Release) -> None:
     )
     assert table.columns == ("Name", "RA", "DEC", "z", "fits_colors")
     assert table.extra_columns == ("Name", "z", "fits_colors")
-    assert table.warnings == ("column fits_colors is kept as it is; did you mean COLORS_FITS?",)
+    assert table.warnings == (
+        "column fits_colors is kept as your own column; did you mean COLORS_FITS?",
+    )
     (row,) = table
     assert isinstance(row, PositionRow)
     assert row.extra == {"Name": " M 31 ", "z": 'a, "b"', "fits_colors": "007"}

@@ -62,7 +62,7 @@ def faults_of(parameters: tuple[Parameter, ...], releases: FakeReleases) -> tupl
 
 @pytest.mark.parametrize("parameters", [{}, {"POSITIONS": " ", "RA": ""}], ids=["none", "blank"])
 def test_no_position(parameters: dict[str, str], releases: FakeReleases) -> None:
-    message = f"no position is given; needed is one of: {WAYS}"
+    message = f"no position given; needed is one of: {WAYS}"
     assert faults_of(send(**parameters), releases) == (Fault(message),)
 
 
@@ -71,19 +71,19 @@ def test_no_position(parameters: dict[str, str], releases: FakeReleases) -> None
     [
         (
             {"POSITIONS": TABLE, "RA": "1"},
-            Fault(f"given together with RA; allowed is one of: {WAYS}", column="POSITIONS"),
+            Fault(f"given together with RA; allowed is only one of: {WAYS}", column="POSITIONS"),
         ),
         (
             {"POSITIONS": TABLE, "COADD_OBJECT_ID": "1"},
             Fault(
-                f"given together with COADD_OBJECT_ID; allowed is one of: {WAYS}",
+                f"given together with COADD_OBJECT_ID; allowed is only one of: {WAYS}",
                 column="POSITIONS",
             ),
         ),
         (
             {"RA": "1", "DEC": "2", "COADD_OBJECT_ID": "3"},
             Fault(
-                "given together with RA and DEC; a position is either RA and DEC or an id",
+                "given together with RA and DEC; give either RA and DEC or an id",
                 column="COADD_OBJECT_ID",
             ),
         ),
@@ -123,7 +123,7 @@ def test_a_band_is_no_interval(releases: FakeReleases) -> None:
         (
             {"RA": "1", "DEC": "2", "CIRCLE": "1 2 3"},
             Fault(
-                f"given together with RA, DEC; allowed is one of: {WAYS}",
+                f"given together with RA, DEC; allowed is only one of: {WAYS}",
                 column="SODA's parameters (ID, POS, CIRCLE, POLYGON ...)",
             ),
         ),
@@ -134,14 +134,14 @@ def test_a_band_is_no_interval(releases: FakeReleases) -> None:
         (
             {"MASK": "true"},
             Fault(
-                "true, but there is no shape outside of which pixels could be blanked",
+                "true, but no shape was sent; MASK needs POS, CIRCLE or POLYGON",
                 column="MASK",
                 found="true",
             ),
         ),
         (
             {"ID": "ivo://x/SV1?T", "RELEASE": "DR1", "CIRCLE": "1 2 3"},
-            Fault("'DR1' is not the release of ID, which is SV1", column="RELEASE", found="DR1"),
+            Fault("'DR1' is not the release of ID; allowed: SV1", column="RELEASE", found="DR1"),
         ),
     ],
     ids=["RA and CIRCLE", "MASK", "MASK alone", "ID and RELEASE"],
@@ -154,7 +154,7 @@ def test_faults_of_filters(
 
 def test_data_sets_of_two_releases(releases: FakeReleases) -> None:
     two = (Parameter("ID", "ivo://x/SV1?T"), Parameter("ID", "ivo://x/DR1?T"))
-    message = "data sets of several releases (SV1, DR1); a request is about one"
+    message = "data sets of several releases (SV1, DR1); allowed is one release"
     parameters = (*two, *send(CIRCLE="1 2 3"))
     assert faults_of(parameters, releases) == (Fault(message, column="ID"),)
 
@@ -220,7 +220,7 @@ def test_no_release_at_all() -> None:
     ("name", "message"),
     [
         ("DR1", "'MINE' is not the database of release DR1; allowed: DESDR"),
-        ("AllWISE", "'MINE' is not the database of release AllWISE; it has none, leave DB out"),
+        ("AllWISE", "'MINE' is not the database of release AllWISE; it has none, so omit DB"),
     ],
     ids=["other", "none"],
 )
@@ -262,7 +262,7 @@ def test_only_the_table_may_be_a_file(releases: FakeReleases) -> None:
     [
         (
             b"my\0job",
-            "character 3 of the text is the control character U+0000; only text is allowed",
+            "character 3 of the text is the control character U+0000, which is not allowed",
         ),
         (b"Caf\xe9", "byte 3 of the text (0xE9) is not UTF-8; the text must be UTF-8"),
         ("é".encode() * 10_000, "too long, or a file; a short text is needed"),

@@ -50,7 +50,7 @@ def test_rows_of_a_table(tmp_path: Path, releases: Releases, is_file: bool) -> N
     with rows_of_request(CutoutRequest("TEST1", options, table), files, releases) as rows:
         first, second = rows
         assert (rows.extra_columns, rows.is_table, rows.has_objects) == (("XSIZ",), True, True)
-        assert rows.warnings == ("column XSIZ is kept as it is; did you mean XSIZE?",)
+        assert rows.warnings == ("column XSIZ is kept as your own column; did you mean XSIZE?",)
         assert [rows.has_surely_more_than(most) for most in (1, 2)] == [True, False]
     assert first == PositionRow(1, 30.0, -20.0, None, options, {"XSIZ": "a"})
     assert isinstance(second, Fault)
@@ -95,7 +95,7 @@ def test_objects_of_a_release_that_nobody_named_are_warned_of(
     request = CutoutRequest("TEST1", default_options(RELEASE), where, is_default)
     warning = (
         "COADD_OBJECT_ID is looked up in the default release TEST1; ids differ between releases, "
-        "name the one meant by RELEASE (SV1, TEST1)"
+        "so set RELEASE to choose one (SV1, TEST1)"
     )
     with rows_of_request(request, None, releases) as rows:
         found = warn_of_objects(request, rows, lambda: catalogues)
@@ -152,26 +152,26 @@ def test_a_band_without_overlap_gives_nothing(
 @pytest.mark.parametrize(
     ("filters", "changes", "message"),
     [
-        (Filters(ids=(ID,)), {}, "POS: no shape is given; needed is POS, CIRCLE or POLYGON"),
+        (Filters(ids=(ID,)), {}, "POS: no shape given; POS, CIRCLE or POLYGON"),
         (
             Filters(shapes=(CIRCLE,) * 1001),
             {},
-            "POS: 1001 combinations of values; allowed are 1000",
+            "POS: 1001 combinations of values; allowed: at most 1000",
         ),
         (
             Filters(shapes=(CIRCLE,), bands_m=((1e-7, 2e-7),)),
             {"bands": tuple(replace(b, wavelength_min_m=None) for b in RELEASE.bands)},
-            "BAND: release TEST1 does not tell the wavelengths of its bands",
+            "BAND: release TEST1 does not define the wavelengths of its bands",
         ),
         (
             Filters(shapes=(CIRCLE,), times_mjd=((1.0, 2.0),)),
             {"time_mjd": None},
-            "TIME: release TEST1 does not tell when it was observed",
+            "TIME: release TEST1 does not define its time of observation",
         ),
         (
             Filters(shapes=(CIRCLE,), polarisations=("Q", "U")),
             {},
-            "POL: images are of total intensity (I) alone",
+            "POL: all images are total intensity; allowed: I",
         ),
     ],
     ids=["no shape", "too many", "no wavelengths", "no times", "no polarisation"],

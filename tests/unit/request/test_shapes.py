@@ -45,32 +45,32 @@ def test_soda_10_t1_dali_21_22_t4_pos(text: str, expected: Position) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "'' is no shape; allowed are CIRCLE, RANGE and POLYGON"),
-        ("BOX 1 2 3 4", "'BOX' is no shape; allowed are CIRCLE, RANGE and POLYGON"),
-        ("12 34 0.5", "'12' is no shape; allowed are CIRCLE, RANGE and POLYGON"),
+        ("", "'' is not a shape; allowed: CIRCLE, RANGE or POLYGON"),
+        ("BOX 1 2 3 4", "'BOX' is not a shape; allowed: CIRCLE, RANGE or POLYGON"),
+        ("12 34 0.5", "'12' is not a shape; allowed: CIRCLE, RANGE or POLYGON"),
         ("CIRCLE 12 34", "2 numbers found; a circle has three: RA, Dec, radius"),
-        ("CIRCLE 12 34 0", "radius 0 found; allowed is more than 0 and up to 180 deg"),
-        ("CIRCLE 12 34 -1", "radius -1 found; allowed is more than 0 and up to 180 deg"),
-        ("CIRCLE 12 34 180.5", "radius 180.5 found; allowed is more than 0 and up to 180 deg"),
-        ("CIRCLE 12 91 1", "Dec 91 found; allowed is -90 to 90 deg"),
+        ("CIRCLE 12 34 0", "radius 0 found; allowed: more than 0, at most 180 deg"),
+        ("CIRCLE 12 34 -1", "radius -1 found; allowed: more than 0, at most 180 deg"),
+        ("CIRCLE 12 34 180.5", "radius 180.5 found; allowed: more than 0, at most 180 deg"),
+        ("CIRCLE 12 91 1", "Dec 91 found; allowed: -90 to 90 deg"),
         ("CIRCLE 12 34 nan", "'nan' is not a number"),
-        ("CIRCLE 12 34 +Inf", "Inf found; the numbers of this shape are finite"),
+        ("CIRCLE 12 34 +Inf", "Inf found; the numbers of this shape must be finite"),
         ("CIRCLE 1_2 34 1", "'1_2' is not a number"),
         ("CIRCLE 12, 34, 1", "'12,' is not a number"),
-        ("CIRCLE 12 34 1e400", "'1e400' is too large a number"),
-        ("CIRCLE 1e7 34 1", "RA 1e+07 found; allowed is -1000000 to 1000000 deg"),
+        ("CIRCLE 12 34 1e400", "'1e400' is too large"),
+        ("CIRCLE 1e7 34 1", "RA 1e+07 found; allowed: -1000000 to 1000000 deg"),
         (
             "RANGE 1 2 3",
             "3 numbers found; a range has four: lowest and highest RA, lowest and highest Dec",
         ),
         ("RANGE 1 2 4 3", "Dec from 4 to 3 found; the lower one comes first"),
-        ("RANGE 1 2 3 91", "Dec 91 found; allowed is -90 to 90 deg"),
+        ("RANGE 1 2 3 91", "Dec 91 found; allowed: -90 to 90 deg"),
         ("RANGE 1 nan 3 4", "'nan' is not a number"),
         ("POLYGON 1 2 3 4 5", "5 numbers found; a polygon has pairs of RA and Dec"),
         ("POLYGON 1 2 3 4", "a polygon has at least three vertices"),
         ("POLYGON 1 2 3 4 1 2", "a polygon has at least three vertices"),
         ("POLYGON 0 0 120 0 240 0", "a polygon lies within a hemisphere"),
-        ("POLYGON " + "1 2 " * 1001, "1001 vertices found; allowed are 1000"),
+        ("POLYGON " + "1 2 " * 1001, "1001 vertices found; allowed: at most 1000"),
     ],
 )
 def test_soda_t2_dali_21_22_faults_of_pos(text: str, message: str) -> None:
@@ -106,7 +106,7 @@ def test_soda_11_t1_dali_20_interval(text: str, expected: tuple[float, float]) -
         ("2 1", "2 to 1 found; the lower bound comes first"),
         ("g", "'g' is not a number"),
         ("NaN 1", "'NaN' is not a number"),
-        ("+Inf +Inf", "inf to inf found; nothing lies there"),
+        ("+Inf +Inf", "inf to inf found; this interval is empty"),
     ],
 )
 def test_soda_11_t11_dali_20_faults_of_intervals(text: str, message: str) -> None:
@@ -117,5 +117,5 @@ def test_soda_11_t11_dali_20_faults_of_intervals(text: str, message: str) -> Non
 
 def test_polarisation() -> None:
     assert parse_polarisation(" I ") == "I"
-    with pytest.raises(InvalidText, match="'i' is no state of polarisation; allowed: I, Q, U"):
+    with pytest.raises(InvalidText, match="'i' is not a polarisation state; allowed: I, Q, U"):
         parse_polarisation("i")

@@ -119,10 +119,10 @@ def test_size_in_pixels_is_at_least_one(wise: Release) -> None:
         ("RGB_ASINH", "number from 1e-36 to 1e+30"),
         ("MAKE_FITS", "true, false, t, f, yes, no, 1 or 0"),
         ("EDGE", "trim or pad or mosaic"),
-        ("COLORS_FITS", f"{_BANDS}, each once"),
+        ("COLORS_FITS", f"{_BANDS}, each at most once"),
         (
             "RGB_STIFF_COLORS",
-            f"three different {_BANDS} for each picture, separated by ; and none twice",
+            f"three different {_BANDS} per picture; separate pictures by ; without repeats",
         ),
         ("RUNID", "at most 64 characters"),
         ("EMAIL", "an address like name@example.org, at most 254 characters"),

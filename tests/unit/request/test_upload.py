@@ -35,14 +35,14 @@ def test_without_uploads_nothing_changes() -> None:
 @pytest.mark.parametrize(
     ("uploads", "told"),
     [
-        (["positions"], "UPLOAD: 'positions' found; allowed is UPLOAD=positions,param:PART"),
+        (["positions"], "UPLOAD: 'positions' found; allowed: UPLOAD=positions,param:PART"),
         (["mine,param:mytable"], "UPLOAD: the table is called 'mine'; allowed"),
-        (["positions,http://example.org/a"], "UPLOAD: nothing is fetched from elsewhere"),
-        (["positions,file:///etc/passwd"], "UPLOAD: nothing is fetched from elsewhere"),
+        (["positions,http://example.org/a"], "UPLOAD: external URLs are not fetched"),
+        (["positions,file:///etc/passwd"], "UPLOAD: external URLs are not fetched"),
         (["positions,mytable"], "UPLOAD: 'mytable' found"),
         (["positions,param:"], "UPLOAD: there is no part '' in the request"),
         (["positions,param:absent"], "UPLOAD: there is no part 'ABSENT' in the request"),
-        (["positions,param:mytable"] * 2, "UPLOAD: several tables; a job has one"),
+        (["positions,param:mytable"] * 2, "UPLOAD: several tables found, but a job has one"),
         (["positions,param:mytable;positions,param:b"], "UPLOAD: several tables"),
     ],
 )

@@ -25,7 +25,7 @@ def found(given: Given, images: Images, releases: Releases) -> list[str]:
     ("given", "expected"),
     [
         ({"POS": ["CIRCLE 21.5"]}, "POS: 1 numbers found; a circle has three"),
-        ({"POS": ["BOX 1 2 3 4"]}, "POS: 'BOX' is no shape; allowed are CIRCLE, RANGE and POLYGON"),
+        ({"POS": ["BOX 1 2 3 4"]}, "POS: 'BOX' is not a shape; allowed: CIRCLE, RANGE or POLYGON"),
         ({"POS": ["CIRCLE 0 91 1"]}, "POS: Dec 91 found"),
         ({"POS": ["CIRCLE 0 NaN 1"]}, "POS: 'NaN' is not a number"),
         ({"POS": ["RANGE 0 1 2 1"]}, "POS: Dec from 2 to 1 found"),
@@ -39,7 +39,7 @@ def found(given: Given, images: Images, releases: Releases) -> list[str]:
         ({"SPECRP": ["nan nan"]}, "SPECRP: 'nan' is not a number"),
         ({"EXPTIME": ["Inf"]}, "EXPTIME: inf to inf found"),
         ({"TIMERES": ["1e999"]}, "TIMERES: '1e999' is too large"),
-        ({"POL": ["Z"]}, "POL: 'Z' is no state of polarisation"),
+        ({"POL": ["Z"]}, "POL: 'Z' is not a polarisation state"),
         ({"CALIB": ["5"]}, "CALIB: '5' is no calibration level; allowed are 0 to 4"),
         ({"CALIB": ["1 2"]}, "CALIB: '1 2' is no calibration level"),
         ({"MAXREC": ["-1"]}, "MAXREC: '-1' found; allowed is an integer from 0 on"),

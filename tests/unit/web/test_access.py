@@ -95,4 +95,4 @@ def test_an_unknown_kind_of_authentication_is_refused() -> None:
     with pytest.raises(ConfigError) as refused:
         open_authenticator(AuthConfig("shibboleth"))
     allowed = ", ".join(AUTHENTICATORS)
-    assert str(refused.value) == f"auth.mode: 'shibboleth' found; allowed is one of {allowed}"
+    assert str(refused.value) == f"auth.mode: 'shibboleth' found; allowed: {allowed}"

@@ -10,7 +10,7 @@ def test_outside_the_prefix_there_is_nothing(open_client: Open, path: str) -> No
     answer = open_client(path_prefix="/cutouts").get(path)
     assert answer.status_code == 404
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert answer.text == "UsageError: there is nothing here; the service lies below /cutouts\n"
+    assert answer.text == "UsageError: not found; this service is served below /cutouts\n"
 
 
 @pytest.mark.parametrize(

@@ -33,13 +33,13 @@ def test_a_release_at_fault_is_left_out_and_told_of(
             assert [release["name"] for release in found["releases"]] == ["TEST1"]
             assert found["default"] is None
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
-        "release BAD is left out, its defaults are at fault",
-        "release TORN is left out, its tile table is at fault",
+        "release BAD is left out, its defaults are invalid",
+        "release TORN is left out, its tile table cannot be read",
     ]
     notes = client.get("/availability").text
     assert "<vosi:available>true<" in notes
-    assert "<vosi:note>release BAD: its defaults are at fault<" in notes
-    assert "<vosi:note>release TORN: its tile table is at fault<" in notes
+    assert "<vosi:note>release BAD: its defaults are invalid<" in notes
+    assert "<vosi:note>release TORN: its tile table cannot be read<" in notes
     assert str(data) not in notes
     assert re.findall(r'<option value="(\w+)"[^>]* title=', client.get("/").text) == ["TEST1"]
 

@@ -161,7 +161,7 @@ def test_pages_of_other_sites_change_nothing(open_client: Open, who: str) -> Non
         data = {"ACTION": "DELETE", "PHASE": "RUN", "RA": "30", "DEC": "-20"}
         answer = client.open(path.format(job=job), method=method, data=data, headers=FOREIGN[who])
         assert answer.status_code == 403, (method, path)
-        assert answer.text.startswith("AuthorizationError: a page of another site")
+        assert answer.text.startswith("AuthorizationError: the request comes from a page")
         assert "web.trusted_origins" in answer.text
     (only,) = client.get("/async?RESPONSEFORMAT=json").json["jobs"]
     assert (only["id"], only["phase"]) == (job, "PENDING")
@@ -271,8 +271,8 @@ def test_unknown_names_are_refused(
         answer = client.get(path, headers={"Host": host})
         assert answer.status_code == 400
         assert answer.text == (
-            f"UsageError: Host: {host!r} is no name of this service; if it should be, its operator"
-            " lists it in web.hosts, or sets web.base_url\n"
+            f"UsageError: Host: {host!r} is not a name of this service; the operator can allow it"
+            " by web.hosts or web.base_url\n"
         )
     assert client.post("/async", headers={"Host": host}).status_code == 400
 

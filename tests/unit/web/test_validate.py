@@ -17,7 +17,7 @@ BINARY = (
 @pytest.mark.parametrize(
     ("table", "found"),
     [
-        (BINARY.format(0), "rows have no bytes"),
+        (BINARY.format(0), "rows are empty"),
         (BINARY.format(-1), "has the unknown arraysize '-1'"),
         ("RA,DEC\n" + "1" * 200_000 + "x,2", "has 200001 characters"),
         ("RA,DEC\n30,-20\n", '"valid":true'),
