@@ -207,7 +207,7 @@ _OF_JOB = (
         "RUNID",
         Kind.TEXT,
         Scope.JOB,
-        "Label chosen by the client, the runId of the job. Default: the first 64 characters of JOBNAME.",
+        "Label chosen by the client (runId). Default: the first 64 characters of JOBNAME.",
         ucd="meta.id",
         maximum=64,
     ),
