@@ -13,6 +13,7 @@ from soda_service.engine.fits.image import PixelBox
 from soda_service.engine.wcs.grid import Grid
 from soda_service.engine.wcs.orientation import Orientation, orientation
 from soda_service.engine.wcs.placement import Placement, placement
+from soda_service.errors import Fault, OptionsError
 from soda_service.formats.avm import wcs_text, xmp_packet
 from soda_service.formats.format import Encoding, SkyText
 from soda_service.formats.jpeg import to_jpeg
@@ -98,7 +99,13 @@ class Painter:
         return picture
 
     def encoded(self, picture: _Picture, wanted: WantedFile, red: Place, row: PlannedRow) -> bytes:
-        """Make a picture's file, with its place on the sky."""
+        """Make a picture's file, with its place on the sky.
+
+        Raises
+        ------
+        OptionsError
+            When the format cannot hold a picture of this size.
+        """
         place = self._framed(red, row.options.edge).placement
         xmp = xmp_packet(
             place,
@@ -108,6 +115,10 @@ class Painter:
         )
         encode = wanted.format.encode
         assert encode is not None  # noqa: S101 - it is a format of pictures
+        most, (ny, nx) = wanted.format.side_max, picture.shape[:2]
+        if most is not None and max(ny, nx) > most:
+            message = f"{nx} x {ny} pixels; {wanted.format.title} has at most {most} along a side"
+            raise OptionsError((Fault(message),))
         return encode(picture, SkyText(xmp, wcs_text(place)), self._settings.encoding)
 
     def has_thumbnails(self, row: PlannedRow) -> bool:

@@ -59,6 +59,9 @@ class Format:
     aliases: tuple[str, ...] = ()
     """Other words of RESPONSEFORMAT that mean the same, beside name and media type."""
 
+    side_max: int | None = None
+    """Longest side of a picture that it holds, pixels; None where there is no such limit."""
+
     encode: Encode | None = None
     """Of a format of pictures; None for one of data."""
 

@@ -66,5 +66,6 @@ JPEG = Format(
     ".jpg",
     bytes_per_value=0.25,  # of the default quality
     aliases=("jpg", "image/jpg"),
+    side_max=_SIDE_MAX,
     encode=_encode,
 )

@@ -12,7 +12,7 @@ import numpy as np
 from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
-from soda_service.engine.colour.methods import METHODS
+from soda_service.engine.colour.methods import preview_method
 from soda_service.formats import picture_formats
 from soda_service.pages.security import POLICY
 from soda_service.sky.footprints import Footprint, footprint_of, hammer
@@ -119,8 +119,8 @@ def create_sky(services: Services) -> Blueprint:
 
 
 def _picture_query() -> str:
-    """Ask for one picture in colour, by the last of the methods."""
-    method = next(reversed(METHODS.values()))
+    """Return the parameters that ask for one colour picture."""
+    method = preview_method()
     return f"{method.switch}=true&RESPONSEFORMAT={picture_formats()[0].name}"
 
 

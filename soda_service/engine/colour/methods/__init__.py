@@ -10,7 +10,7 @@ from soda_service.engine.colour.methods.lupton import LUPTON
 from soda_service.engine.colour.methods.method import Method
 from soda_service.engine.colour.methods.stiff import STIFF
 
-__all__ = ["METHODS", "Method", "grey_method"]
+__all__ = ["METHODS", "Method", "grey_method", "preview_method"]
 
 METHODS: dict[str, Method] = {method.name: method for method in (STIFF, LUPTON)}
 """By name, in the order of a row's files; where only one picture can be made, the first wins."""
@@ -19,3 +19,9 @@ METHODS: dict[str, Method] = {method.name: method for method in (STIFF, LUPTON)}
 def grey_method() -> Method:
     """Return the method that paints single bands."""
     return next(method for method in METHODS.values() if method.paints_grey)
+
+
+def preview_method() -> Method:
+    """Return the method of pictures beside a map of the sky."""
+    methods = list(METHODS.values())
+    return next((method for method in methods if method.suits_previews), methods[0])

@@ -39,4 +39,5 @@ LUPTON = Method(
         Setting(ASINH, "Asinh Q", "Asinh softening Q of a Lupton picture.", _SOFTENING, VALUE_MIN),
     ),
     fit_settings=_fit,
+    suits_previews=True,
 )

@@ -1,5 +1,6 @@
 """What a picture method is: how it paints, and what requests and operators may set."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -57,7 +58,7 @@ class Method:
     """A method of making pictures of bands."""
 
     name: str
-    """In file names, in lower case: `stiff`."""
+    """In file names and parameters: lower-case letters and digits, `stiff`."""
 
     title: str
     """For people: `STIFF`."""
@@ -83,7 +84,16 @@ class Method:
     """Gives settings that suit images, by parameter, from level and noise of their sky."""
 
     paints_grey: bool = False
-    """Whether it paints a single band as well."""
+    """Whether it paints a single band as well. The first such method in `METHODS` does."""
+
+    suits_previews: bool = False
+    """Whether pictures of neighbouring fields look alike, as a map of the sky wants them."""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[a-z][a-z0-9]*", self.name):
+            raise ValueError(
+                f"{self.name!r} found; a method's name has lower-case letters and digits"
+            )
 
     @cached_property
     def switch(self) -> str:
