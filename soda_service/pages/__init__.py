@@ -1,1 +1,1 @@
-"""The pages: ask, watch, look, take away. Each module makes the routes of one of them."""
+"""The HTML pages: submit jobs, follow them, view and download results; one module per page."""

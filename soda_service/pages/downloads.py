@@ -1,4 +1,4 @@
-"""Lists of a job's files for download programs, and its log while it works."""
+"""Lists of a job's files for download programs, and the log of a running job."""
 
 import io
 import itertools
@@ -33,18 +33,18 @@ def _sums(file: _File) -> str:
 FILE_LISTS: Mapping[str, Callable[[_File], str]] = MappingProxyType(
     {"wget": _plain, "aria2": _aria2, "sha256": _sums}
 )
-"""Forms of a list: for `wget -xi` (or curl), `aria2c -i`, and `sha256sum -c` below the tree."""
+"""Formats of the list: for `wget -xi` (or curl), `aria2c -i`, and `sha256sum -c`."""
 
 
 def file_list(results: JobResults, *, form: str, results_url: str) -> Iterator[str]:
-    """Write the files of a finished job, one after the other.
+    """Yield an entry for each file of a finished job.
 
     Raises
     ------
     UsageError
-        When there is no such form.
+        If the format is unknown.
     WrongPhaseError
-        When the job is not COMPLETED.
+        If the job is not COMPLETED.
     """
     if form not in FILE_LISTS:
         raise UsageError(f"format: {form[:40]!r} found; allowed are {', '.join(FILE_LISTS)}")
@@ -56,7 +56,7 @@ def file_list(results: JobResults, *, form: str, results_url: str) -> Iterator[s
 
 
 def log_so_far(job: Job, results: JobResults) -> str:
-    """Write what is known of a job that works: its first finished rows, as the log has them."""
+    """Return the log of a running job so far, with its first finished rows."""
     stream = io.BytesIO()
     events = EventsWriter(stream)
     events.event(job.creation_time, "INFO", f"job {job.id} created")

@@ -27,7 +27,7 @@ _WORDS: Mapping[Phase, str] = MappingProxyType(
 
 
 def phase_word(phase: str) -> str:
-    """Say a phase in everyday words: `running`."""
+    """Return a phase in everyday words: `running`."""
     return _WORDS[Phase(phase)]
 
 
@@ -37,7 +37,7 @@ def number(value: int) -> str:
 
 
 def size(size_bytes: int | None) -> str:
-    """Write a size by three digits, base 1000: `6.08 MB`; empty where it is not known."""
+    """Write a size with three digits, base 1000: `6.08 MB`; empty if unknown."""
     if size_bytes is None:
         return ""
     value, unit = float(size_bytes), 0
@@ -48,7 +48,7 @@ def size(size_bytes: int | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Write a time span by its two largest units: `2 h 5 min`; empty where it is not known."""
+    """Write a time span in its two largest units: `2 h 5 min`; empty if unknown."""
     if seconds is None:
         return ""
     if seconds < 9.95:

@@ -23,11 +23,10 @@ _OF_SIZE = ("XSIZE", "YSIZE", "XPIX", "YPIX", "EDGE")
 class _Option:
     spec: ParameterSpec
     defaults: tuple[tuple[str, str], ...]
-    """Name of a release, and what it has where nobody says otherwise; one without a name where
-    all releases have the same."""
+    """Release and its default; a single entry without a release if all have the same."""
 
     allowed: tuple[tuple[str, str], ...]
-    """The same of what is allowed."""
+    """Release and its allowed values, in the same form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +37,13 @@ class _Group:
 
 
 def create_help(services: Services) -> Blueprint:
-    """Make the route."""
+    """Create the blueprint."""
     releases, served = services.holdings.releases, services.served
     blueprint = Blueprint("help", __name__)
 
     @blueprint.get("/help")
     def help_page() -> str:
-        """Explain the options, the files that come out, and how programs ask."""
+        """Explain the options, the output files, and the use from scripts."""
         shown, default = served.all(), served.default_name()
         place = None if default is None else place_in(releases.get(default), releases)
         return render_template(
@@ -73,9 +72,9 @@ def _groups(releases: Sequence[Release]) -> list[_Group]:
     members: dict[str, list[_Option]] = {name: [] for name in titles}
     for spec in PARAMETERS.values():
         name = next(name for name, (_, is_of) in titles.items() if is_of(spec))
-        told = [(r.name, _default(spec, r)) for r in releases]
+        defaults = [(r.name, _default(spec, r)) for r in releases]
         allowed = [(r.name, describe_allowed(spec, r)) for r in releases]
-        members[name].append(_Option(spec, _joined(told), _joined(allowed)))
+        members[name].append(_Option(spec, _joined(defaults), _joined(allowed)))
     return [_Group(name, title, tuple(members[name])) for name, (title, _) in titles.items()]
 
 
@@ -85,7 +84,7 @@ def _default(spec: ParameterSpec, release: Release) -> str:
     return option_text(spec.name, default_options(release), release)
 
 
-def _joined(told: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Say once what holds for all releases."""
-    texts = {text for _, text in told}
-    return (("", texts.pop()),) if len(texts) == 1 else tuple(told)
+def _joined(values: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Merge the values of all releases into one entry if they are equal."""
+    texts = {text for _, text in values}
+    return (("", texts.pop()),) if len(texts) == 1 else tuple(values)

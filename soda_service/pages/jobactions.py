@@ -1,7 +1,6 @@
-"""What a caller does to one job on its page: rename, run, stop, delete, keep longer, share.
+"""Actions on one job: rename, run, stop, delete, keep longer, share.
 
-Each address takes a form from the page, or a request of a program, to which it answers JSON where
-that is asked for.
+Each URL accepts a form of the page or a request of a program, and returns JSON on request.
 """
 
 from collections.abc import Callable
@@ -27,7 +26,7 @@ _DAYS_MAX = 3650
 
 
 def create_jobactions(services: Services) -> Blueprint:
-    """Make the routes."""
+    """Create the blueprint."""
     service, base_url = services.jobs, services.base_url
     blueprint = Blueprint("jobactions", __name__)
 
@@ -37,25 +36,25 @@ def create_jobactions(services: Services) -> Blueprint:
     @blueprint.post("/jobs/<job_id>/name")
     @csrf_protected
     def rename(job_id: str) -> ResponseReturnValue:
-        """Give the job the name `NAME`."""
+        """Rename the job to `NAME`."""
         return done(service.rename(caller().owner, job_id, request.form.get("NAME", "")))
 
     @blueprint.post("/jobs/<job_id>/run")
     @csrf_protected
     def run(job_id: str) -> ResponseReturnValue:
-        """Start a job that was only made."""
+        """Start a pending job."""
         return done(service.start(caller().owner, job_id))
 
     @blueprint.post("/jobs/<job_id>/abort")
     @csrf_protected
     def abort(job_id: str) -> ResponseReturnValue:
-        """Stop the job; what it has made stays."""
+        """Stop the job; files that were already made are kept."""
         return done(service.abort(caller().owner, job_id))
 
     @blueprint.post("/jobs/<job_id>/delete")
     @csrf_protected
     def delete(job_id: str) -> ResponseReturnValue:
-        """Destroy the job; a form that does not say `confirmed` is asked back first."""
+        """Delete the job; without `confirmed`, a page asks for confirmation first."""
         job = service.get(caller().owner, job_id)
         is_json = document_type(request) == JSON
         if not is_json and "confirmed" not in request.form:
@@ -66,7 +65,7 @@ def create_jobactions(services: Services) -> Blueprint:
     @blueprint.post("/jobs/<job_id>/keep")
     @csrf_protected
     def keep(job_id: str) -> ResponseReturnValue:
-        """Have the results kept for `DAYS` days from now, as far as the limit allows."""
+        """Keep the results for `DAYS` days from now, up to the limit."""
         days = parse_integer("DAYS", request.form.get("DAYS", ""))
         if not 0 < days <= _DAYS_MAX:
             raise UsageError(f"DAYS: {days} found; allowed is 1 to {_DAYS_MAX}")
@@ -87,7 +86,7 @@ def _add_sharing(
     @blueprint.post("/jobs/<job_id>/share")
     @csrf_protected
     def share(job_id: str) -> ResponseReturnValue:
-        """Make a link by which whoever has it sees the job; it is told only now."""
+        """Create a link that gives read access to the job; it is shown only once."""
         token = sharing.create(caller().owner, job_id)
         url = f"{base_url()}/shared/{token}"
         if document_type(request) == JSON:
@@ -98,7 +97,7 @@ def _add_sharing(
     @blueprint.post("/jobs/<job_id>/share/<share_id>/revoke")
     @csrf_protected
     def revoke(job_id: str, share_id: str) -> ResponseReturnValue:
-        """Take a link back."""
+        """Revoke a link."""
         sharing.revoke(caller().owner, job_id, share_id)
         return _done(service.get(caller().owner, job_id), base_url(), "#share")
 

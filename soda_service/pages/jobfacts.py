@@ -1,4 +1,4 @@
-"""What pages and their scripts are told of a job: one flat JSON object."""
+"""The facts about a job for pages and their scripts: one flat JSON object."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["duration_s", "job_facts"]
 
 
 def job_facts(job: Job, url: str) -> dict[str, Any]:
-    """Sum up a job.
+    """Return the facts about a job.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def job_facts(job: Job, url: str) -> dict[str, Any]:
 
 
 def duration_s(job: Job) -> float | None:
-    """Give how long a job has executed, seconds; None where it has not begun."""
+    """Return how long a job has executed, in seconds; None if it has not started."""
     if job.start_time is None:
         return None
     return ((job.end_time or datetime.now(UTC)) - job.start_time).total_seconds()

@@ -1,4 +1,4 @@
-"""`/jobs`: the caller's jobs, found, sorted, renamed, stopped and deleted, one or many."""
+"""`/jobs`: the caller's jobs; search, sort, rename, stop and delete them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ __all__ = ["create_joblist"]
 
 PAGE_ROWS = 50
 _TOGETHER_MAX = 1000
-"""Jobs that are stopped or deleted by one request."""
+"""Largest number of jobs stopped or deleted by one request."""
 
 _COLUMNS: Mapping[JobColumn, tuple[str, bool]] = MappingProxyType(
     {
@@ -37,7 +37,7 @@ _COLUMNS: Mapping[JobColumn, tuple[str, bool]] = MappingProxyType(
         JobColumn.SIZE: ("Size", True),
     }
 )
-"""In the order of the table: heading, and whether the first click sorts from the largest down."""
+"""In table order: heading, and whether the first click sorts in descending order."""
 
 _SHOWN_PHASES = (
     Phase.PENDING, Phase.QUEUED, Phase.EXECUTING, Phase.COMPLETED, Phase.ERROR, Phase.ABORTED,
@@ -47,7 +47,7 @@ _SHOWN_PHASES = (
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The query of the address, as read and as written again with changes."""
+    """The query of the URL, which can be written again with changes."""
 
     text: str
     phases: tuple[Phase, ...]
@@ -60,24 +60,26 @@ class _Asked:
         return JobQuery(self.text, self.phases, order, offset, PAGE_ROWS)
 
     def link(self, **changes: Any) -> str:
-        """Write the query of an address, some of it changed; defaults are left out."""
-        told: dict[str, Any] = {
+        """Return the query string with some changes; defaults are omitted."""
+        values: dict[str, Any] = {
             "q": self.text,
             "phase": [phase.value for phase in self.phases],
             "order": _order_text(self.order),
             "page": self.page,
         } | changes
-        return urlencode({k: v for k, v in told.items() if v and (k, v) != ("page", 1)}, doseq=True)
+        return urlencode(
+            {k: v for k, v in values.items() if v and (k, v) != ("page", 1)}, doseq=True
+        )
 
     def sorted_by(self, column: JobColumn) -> str:
-        """Give `ascending`, `descending` or `none`."""
+        """Return `ascending`, `descending` or `none`."""
         for found, is_descending in self.order or JobQuery().order:
             if found is column:
                 return "descending" if is_descending else "ascending"
         return "none"
 
     def order_link(self, column: JobColumn, *, is_added: bool = False) -> str:
-        """Sort by a column, alone or after those there are; turned round if it is the first."""
+        """Return the link that sorts by a column, alone or in addition; again reverses it."""
         current = dict(self.order or JobQuery().order)
         is_descending = not current[column] if column in current else _COLUMNS[column][1]
         if is_added:
@@ -88,13 +90,13 @@ class _Asked:
 
 
 def create_joblist(services: Services) -> Blueprint:
-    """Make the routes."""
+    """Create the blueprint."""
     service, base_url = services.jobs, services.base_url
     blueprint = Blueprint("joblist", __name__)
 
     @blueprint.get("/jobs")
     def job_list() -> ResponseReturnValue:
-        """List the caller's jobs: as a page, or as JSON where that is asked for."""
+        """List the caller's jobs as a page, or as JSON on request."""
         asked = _read()
         found = service.find(caller().owner, asked.query())
         if document_type(request) == JSON:
@@ -134,7 +136,7 @@ def create_joblist(services: Services) -> Blueprint:
 
 
 def _done(service: JobService, who: str, job_id: str, action: str) -> bool:
-    """Stop or delete one of many; that it is past that, or gone, is as wanted."""
+    """Stop or delete one of several jobs; return False if it was finished or gone."""
     if job_id not in service.get_many(who, [job_id]):
         return False
     if action == "delete":
@@ -161,7 +163,7 @@ def _read() -> _Asked:
 
 
 def _parse_order(text: str) -> tuple[tuple[JobColumn, bool], ...]:
-    """Read `-created,name`: columns, those with a minus from the largest down."""
+    """Parse `-created,name`: columns, with a minus for descending order."""
     order: dict[JobColumn, bool] = {}
     for word in filter(None, text.split(",")):
         name = word.removeprefix("-")

@@ -1,4 +1,4 @@
-"""`/jobs/{id}`: how far a job is, what it was asked, and what came out."""
+"""`/jobs/{id}`: progress, request and results of a job."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,28 +31,28 @@ _VALUE_CHARS = 400
 _DAYS = (7, 14, 30, 60, 90)
 
 _PRIVATE = frozenset({"EMAIL", "WEBHOOK"})
-"""Parameters that a link to share does not show."""
+"""Parameters that are not shown on shared links."""
 
 
 @dataclass(frozen=True, slots=True)
 class Viewed:
-    """A job as someone looks at it."""
+    """A job as seen by its owner, or through a shared link."""
 
     job: Job
     page_url: str
-    """Of this page; rows, log and lists of files lie below it."""
+    """URL of this page; rows, log and file lists are below it."""
 
     results_url: str
-    """Below it the results are found by id or path."""
+    """URL above the results, which have an id or a path."""
 
     is_owner: bool
-    """Whether it may be changed: a link that was shared lets others look only."""
+    """Whether the viewer may change the job; shared links are read-only."""
 
     shares: Sequence[Link] = ()
 
 
 def create_jobpage(services: Services) -> Blueprint:
-    """Make the routes."""
+    """Create the blueprint."""
     service, base_url = services.jobs, services.base_url
     blueprint = Blueprint("jobpage", __name__)
     sharing = JobSharing(service)
@@ -66,7 +66,7 @@ def create_jobpage(services: Services) -> Blueprint:
 
     @blueprint.get("/jobs/<job_id>")
     def job_page(job_id: str) -> ResponseReturnValue:
-        """Show a job: as a page, or in short as JSON where that is asked for."""
+        """Show a job as a page, or as short JSON on request."""
         view = viewed(job_id)
         if document_type(request) == JSON:
             return jsonify(job_facts(view.job, view.page_url))
@@ -74,7 +74,7 @@ def create_jobpage(services: Services) -> Blueprint:
 
     @blueprint.get("/jobs/<job_id>/log")
     def job_log(job_id: str) -> Response:
-        """Give the job's log; while it works what is known so far."""
+        """Return the log of the job; while it runs, the log so far."""
         return log_answer(service, viewed(job_id))
 
     @blueprint.get("/jobs/<job_id>/files.txt")
@@ -84,7 +84,7 @@ def create_jobpage(services: Services) -> Blueprint:
 
     @blueprint.get("/jobs/<job_id>/failed.csv")
     def job_failed(job_id: str) -> Response:
-        """Give the rows that failed, or of which files are missing, to be sent again."""
+        """Return a table of the rows that failed or lack files, to submit them again."""
         lines = JobResults(service.runtime.files, viewed(job_id).job).failed_table()
         return Response(lines, content_type="text/csv; charset=utf-8")
 
@@ -92,7 +92,7 @@ def create_jobpage(services: Services) -> Blueprint:
 
 
 def render_job(service: JobService, view: Viewed) -> str:
-    """Write the page, or what of it changes where `part=live` is asked for."""
+    """Render the page, or with `part=live` only the part that changes."""
     job = view.job
     page, status = _page_asked()
     statuses = (Status(status),) if status else ()
@@ -129,7 +129,7 @@ def render_job(service: JobService, view: Viewed) -> str:
 
 
 def log_answer(service: JobService, view: Viewed) -> Response:
-    """Answer the log, as text."""
+    """Return the log as plain text."""
     job, files = view.job, service.runtime.files
     key = f"{job.id}/{log_name(job.id)}"
     try:
@@ -139,7 +139,7 @@ def log_answer(service: JobService, view: Viewed) -> Response:
 
 
 def files_answer(service: JobService, view: Viewed) -> Response:
-    """Answer a list of files, as text."""
+    """Return a list of files as plain text."""
     form = request.args.get("format", "wget")
     found = JobResults(service.runtime.files, view.job)
     lines = file_list(found, form=form, results_url=view.results_url)
@@ -163,7 +163,7 @@ def _page_asked() -> tuple[int, str]:
 
 
 def _history(job: Job) -> list[tuple[str, datetime, float | None]]:
-    """Give what has happened: in words, when, and how long after the event before."""
+    """Return the events of a job: name, time, and seconds since the previous event."""
     ends = {
         Phase.COMPLETED: "done", Phase.ERROR: "failed", Phase.ABORTED: "stopped",
         Phase.ARCHIVED: "archived",

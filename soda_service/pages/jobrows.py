@@ -1,4 +1,4 @@
-"""`/jobs/{id}/rows`: what became of each row, page by page, for gallery, table and programs."""
+"""`/jobs/{id}/rows`: the rows of a job with their status, for gallery, table and programs."""
 
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import MultiDict
@@ -15,18 +15,18 @@ from uws.models import Job
 __all__ = ["ROWS_MAX", "create_jobrows", "rows_answer"]
 
 ROWS_MAX = 5000
-"""Of one answer."""
+"""Largest number of rows in one response."""
 
 _ROWS = 200
 
 
 def create_jobrows(services: Services) -> Blueprint:
-    """Make the route."""
+    """Create the blueprint."""
     blueprint = Blueprint("jobrows", __name__)
 
     @blueprint.get("/jobs/<job_id>/rows")
     def job_rows(job_id: str) -> Response:
-        """Give rows of a job: `from` (0 is the first), `count` and any number of `status`."""
+        """Return rows of a job: `from` (0 is the first), `count`, and one or more `status`."""
         job = services.jobs.get(caller().owner, job_id)
         return rows_answer(job, services.runtime.files)
 
@@ -34,7 +34,7 @@ def create_jobrows(services: Services) -> Blueprint:
 
 
 def rows_answer(job: Job, files: JobFiles) -> Response:
-    """Answer the rows that the request asks for, as JSON."""
+    """Return the requested rows as JSON."""
     start, count, statuses = _read_asked(request.args)
     found = JobResults(files, job).page(start, count, statuses)
     return jsonify(
@@ -52,7 +52,7 @@ def _read_asked(args: MultiDict[str, str]) -> tuple[int, int, tuple[Status, ...]
     Raises
     ------
     UsageError
-        When one is out of range, or no status.
+        If a number is out of range, or a status is unknown.
     """
     start = parse_integer("from", args.get("from", "0"))
     count = parse_integer("count", args.get("count", str(_ROWS)))

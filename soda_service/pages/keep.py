@@ -18,30 +18,30 @@ def extension_rules(mail: MailConfig) -> ExtensionRules:
 
 
 def create_keep(services: Services) -> Blueprint:
-    """Make the routes.
+    """Create the blueprint.
 
-    Following the link changes nothing: mail servers and programs that look for malice open every
-    link of a mail. Only the button on the page does.
+    Opening the link changes nothing, because mail servers and malware scanners open every link of
+    a mail. Only the button on the page does.
     """
     blueprint = Blueprint("keep", __name__)
     extensions = JobExtensions(services.runtime, extension_rules(services.config.mail))
 
     @blueprint.after_request
     def _keep_quiet(answer: Response) -> Response:
-        """The link is a key: no search engine and no other site is to learn of it."""
+        """Hide the link, which is a secret, from search engines and other sites."""
         answer.headers["X-Robots-Tag"] = "noindex, nofollow"
         answer.headers["Referrer-Policy"] = "same-origin"
         return answer
 
     @blueprint.get("/keep/<token>")
     def show_keep(token: str) -> str:
-        """Say until when the results are kept, and offer to keep them longer."""
+        """Show how long the results are kept, and offer to keep them longer."""
         return render_template("keep.html", found=extensions.find(token))
 
     @blueprint.post("/keep/<token>")
     @csrf_protected
     def keep(token: str) -> ResponseReturnValue:
-        """Keep them."""
+        """Keep the results longer."""
         extensions.use(token)
         return redirect(f"{token}", 303)
 

@@ -1,4 +1,4 @@
-"""What all pages share: templates, styles and scripts, and the words around their content."""
+"""Shared by all pages: templates, styles, scripts and the page frame."""
 
 import gzip
 import hashlib
@@ -21,12 +21,12 @@ __all__ = ["create_layout"]
 _STATIC = Path(__file__).parent / "static"
 _YEAR_S = 365 * 86400
 _TEXTS = frozenset({".js", ".css", ".svg"})
-"""Endings of files that are worth packing: to a third of their size."""
+"""Suffixes of files that are compressed, to a third of their size."""
 
 _WORDS: dict[int, str] = {
-    HTTPStatus.FORBIDDEN: "That is not allowed",
-    HTTPStatus.NOT_FOUND: "There is nothing here",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Not at this moment",
+    HTTPStatus.FORBIDDEN: "Not allowed",
+    HTTPStatus.NOT_FOUND: "Not found",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Temporarily unavailable",
 }
 
 
@@ -86,21 +86,21 @@ def create_layout(
 
 
 def _as_page(pages: Container[str], answer: Response) -> Response:
-    """Show the text of an error as a page, where a page was asked for by a reader."""
+    """Show the text of an error as a page, if a browser asked for HTML."""
     is_page = (request.blueprint or "") in pages and answer.mimetype == "text/plain"
     if answer.status_code < HTTPStatus.BAD_REQUEST or not is_page:
         return answer
     if not request.accept_mimetypes.provided or document_type(request) != HTML:
         return answer
     told = answer.get_data(as_text=True).strip().partition(": ")[2]
-    words = _WORDS.get(answer.status_code, "That did not work")
+    words = _WORDS.get(answer.status_code, "Request failed")
     answer.set_data(render_template("error.html", here="", words=words, told=told))
     answer.content_type = "text/html; charset=utf-8"
     return answer
 
 
 def _packed(answer: Response, name: str) -> Response:
-    """Give the same answer in fewer bytes to those who can unpack it."""
+    """Compress a response if the client accepts gzip."""
     if request.accept_encodings.quality("gzip") > 0:
         answer.direct_passthrough = False
         answer.close()

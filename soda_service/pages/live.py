@@ -1,4 +1,4 @@
-"""`/jobs/events`: a stream of server-sent events that tells a page how its jobs change."""
+"""`/jobs/events`: a stream of server-sent events with the changes of jobs."""
 
 import json
 import threading
@@ -26,14 +26,14 @@ _STREAM_S = 300.0
 
 
 def create_live(services: Services) -> Blueprint:
-    """Make the route."""
+    """Create the blueprint."""
     service, base_url = services.jobs, services.base_url
     blueprint = Blueprint("live", __name__)
     places = threading.BoundedSemaphore(_STREAMS_MAX)
 
     @blueprint.get("/jobs/events")
     def events() -> Response:
-        """Tell what changes of the jobs named by `id`, until five minutes have passed."""
+        """Stream the changes of the jobs named by `id`, for at most five minutes."""
         job_ids = list(dict.fromkeys(request.args.getlist("id")))
         if not 0 < len(job_ids) <= _IDS_MAX:
             raise UsageError(f"id: {len(job_ids)} jobs; allowed are 1 to {_IDS_MAX}")
@@ -50,8 +50,8 @@ def create_live(services: Services) -> Blueprint:
 
 
 def _stream(service: JobService, who: str, job_ids: list[str], base: str) -> Iterator[str]:
-    """Look at the jobs once a second; write those that are not as they were, and `gone` ones."""
-    told: dict[str, str] = {}
+    """Check the jobs once a second, and send those that changed or are gone."""
+    sent: dict[str, str] = {}
     started = spoken = time.monotonic()
     yield "retry: 3000\n\n"
     while time.monotonic() - started < _STREAM_S:
@@ -60,8 +60,8 @@ def _stream(service: JobService, who: str, job_ids: list[str], base: str) -> Ite
             job = found.get(job_id)
             facts = job_facts(job, f"{base}/jobs/{job_id}") if job else {"id": job_id, "gone": True}
             now = time.monotonic()
-            if told.get(job_id) != _state(facts):
-                told[job_id] = _state(facts)
+            if sent.get(job_id) != _state(facts):
+                sent[job_id] = _state(facts)
                 spoken = now
                 yield f"data: {json.dumps(facts)}\n\n"
             elif now - spoken > _HEARTBEAT_S:
@@ -71,6 +71,6 @@ def _stream(service: JobService, who: str, job_ids: list[str], base: str) -> Ite
 
 
 def _state(facts: dict[str, object]) -> str:
-    """What makes a job another one than before: not how long it has been so."""
+    """Return the facts that count as a change, without those that change all the time."""
     moving = {"duration_s", "rate_per_s", "expected_end"}
     return json.dumps({name: value for name, value in facts.items() if name not in moving})

@@ -41,7 +41,7 @@ _View = Callable[_Arguments, ResponseReturnValue]
 
 
 def csrf_token() -> str:
-    """Give the token for the forms of this answer; the cookie goes with it."""
+    """Return the token for the forms of this response; `protect` sets the cookie."""
     if "csrf" not in g:
         known = request.cookies.get(COOKIE, "")
         g.csrf = known or secrets.token_urlsafe(_TOKEN_BYTES)

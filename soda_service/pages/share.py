@@ -1,4 +1,4 @@
-"""`/shared/{token}`: a job as its owner lets others see it: to look at and to take away."""
+"""`/shared/{token}`: read-only view of a job through a shared link."""
 
 from flask import Blueprint, Response
 
@@ -29,24 +29,24 @@ def create_share(services: Services) -> Blueprint:
 
     @blueprint.after_request
     def _keep_quiet(answer: Response) -> Response:
-        """The link is a key: no search engine and no other site is to learn of it."""
+        """Hide the link, which is a secret, from search engines and other sites."""
         answer.headers["X-Robots-Tag"] = "noindex, nofollow"
         answer.headers["Referrer-Policy"] = "no-referrer"
         return answer
 
     @blueprint.get("")
     def shared_job(token: str) -> str:
-        """Show the job, without what would change it."""
+        """Show the job read-only."""
         return render_job(service, viewed(token))
 
     @blueprint.get("/rows")
     def shared_rows(token: str) -> Response:
-        """Give rows of the job, as `/jobs/{id}/rows` does."""
+        """Return rows of the job, like `/jobs/{id}/rows`."""
         return rows_answer(viewed(token).job, service.runtime.files)
 
     @blueprint.get("/log")
     def shared_log(token: str) -> Response:
-        """Give the job's log."""
+        """Return the log of the job."""
         return log_answer(service, viewed(token))
 
     @blueprint.get("/files.txt")
@@ -56,7 +56,7 @@ def create_share(services: Services) -> Blueprint:
 
     @blueprint.get("/results/<path:path>")
     def shared_result(token: str, path: str) -> Response:
-        """Give the content of a result."""
+        """Return the content of a result."""
         job = viewed(token).job
         result = find_result(service.runtime, job, path)
         return send_result(service.runtime, job, result, accel_prefix=accel_prefix)

@@ -79,7 +79,7 @@ def create_sky(services: Services) -> Blueprint:
 
     @blueprint.get("/sky")
     def sky() -> str:
-        """Show where the tiles of the releases lie."""
+        """Show a map of the tiles of a release."""
         shown = served.all()
         default = served.default_name()
         asked = request.args.get("release", "").lower()
@@ -96,13 +96,13 @@ def create_sky(services: Services) -> Blueprint:
 
     @blueprint.get("/sky/aladin")
     def aladin() -> ResponseReturnValue:
-        """Show a sky survey by Aladin Lite, which is loaded from CDS when that is asked for."""
+        """Show a sky survey with Aladin Lite, which is loaded from CDS on request."""
         page = render_template("aladin.html", here="/sky", aladin=_ALADIN)
         return page, {"Content-Security-Policy": _ALADIN_POLICY}
 
     @blueprint.get("/releases/<name>/footprint")
     def footprint(name: str) -> Response:
-        """Give names and outlines of a release's tiles (JSON)."""
+        """Return names and outlines of the tiles of a release (JSON)."""
         drawn = draw(name)
         is_packed = request.accept_encodings.quality("gzip") > 0
         answer = Response(

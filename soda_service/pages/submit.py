@@ -1,4 +1,4 @@
-"""`/`: the form for new cutouts, filled in by its address, by a job, or as it was sent."""
+"""`/`: the form for new cutouts, filled in from the URL, from a job, or from what was sent."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -59,7 +59,7 @@ class _Form:
     service: JobService
 
     def ask(self) -> ResponseReturnValue:
-        """`GET /`: every parameter of the query stands in its field, or those of the job `from`."""
+        """`GET /`: show the form, filled in from the query or from the job named by `from`."""
         job_id = request.args.get("from", "")
         if job_id:
             job = self.service.get(caller().owner, job_id)
@@ -68,7 +68,7 @@ class _Form:
         return self._show(self._filled([Parameter(name.upper(), text) for name, text in query]))
 
     def send(self) -> ResponseReturnValue:
-        """`POST /`: make the job, or give the form back with what is wrong."""
+        """`POST /`: create the job, or show the form again with its errors."""
         owner, job_id = caller().owner, new_job_id()
         try:
             fields = take_new(self.service, form_fields(request), job_id)
@@ -113,14 +113,14 @@ class _Form:
     def _of_failed(self, job: Job, parameters: Sequence[Parameter]) -> FormState:
         """Fill in what a job was asked for, with the table of the rows that failed."""
         if any(each.name in FILTER_NAMES and each.value.strip() for each in parameters):
-            note = "The rows of this job are shapes, which no table holds: these are all of them."
+            note = "This job has shapes instead of a table, so all of them are shown."
             return self._filled(parameters, (note,))
         parameters = [each for each in parameters if each.name != "POSITIONS"]
         table = _joined(JobResults(self.service.runtime.files, job).failed_table(), TEXT_MAX_BYTES)
         if table is None:
             url = f"{self.services.base_url()}/jobs/{job.id}/failed.csv"
             note = Markup(
-                "The rows that failed are too many to be shown here: save "
+                "There are too many failed rows to show here: save "
                 '<a href="{}">their table</a> and choose it as the file.'
             ).format(url)
             return self._filled(parameters, (note,))

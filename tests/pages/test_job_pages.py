@@ -203,7 +203,7 @@ def test_images_are_sent_and_a_hub_without_clients_is_told(shown: Page, hub: typ
     assert len(sent) > 1
     hub.clients = ""
     shown.get_by_role("button", name="Send the images to Aladin").click()
-    expect(shown.locator("#samp-status")).to_contain_text("no program that can load this")
+    expect(shown.locator("#samp-status")).to_contain_text("No program on the SAMP hub")
 
 
 # The list
@@ -241,7 +241,7 @@ def test_several_jobs_are_deleted_after_a_question(page: Page, service_url: str)
     assert {requests.get(url, timeout=60).status_code for url in urls} == {200}
     page.get_by_role("button", name="Delete selected").click()
     page.get_by_role("button", name="Delete", exact=True).click()
-    expect(page.get_by_text("No job here is like that.")).to_be_visible()
+    expect(page.get_by_text("No matching jobs.")).to_be_visible()
     assert {requests.get(url, timeout=60).status_code for url in urls} == {404}
 
 
@@ -266,7 +266,7 @@ def test_what_is_not_there_is_told_by_a_page(page: Page, service_url: str) -> No
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
     page.goto(f"{service_url}/jobs?q=x&page=2")
     page.set_content(answer.text)
-    expect(page.locator("h1")).to_have_text("There is nothing here")
+    expect(page.locator("h1")).to_have_text("Not found")
     as_text = requests.get(f"{service_url}/jobs/{'0' * 32}", timeout=60)
     assert as_text.text == f"UsageError: no job {'0' * 32}\n"
 
@@ -302,7 +302,7 @@ def test_all_is_there_without_scripts(browser: Browser, service_url: str, job_id
         archive = page.get_by_role("link", name="All files, tar.gz").get_attribute("href")
         assert archive is not None
         assert requests.get(archive, timeout=60).content[:2] == b"\x1f\x8b"
-        page.get_by_role("button", name="Make a link to share").click()
+        page.get_by_role("button", name="Create a link to share").click()
         link = page.get_by_label("Link").input_value()
         page.goto(link)
         expect(page.locator(".table tbody tr")).to_have_count(3)

@@ -67,7 +67,7 @@ def test_places_are_read_as_people_write_them(sky: Page, text: str, place: list[
 def test_other_places_are_refused(sky: Page, text: str) -> None:
     sky.fill("#place", text)
     sky.click("#goto button")
-    assert sky.inner_text("#place-fault") == "neither a position nor a tile of this release"
+    assert sky.inner_text("#place-fault") == "not a position, nor a tile of this release"
 
 
 def test_a_tile_is_found_by_name_and_a_place_in_it_chosen(sky: Page, service_url: str) -> None:

@@ -248,7 +248,7 @@ def test_a_picture_is_three_different_bands(form: Page) -> None:
     # None twice; the other method has its own.
     press_bands(form, LUPTON, "z", "g", "Y")
     add.click()
-    assert form.inner_text(f"{LUPTON} .status") == "z g Y is there already."
+    assert form.inner_text(f"{LUPTON} .status") == "z g Y was already added."
     assert form.input_value("#RGB_STIFF_COLORS") == "irg"
     form.get_by_role("button", name="Remove i r g").last.focus()
     form.keyboard.press("Enter")
@@ -332,7 +332,7 @@ def test_a_picture_of_a_row_is_shown_as_it_would_be(form: Page) -> None:
 def test_it_is_told_why_there_is_no_picture(form: Page) -> None:
     form.route("**/sync?*", lambda route: route.fulfill(status=204))
     form.fill("#POSITIONS", TABLE)
-    expect(form.locator("#picture-status")).to_have_text("No pixel lies there.")
+    expect(form.locator("#picture-status")).to_have_text("There are no pixels here.")
     assert form.is_hidden("#picture")
 
 

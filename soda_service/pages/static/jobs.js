@@ -108,7 +108,7 @@ const isInput = (element) => element instanceof HTMLInputElement;
 const confirmDeletion = (form, button, chosen) => {
   const dialog = find("sure", HTMLDialogElement);
   const jobs = chosen === 1 ? "This job" : `These ${chosen} jobs`;
-  find("sure-text").textContent = `${jobs} and all files are removed for good.`;
+  find("sure-text").textContent = `${jobs} and all files will be permanently deleted.`;
   dialog.returnValue = "no";
   dialog.showModal();
   dialog.onclose = () => {

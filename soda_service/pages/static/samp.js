@@ -46,7 +46,7 @@ const call = async (method, ...parameters) => {
   try {
     answer = await fetch(HUB, { method: "POST", headers: { "Content-Type": "text/xml" }, body });
   } catch {
-    throw new Error("No program listens. Start TOPCAT or Aladin on this computer, and try again.");
+    throw new Error("No SAMP hub found. Start TOPCAT or Aladin on this computer, and try again.");
   }
   const content = new DOMParser().parseFromString(await answer.text(), "text/xml");
   const fault = content.querySelector("fault")?.textContent;
@@ -82,7 +82,7 @@ export const send = async (name, messages) => {
     const mtype = messages[0]["samp.mtype"];
     const clients = await call("samp.webhub.getSubscribedClients", key, mtype);
     const count = clients?.querySelector("struct")?.children.length ?? 0;
-    if (!count) throw new Error("A hub is there, but no program that can load this.");
+    if (!count) throw new Error("No program on the SAMP hub can load this.");
     for (const message of messages) await call("samp.webhub.notifyAll", key, message);
     return count;
   } finally {

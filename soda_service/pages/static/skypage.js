@@ -72,7 +72,7 @@ const goTo = (view, text) => {
   const tile = view.tiles.find((each) => each.name.toLowerCase() === name);
   const position = parsePosition(text);
   find("place-fault").textContent =
-    tile || position ? "" : "neither a position nor a tile of this release";
+    tile || position ? "" : "not a position, nor a tile of this release";
   if (tile) view.goTo(...toPosition(tile.centre), (tile.radius / RADIAN) * (400 / 180));
   else if (position) view.goTo(...position, Math.min(view.field, 2));
 };

@@ -15,7 +15,7 @@ import { Sheet } from "./submitsheet.js";
 const SHAPES = ["ID", "POS", "CIRCLE", "POLYGON"];
 const LINES = [...SHAPES, "BAND", "TIME", "POL"]; // a value on each line
 const CONTROLS = ["RELEASE", "POSITIONS", "PHASE", "VALIDATE"]; // sent apart, or not at all
-const IDLE = "Rows, files, size and time stand here before anything is sent.";
+const IDLE = "You will see file count, size and time here before you submit.";
 
 const base = meta("base");
 
@@ -75,7 +75,7 @@ class Page {
       this.changed();
     });
     find("example").addEventListener("click", () => {
-      this.sheet.set(this.facts.example, "Two positions that lie in a tile.");
+      this.sheet.set(this.facts.example, "Two example positions of this release.");
     });
     find("pick").addEventListener("click", () => this.toggleMap());
     this.same.addEventListener("toggle", () => this.showSame());
@@ -218,7 +218,7 @@ class Page {
   show(estimate, parameters) {
     this.sheet.show(estimate);
     showEstimate(estimate);
-    find("why").textContent = estimate.valid ? "" : "There are faults to mend first.";
+    find("why").textContent = estimate.valid ? "" : "Fix the problems above.";
     const others = showFaults(this.form, estimate.faults);
     const texts = others.map(({ column, message }) => (column ? `${column}: ${message}` : message));
     if (texts.length) this.sheet.report(texts.join("; "), true);

@@ -183,7 +183,7 @@ export class Triplets {
   addPressed() {
     const words = this.pressed.join(" ");
     if (this.triplets.some((each) => each.join(" ") === words)) {
-      this.status.textContent = `${words} is there already.`;
+      this.status.textContent = `${words} was already added.`;
       return;
     }
     this.triplets = [...this.triplets, this.pressed];
@@ -228,8 +228,8 @@ export class Triplets {
   /** What to do next. */
   get hint() {
     if (!this.pressed.length) return "";
-    if (this.pressed.length === 3) return "Add the picture, or take a band back.";
-    return `Now the band shown as ${COLOURS[this.pressed.length]}.`;
+    if (this.pressed.length === 3) return "Add the picture, or remove a band.";
+    return `Choose the band for ${COLOURS[this.pressed.length]}.`;
   }
 
   /** @type {(triplet: string[], place: number) => HTMLElement} */

@@ -135,7 +135,7 @@ export class Preview {
     if (answer.status !== 200) {
       const message = (await answer.text()).trim().replace(/^\w+: /, "");
       picture.hidden = true;
-      status.textContent = answer.status === 204 ? "No pixel lies there." : message;
+      status.textContent = answer.status === 204 ? "There are no pixels here." : message;
       if (answer.status === 503) this.address = ""; // to be tried again
       return;
     }

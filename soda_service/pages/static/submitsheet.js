@@ -106,7 +106,7 @@ export class Sheet {
   addPosition(ra, dec) {
     const table = addRow(this.text, ra, dec);
     if (table) this.set(table, `Added ${ra.toFixed(6)}, ${dec.toFixed(6)}.`);
-    else this.report("The table has no columns RA and DEC to add a position to.", true);
+    else this.report("Cannot add a position: the table has no columns RA and DEC.", true);
   }
 
   /** @param {DragEvent} event */
@@ -136,7 +136,7 @@ export class Sheet {
     if (file) {
       this.file = file;
       this.textarea.disabled = true; // the file takes its place
-      this.report(`${file.name} is sent as it is.`);
+      this.report(`${file.name} will be sent unchanged.`);
     }
     this.onChange();
   }

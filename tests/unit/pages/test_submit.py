@@ -341,7 +341,7 @@ def test_rows_that_are_shapes_are_repeated_all(
 ) -> None:
     job_id, client = finished({"CIRCLE": "30 -20 0.01"}, made_row(1, Status.FAILED))
     page = client.get(f"/?from={job_id}&rows=failed").text
-    assert "these are all of them" in page
+    assert "all of them are shown" in page
     assert field(page, "POSITIONS") == ""
 
 
