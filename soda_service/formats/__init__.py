@@ -1,7 +1,7 @@
-"""Formats that a cutout can be given in: a module for each, and a row in `FORMATS`.
+"""File formats of cutouts: one module and one row in `FORMATS` for each.
 
-Whatever names, offers or describes formats reads `FORMATS` when it is asked: parameters, names of
-files, results, estimates, service descriptors, pages. A new format is a module and a row.
+All code that names, offers or describes formats reads `FORMATS` when it runs: parameters, file
+names, results, estimates, service descriptors, pages.
 """
 
 from soda_service.formats.format import Format
@@ -16,7 +16,7 @@ FITS = Format(
 """All image planes of a tile, with their headers."""
 
 FORMATS: dict[str, Format] = {row.name: row for row in (FITS, PNG, JPEG)}
-"""By short name; the first one of pictures is theirs where none is asked for."""
+"""Formats by short name; the first picture format is the default for pictures."""
 
 
 def picture_formats() -> list[Format]:
@@ -25,11 +25,11 @@ def picture_formats() -> list[Format]:
 
 
 def format_of(name: str) -> Format | None:
-    """Return the format of a file by the end of its name; None where it is of none of them."""
+    """Return the format of a file by its suffix; None if it is unknown."""
     return next((row for row in FORMATS.values() if name.endswith(row.suffix)), None)
 
 
 def is_picture(name: str) -> bool:
-    """Return whether a file is a picture, by the end of its name."""
+    """Return whether a file is a picture, by its suffix."""
     row = format_of(name)
     return row is not None and row.is_picture

@@ -1,11 +1,13 @@
-"""Where a picture lies on the sky, for the programs that show pictures: AVM and FITS cards.
+"""The position of a picture on the sky as metadata: AVM and FITS cards.
 
-AVM 1.2 (Astronomy Visualization Metadata, IVOA note) in an XMP packet is read by pyavm, WWT and
-Aladin Lite, and in JPEG by Aladin: as elements, since WWT finds no sequences among attributes;
-AVM says TAN in ICRS, since not all readers heed another frame; the equinox is a number, since
-Aladin Lite cannot read `J2000`. FITS cards as text are what Aladin takes from a PNG's `tEXt`
-chunk of any keyword (`zTXt` too, but not `iTXt`) and, before AVM, from a JPEG's comment; lines of
-at most 80 characters, NAXISn among them.
+pyavm, WWT and Aladin Lite read AVM 1.2 (Astronomy Visualization Metadata, IVOA note) from an XMP
+packet; Aladin reads it from JPEG. It is written as elements, because WWT finds no sequences among
+attributes. The frame is always TAN in ICRS, because not all readers support others. The equinox is
+a number, because Aladin Lite cannot read `J2000`.
+
+Aladin reads FITS cards as text from a `tEXt` chunk of a PNG with any keyword (also `zTXt`, but not
+`iTXt`), and from the comment of a JPEG, which it prefers to AVM. The lines have at most 80
+characters and must include NAXISn.
 """
 
 import math
@@ -27,10 +29,10 @@ PNG_WCS = "WCS"
 _COLOURS = {1: ("Grayscale",), 3: ("Red", "Green", "Blue")}
 
 _SKEW_PX = 1e-4
-"""What scales and rotation may be off the true matrix in a picture's corners."""
+"""Largest error of scales and rotation against the true matrix in the corners, in pixels."""
 
 _TRUSTED_PX = 1.0
-"""A fitted WCS farther off than this is called a position only."""
+"""Largest error of a fitted WCS in pixels; beyond it the quality is `Position`."""
 
 _HEAD = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
@@ -57,21 +59,21 @@ def xmp_packet(
     Parameters
     ----------
     placement
-        Of the picture, as `placement.placement` gives it.
+        Placement of the picture, from `placement.placement`.
     title, credit
-        Any text; what XML cannot hold of it becomes blanks. Left out where empty.
+        Any text; characters that XML does not allow become blanks. Omitted if empty.
     bands
-        Names of the bands shown as red, green and blue, or of the one shown as grey.
+        Names of the bands shown as red, green and blue, or of the one shown in grey.
 
     Returns
     -------
     str
-        The same for the same picture: no date or URL is in it.
+        Equal for equal pictures: it contains no date or URL.
 
     Raises
     ------
     ValueError
-        When the bands are neither three nor one (nor none).
+        If the number of bands is not three, one or zero.
     """
     return "".join(
         [
@@ -88,7 +90,7 @@ def xmp_packet(
 
 
 def wcs_text(placement: Placement) -> str:
-    """Write a picture's exact WCS as the text of FITS cards, one a line.
+    """Write the exact WCS of a picture as the text of FITS cards, one per line.
 
     Returns
     -------
@@ -109,7 +111,7 @@ def _lines(cards: str) -> Iterator[str]:
 
 
 def _exact_cards(placement: Placement) -> Iterator[str]:
-    """Give the whole header where the other tags say less (AVM 1.2, Spatial.FITSheader)."""
+    """Yield the whole header if the other tags are not exact (AVM 1.2, Spatial.FITSheader)."""
     if placement.tangent is None or placement.tangent.error_px:
         yield _element("avm:Spatial.FITSheader", escape(_sized_cards(placement), quote=False))
 
@@ -129,7 +131,7 @@ def _spatial(placement: Placement) -> Iterator[str]:
     yield _element("avm:Spatial.Rotation", repr(rotation_deg))
     yield _element("avm:Spatial.CoordsystemProjection", "TAN")
     yield _element("avm:Spatial.Quality", "Full" if wcs.error_px < _TRUSTED_PX else "Position")
-    # Deprecated since AVM 1.1, and no reader can scale it: only for what the others cannot say.
+    # Deprecated since AVM 1.1, and readers cannot scale it: only used if the others are inexact.
     if skew_px > _SKEW_PX:
         yield _sequence("avm:Spatial.CDMatrix", wcs.cd)
 
@@ -137,9 +139,9 @@ def _spatial(placement: Placement) -> Iterator[str]:
 def _scales_and_rotation(
     wcs: TangentWcs, shape: tuple[int, int]
 ) -> tuple[tuple[float, float], float, float]:
-    """Give scales (deg, the first negative), rotation (deg), how many pixels they are off.
+    """Return scales (deg, the first negative), rotation (deg), and their error in pixels.
 
-    They mean what CDELT and CROTA2 do in FITS (AVM 1.2, Spatial.Scale and Spatial.Rotation).
+    They correspond to CDELT and CROTA2 in FITS (AVM 1.2, Spatial.Scale and Spatial.Rotation).
     """
     a, b, c, d = wcs.cd
     along_x, along_y = math.hypot(a, c), math.hypot(b, d)

@@ -1,4 +1,4 @@
-"""Programs that deflate: zlib, and a faster one where it is installed."""
+"""Deflate compressors: zlib, and a faster one if it is installed."""
 
 import importlib
 import zlib
@@ -12,11 +12,11 @@ __all__ = ["ZLIB", "Deflate", "fastest_deflate"]
 
 @dataclass(frozen=True, slots=True)
 class Deflate:
-    """A program that deflates without filters, which only harm the noise that sky images are.
+    """A deflate compressor, used without PNG filters, which do not help for noisy sky images.
 
-    Against Pillow's default (filters, level 6) zlib so takes a seventh to a tenth of the time and
-    three quarters of the size, measured on 1' DES pictures of both kinds; isal a twentieth of the
-    time, and 10 % more bytes than zlib (docs/performance.md).
+    Compared with Pillow's default (filters, level 6), zlib takes a seventh to a tenth of the time
+    and three quarters of the size, measured on 1' DES pictures of both methods. isal takes a
+    twentieth of the time, and 10 % more bytes than zlib (docs/performance.md).
     """
 
     name: str
@@ -24,7 +24,7 @@ class Deflate:
     """Make a zlib stream (RFC 1950); the same input gives the same bytes."""
 
     crc32: Callable[[Buffer, int], int] = field(compare=False)
-    """Go on with a checksum."""
+    """Update a checksum."""
 
 
 def _compress(data: Buffer) -> bytes:
@@ -37,7 +37,7 @@ ZLIB = Deflate("zlib", _compress, zlib.crc32)
 
 
 def fastest_deflate() -> Deflate:
-    """Return that of the extra `soda-service[fast]` where it is installed, else `ZLIB`."""
+    """Return the compressor of the extra `soda-service[fast]` if installed, else `ZLIB`."""
     try:
         isal = importlib.import_module("isal.isal_zlib")
     except ImportError:

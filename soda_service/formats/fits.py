@@ -1,4 +1,4 @@
-"""Cutouts as FITS files: headers, pixels and sums laid out in one buffer."""
+"""FITS files of cutouts: headers, pixels and checksums in one buffer."""
 
 import math
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class _HDU:
 
 
 class FitsBuffer:
-    """A FITS file in the making; used again and again, since fresh memory costs more than decoding.
+    """Builds FITS files in a buffer that is reused, since fresh memory costs more than decoding.
 
     The pages of a fresh buffer are zeroed one by one when they are first written to: 43 ms for
     the 90 MB of a 12' cutout.
@@ -44,7 +44,7 @@ class FitsBuffer:
         self._hdus: list[_HDU] = []
 
     def begin(self) -> None:
-        """Begin a new file; what was given of the last one is no longer good."""
+        """Start a new file; the arrays and the buffer of the previous one become invalid."""
         self._hdus.clear()
 
     def add(self, header: bytes, shape: Sequence[int], dtype: DTypeLike) -> NDArray[np.generic]:
@@ -67,7 +67,7 @@ class FitsBuffer:
         Raises
         ------
         ValueError
-            When pixels are of a type that FITS has not.
+            If FITS does not support the type of the pixels.
         """
         pixel = np.dtype(dtype).newbyteorder(">")
         if pixel.str[1:] not in _DTYPES:
@@ -89,12 +89,12 @@ class FitsBuffer:
             self._bytes = larger
 
     def finish(self) -> memoryview:
-        """Fill in the sums, and give the whole file; it is good until the next one begins.
+        """Fill in the checksums and return the whole file, valid until the next one is started.
 
         Raises
         ------
         ValueError
-            When there is no HDU.
+            If there is no HDU.
         """
         if not self._hdus:
             raise ValueError("a FITS file needs at least one image")

@@ -1,4 +1,4 @@
-"""What is said of a file format, and what an encoder of pictures gets."""
+"""The description of a file format, and the arguments of a picture encoder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,28 +13,28 @@ __all__ = ["Encode", "Encoding", "Format", "SkyText"]
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How an operator wants pictures encoded."""
+    """The operator's settings for the encoding of pictures."""
 
     quality: int = 92
-    """Of formats with losses, 1 to 100."""
+    """Quality of lossy formats, 1 to 100."""
 
     deflate: Deflate = ZLIB
-    """Of formats that are packed by it."""
+    """Compressor of formats that use deflate."""
 
 
 @dataclass(frozen=True, slots=True)
 class SkyText:
-    """Where a picture lies on the sky, as texts to embed."""
+    """Position of a picture on the sky, as texts to embed."""
 
     xmp: str = ""
     """XMP document with AVM."""
 
     wcs: str = ""
-    """FITS cards of the WCS, a line each."""
+    """FITS cards of the WCS, one per line."""
 
 
 Encode = Callable[[NDArray[np.uint8], SkyText, Encoding], bytes]
-"""Makes a file of a picture of shape (ny, nx, 3) or (ny, nx), row 0 the top one."""
+"""Encodes a picture of shape (ny, nx, 3) or (ny, nx), with row 0 at the top."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,28 +42,28 @@ class Format:
     """A file format."""
 
     name: str
-    """Short form for RESPONSEFORMAT (DALI 1.1, 3.4.3): `fits`."""
+    """Short name for RESPONSEFORMAT (DALI 1.1, 3.4.3): `fits`."""
 
     title: str
-    """For people: `FITS`."""
+    """Name for users: `FITS`."""
 
     media_type: str
-    """What `Content-Type` says."""
+    """Value of `Content-Type`."""
 
     suffix: str
-    """End of file names, with its dot."""
+    """File name suffix, with its dot."""
 
     bytes_per_value: float
-    """About how large files are: bytes for each value of a pixel."""
+    """Approximate file size: bytes per value of a pixel."""
 
     aliases: tuple[str, ...] = ()
-    """Other words of RESPONSEFORMAT that mean the same, beside name and media type."""
+    """Other words of RESPONSEFORMAT with the same meaning, besides name and media type."""
 
     side_max: int | None = None
     """Longest side of a picture that it holds, pixels; None where there is no such limit."""
 
     encode: Encode | None = None
-    """Of a format of pictures; None for one of data."""
+    """Encoder of a picture format; None for a data format."""
 
     @property
     def is_picture(self) -> bool:

@@ -34,10 +34,10 @@ def to_png(
     pixels : ndarray, shape (ny, nx, 3) or (ny, nx), uint8
         Row 0 is the top one; colour or grey.
     text
-        What to embed, by keyword (`XML:com.adobe.xmp` for XMP), before the pixels: as tEXt, which
-        the oldest readers know, where it is ASCII; XMP and all else as iTXt.
+        Texts to embed by keyword (`XML:com.adobe.xmp` for XMP), before the pixels. ASCII is
+        written as tEXt, which all readers know; XMP and other texts as iTXt.
     deflate
-        What packs the pixels.
+        Compressor of the pixels.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def to_png(
     Raises
     ------
     ValueError
-        When the array is no such picture, a keyword is none that PNG allows, or a text has zeros.
+        If the array is not a picture, a keyword is not allowed in PNG, or a text contains NUL.
     """
     require_picture(pixels)
     ny, nx = pixels.shape[:2]

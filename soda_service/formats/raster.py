@@ -1,4 +1,4 @@
-"""Pictures as arrays: what is one, and small ones of them."""
+"""Pictures as arrays: validation and thumbnails."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ at 5' and 12', and about one grey level off the exact averages (r.m.s.)."""
 
 
 def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Make a picture small, by averages over whole pixels: 64 along its longer side.
+    """Return a thumbnail, averaged over whole pixels: 64 pixels along its longer side.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Returns
     -------
     ndarray, uint8
-        Of the same kind; the picture itself where it is small already.
+        A picture of the same kind; the picture itself if it is small already.
     """
     require_picture(pixels)
     image = Image.fromarray(pixels)

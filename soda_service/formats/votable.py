@@ -46,7 +46,7 @@ _ENTITIES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What a column, or a parameter, holds. Empty texts are not written."""
+    """Description of a column or a parameter. Empty texts are not written."""
 
     name: str
     datatype: str
@@ -66,7 +66,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A parameter with its value and the values that it may have."""
+    """A parameter with its value and its allowed values."""
 
     field: Field
     value: str = ""
@@ -80,7 +80,7 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """Something said of the table, by name."""
+    """A named remark about the table."""
 
     name: str
     value: str
@@ -89,7 +89,7 @@ class Info:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What stands around the rows of a results table."""
+    """A results table without its rows."""
 
     name: str
     fields: tuple[Field, ...]
@@ -135,7 +135,7 @@ def write_votable(
     descriptors
         Services; pyvo takes the first that fits (DL-T2).
     is_cut
-        Whether there are more rows than are given: told after the table (DALI-28).
+        Whether there are more rows than written; stated after the table (DALI-28).
 
     Yields
     ------
@@ -150,7 +150,7 @@ def write_votable(
 
 
 def votable_head(table: Table) -> bytes:
-    """Return what stands before the rows of a results table."""
+    """Return the document up to the rows of a results table."""
     infos = (Info("QUERY_STATUS", "OK"), *table.infos)
     head = [
         _HEAD,
@@ -171,7 +171,7 @@ def votable_rows(rows: Iterable[Sequence[str]]) -> bytes:
 
 
 def votable_tail(descriptors: Sequence[Descriptor] = (), *, is_cut: bool = False) -> bytes:
-    """Return what stands after the rows; parameters as of `write_votable`."""
+    """Return the document after the rows; parameters as in `write_votable`."""
     tail = [
         "</TABLEDATA></DATA>\n</TABLE>\n",
         _info(Info("QUERY_STATUS", "OVERFLOW")) if is_cut else "",
@@ -195,7 +195,7 @@ def error_votable(message: str) -> bytes:
 
 
 def _escaped(text: str) -> str:
-    """Escape a text for an element or an attribute; blanks for what XML cannot hold."""
+    """Escape a text for an element or attribute; replace illegal characters by blanks."""
     return _SPECIAL.sub(lambda found: _ENTITIES.get(found[0], " "), text)
 
 
@@ -206,9 +206,9 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _tag(name: str, attributes: Mapping[str, str]) -> str:
-    """Begin an element, without those attributes that are empty."""
-    told = "".join(f' {key}="{_escaped(text)}"' for key, text in attributes.items() if text)
-    return f"<{name}{told}"
+    """Return an opening tag without its end; empty attributes are omitted."""
+    written = "".join(f' {key}="{_escaped(text)}"' for key, text in attributes.items() if text)
+    return f"<{name}{written}"
 
 
 def _element(opening: str, name: str, content: str) -> str:
