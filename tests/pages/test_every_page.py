@@ -4,11 +4,12 @@ import pytest
 import requests
 from playwright.sync_api import Page, Request
 
+from soda_service.routes import ROUTES
 from tests.pages.accessibility import assert_accessible
 
 pytestmark = pytest.mark.xdist_group("browser")
 
-PAGES = ["/", "/jobs", "/help", "/sky", "/sky/aladin"]
+PAGES = [*(route.menu[0] for route in ROUTES if route.menu), "/sky/aladin"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
