@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from soda_service.config.model import Config, PicturesConfig
 from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.job_type import CutoutJob
-from soda_service.cutouts.notification_policy import Wishes
+from soda_service.cutouts.notification_policy import NotificationPolicy
 from soda_service.cutouts.pictures import PictureSettings
 from soda_service.engine.colour.methods import METHODS
 from soda_service.errors import ConfigError
@@ -76,8 +76,8 @@ def build_parts(config: Config) -> Parts:
     limits = config.jobs.limits()
     executor = RQExecutor(config.queue_url(), config.queue.name)
     channel = f"{config.queue.name}-changes"
-    wishes = Wishes(config.mail, config.webhooks)
-    job_type = CutoutJob(holdings, config.cutouts, picture_settings(config.pictures), wishes)
+    notifications = NotificationPolicy(config.mail, config.webhooks)
+    job_type = CutoutJob(holdings, config.cutouts, picture_settings(config.pictures), notifications)
     try:
         files = open_files(config.files_root())
     except ValueError as error:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from soda_service.cutouts.finalize import join_results
+from soda_service.cutouts.finalize import finalize_results
 from soda_service.request.options import default_options
 from soda_service.request.values import CutoutRequest, Table
 from soda_service.results.plan import JobPlan
@@ -66,4 +66,4 @@ def finish(
     JobPlan(request, tuple(columns), is_table=True).write(files, job.id)
     add_lines(files, lines_key(job.id, 0), *(row.to_line() for row in rows))
     facts = JobFacts(job.id, "http://x/async/1", "", "", RELEASE, _OPTIONS, tuple(columns))
-    join_results(_Context(files, job), facts, results_listed_max=10, has_table=True)
+    finalize_results(_Context(files, job), facts, results_listed_max=10, has_table=True)

@@ -148,7 +148,7 @@ class ToyJob(JobType):
         return Outcome(tuple(results), notes=(f"{failed} items failed",) if failed else ())
 
     @override
-    def results_so_far(self, job: Job, files: JobFiles) -> Sequence[Result]:
+    def partial_results(self, job: Job, files: JobFiles) -> Sequence[Result]:
         keys = [key for key in files.keys(job.id) if "/item-" in key]
         return [_result(key.removeprefix(f"{job.id}/"), key, files) for key in keys]
 

@@ -144,7 +144,7 @@ class JobType(Protocol):
         """Join what the chunks left in the job's files into the results. Safe to run again."""
         ...
 
-    def results_so_far(self, job: Job, files: JobFiles) -> Sequence[Result]:
+    def partial_results(self, job: Job, files: JobFiles) -> Sequence[Result]:
         """List what there is for the client of a job that is not done; in a millisecond or two.
 
         Asked once of an ABORTED job, whose list this will be, and of an EXECUTING one each time

@@ -20,7 +20,7 @@ def current_results(runtime: Runtime, job: Job) -> tuple[Result, ...]:
     if job.phase not in _IN_MIDST:
         return job.results
     try:
-        return tuple(runtime.job_types[job.job_type].results_so_far(job, runtime.files))
+        return tuple(runtime.job_types[job.job_type].partial_results(job, runtime.files))
     except (OSError, TransientError) as error:
         _log.warning("results so far not listed: %s", error, extra={"job_id": job.id})
     except Exception:  # noqa: BLE001 - a job type's bug must not take the job's document away

@@ -1,1 +1,1 @@
-"""Job types: the bridges between the UWS server and the cutout domain."""
+"""Cutout jobs: they connect the UWS server to the cutout domain."""

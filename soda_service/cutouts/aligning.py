@@ -1,4 +1,4 @@
-"""Bands of a picture on one grid: whether they are, and what becomes of one that is not."""
+"""Bands of a picture on one grid: check whether they share it, or resample them."""
 
 import math
 from dataclasses import replace
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from soda_service.cutouts.bands import BandCutter
-from soda_service.cutouts.geometry import Place, Placer
+from soda_service.cutouts.geometry import Place, TileGeometry
 from soda_service.engine.fits.image import PixelBox
 from soda_service.engine.mosaicking.mosaic import is_per_pixel
 from soda_service.engine.mosaicking.overlap import Relation, relate, source_box
@@ -19,28 +19,28 @@ from soda_service.results.rows import PlannedRow
 __all__ = ["Aligner", "is_aligned"]
 
 _BYTES_MAX = 1 << 32
-"""As much as the largest cutout holds in all its planes. What a band needs for a box of the red
-band has no other limit: its pixels may be of any size."""
+"""Size of the largest cutout in all its planes. The pixels of a band may be of any size, so the
+part of it that a box of the red band needs has no other limit."""
 
 _Floats = NDArray[np.floating]
 
 
 def is_aligned(red: Place, other: Place, edge: str) -> bool:
-    """Whether two bands of a row, cut as they are, show the same sky pixel by pixel.
+    """Return whether two bands of a row, cut without resampling, show the same sky pixel by pixel.
 
     Parameters
     ----------
     red, other
-        Where the row lies in both.
+        The place of the row in both.
     edge
-        What is done at the edges of tiles, which tells which box is cut.
+        EDGE of the row, which determines the box that is cut.
 
     Returns
     -------
     bool
-        True where the boxes are of one shape and their pixels agree to 0.01 pixel, which no eye
-        sees; what is beyond is resampled, which costs a sharp star 0.6 % of its peak. It costs
-        nothing for tiles that share their grid.
+        True if the boxes have the same shape and their pixels agree to 0.01 pixel, which is not
+        visible. Beyond that a band is resampled, which costs a sharp star 0.6 % of its peak. The
+        check is free for tiles that share their grid.
     """
     box, other_box = red.output_box(edge), other.output_box(edge)
     if box.shape != other_box.shape:
@@ -52,69 +52,69 @@ def is_aligned(red: Place, other: Place, edge: str) -> bool:
 
 
 class Aligner:
-    """Brings bands onto the grid of another one, the red of a picture.
+    """Brings bands onto the grid of another one, the red band of a picture.
 
     Parameters
     ----------
-    placer
+    geometry
         Opens the tiles.
     cutter
         Cuts bands out of them.
     """
 
-    def __init__(self, placer: Placer, cutter: BandCutter) -> None:
-        self._placer = placer
+    def __init__(self, geometry: TileGeometry, cutter: BandCutter) -> None:
+        self._geometry = geometry
         self._cutter = cutter
 
     def science(self, row: PlannedRow, red: Place, band: str) -> _Floats:
-        """Give a band's science values in the pixels of another band's box.
+        """Return a band's science values in the pixels of another band's box.
 
-        Copied where the grids differ by whole pixels, else resampled, or averaged where the
-        band's pixels are much smaller. Values that grow with a pixel's area are scaled to the
-        red band's pixels; zero points are left alone, since a picture shows the survey's units.
-        A shape that blanks what is outside of it blanks the red band's pixels, not these.
+        Values are copied if the grids differ by whole pixels, averaged if the band's pixels are
+        much smaller, else resampled. Values per pixel are scaled to the area of the red band's
+        pixels. Zero points are not applied, since a picture shows the survey's units. MASK is not
+        applied here: it blanks pixels of the red band.
 
         Parameters
         ----------
         row
-            Its tile is opened in the band; its EDGE says what is beyond that tile: nothing, or
-            with `mosaic` the pixels of its neighbours.
+            Its tile is opened in the band. Beyond that tile there is nothing, or with EDGE=mosaic
+            the pixels of its neighbours.
         red
-            Where the row lies in the band whose grid is taken.
+            The place of the row in the band whose grid is used.
         band
-            The band that is brought there; of two axes, no cube.
+            The band to bring there; an image with two axes, not a cube.
 
         Returns
         -------
         ndarray, shape red.output_box(row.options.edge).shape, floating, native byte order
-            NaN where the band has nothing.
+            NaN where the band has no value.
 
         Raises
         ------
         NoCoverage
             When the band's tile has no pixel there.
         OptionsError
-            When the band has too many pixels there for the memory.
+            When the band has too many pixels there for memory.
         TileUnreadable, SourceUnavailable
             When the tile cannot be opened or read.
         """
-        # The box of a shape is clipped to its tile, and has no neighbours' pixels.
+        # The box of a shape is clipped to its tile, so neighbours add nothing.
         is_mosaic = row.options.edge == "mosaic" and not row.shape
         box = red.output_box(row.options.edge)
-        place, relation = self._found(row, red.handle.grid, box, band, is_mosaic=is_mosaic)
+        place, relation = self._source(row, red.handle.grid, box, band, is_mosaic=is_mosaic)
         options = replace(row.options, edge="mosaic" if is_mosaic else "trim")
-        asked = replace(row, options=options, shape="", is_masked=False)
-        science = self._cutter.cut(asked, place, with_file=False, with_science=True).science
-        assert science is not None  # noqa: S101 - it was asked for
+        whole = replace(row, options=options, shape="", is_masked=False)
+        science = self._cutter.cut(whole, place, with_file=False, with_science=True).science
+        assert science is not None  # noqa: S101 - it was requested
         if relation.shift_px is not None:
             return _copied(science, place.box, box, relation.shift_px)
         return self._resampled(science, place, (red, box), relation)
 
-    def _found(
+    def _source(
         self, row: PlannedRow, grid: Grid, box: PixelBox, band: str, *, is_mosaic: bool
     ) -> tuple[Place, Relation]:
-        """Find what a box of another grid needs of a band, and how that lies under it."""
-        handle = self._placer.open(row.tile, band)
+        """Find the part of a band that a box of another grid needs, and how the grids relate."""
+        handle = self._geometry.open(row.tile, band)
         relation = relate(grid, box, handle.grid)
         shape = None if is_mosaic else handle.shape
         there = source_box(relation, (grid, box), handle.grid, shape)
@@ -127,25 +127,27 @@ class Aligner:
     def _resampled(
         self, science: _Floats, place: Place, target: tuple[Place, PixelBox], relation: Relation
     ) -> _Floats:
-        """Bring values of a place to a box of another band's grid."""
-        # Here, since it needs a second to import, and bands on one grid do without.
+        """Resample values of a place to a box of another band's grid."""
+        # Imported here: the import takes a second, and bands on one grid do not need it.
         from soda_service.engine.mosaicking.resampling import resampled
 
         red, box = target
         found = resampled(science, (place.handle.grid, place.box), (red.handle.grid, box), relation)
         if is_per_pixel(self._unit(place.handle)):
-            with np.errstate(over="ignore"):  # beyond single precision it is infinite, and black
+            with np.errstate(
+                over="ignore"
+            ):  # values beyond single precision become infinite, shown black
                 found *= relation.pixel_ratio
         return found
 
     def _unit(self, handle: TileHandle) -> str:
-        """Give the unit of a tile's science values; the release's where it says none."""
-        said = handle.planes[0].header.get("BUNIT") or handle.primary.get("BUNIT")
-        return str(said or self._placer.release.unit)
+        """Return the unit of a tile's science values; the release's if the tile states none."""
+        stated = handle.planes[0].header.get("BUNIT") or handle.primary.get("BUNIT")
+        return str(stated or self._geometry.release.unit)
 
 
 def _copied(science: _Floats, there: PixelBox, box: PixelBox, shift_px: tuple[int, int]) -> _Floats:
-    """Lay values of a part of a box, moved by whole pixels, into all of it."""
+    """Copy values of a part of a box, shifted by whole pixels, into an array of the whole box."""
     if there.shape == box.shape:
         return science
     y, x = there.y0 - shift_px[1] - box.y0, there.x0 - shift_px[0] - box.x0
@@ -156,7 +158,7 @@ def _copied(science: _Floats, there: PixelBox, box: PixelBox, shift_px: tuple[in
 
 
 def _require_room(place: Place) -> None:
-    """Refuse a band that no memory holds.
+    """Refuse a band that is too large for memory.
 
     Raises
     ------
@@ -166,7 +168,7 @@ def _require_room(place: Place) -> None:
     size_bytes = math.prod((ny, nx, place.handle.planes[0].dtype.itemsize))
     if size_bytes > _BYTES_MAX:
         message = (
-            f"a picture that needs {nx} x {ny} pixels of band {place.band}: {size_bytes} bytes; "
-            f"at most {_BYTES_MAX} bytes are cut"
+            f"the picture needs {nx} x {ny} pixels of band {place.band}, {size_bytes} bytes; "
+            f"at most {_BYTES_MAX} bytes are allowed"
         )
         raise OptionsError((Fault(message),))

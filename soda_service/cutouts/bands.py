@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from soda_service.cutouts.geometry import Place, Placer
+from soda_service.cutouts.geometry import Place, TileGeometry
 from soda_service.cutouts.mosaic import Mosaic, Mosaicker
 from soda_service.engine.fits import cut
 from soda_service.engine.fits.header import TextHeader
@@ -29,28 +29,28 @@ _Pixels = NDArray[np.generic]
 
 @dataclass(frozen=True, slots=True)
 class BandCut:
-    """What was cut of a band."""
+    """The cutout of a band."""
 
     coverage: float
-    """Part of the asked area with valid pixels, 0..1."""
+    """Fraction of the requested area with valid pixels, 0..1."""
 
     file: memoryview | None = None
-    """The FITS file, good until the next band is cut; None where none was asked for."""
+    """The FITS file, valid until the next band is cut; None if none was requested."""
 
     science: NDArray[np.floating] | None = None
-    """Values of the science plane, own memory, shape (..., ny, nx), NaN where the survey has
-    nothing; None where not asked for."""
+    """Values of the science plane, own memory, shape (..., ny, nx), NaN where the survey has no
+    data; None if not requested."""
 
     note: str = ""
-    """What the row's account says of it."""
+    """Text for the message of the row; empty if there is nothing to report."""
 
 
 class BandCutter:
     """Cuts bands of rows of one release, each file in the same buffer."""
 
-    def __init__(self, placer: Placer, *, is_last: bool = False) -> None:
-        self._release = placer.release
-        self._mosaicker = Mosaicker(placer, is_last=is_last)
+    def __init__(self, geometry: TileGeometry, *, is_last: bool = False) -> None:
+        self._release = geometry.release
+        self._mosaicker = Mosaicker(geometry, is_last=is_last)
         self._buffer = FitsBuffer()
         self._templates: WeakKeyDictionary[TileHandle, tuple[HeaderTemplate, ...]] = (
             WeakKeyDictionary()
@@ -62,9 +62,9 @@ class BandCutter:
         Parameters
         ----------
         with_file
-            Whether all planes are wanted, as a FITS file; else science and weight are read.
+            Whether to make a FITS file of all planes; else only science and weight are read.
         with_science
-            Whether the science plane's values are wanted.
+            Whether to return the science plane's values.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class BandCutter:
     def _cut_inside(
         self, row: PlannedRow, place: Place, *, with_file: bool, with_science: bool
     ) -> BandCut:
-        """Cut what the tile has: pixels are decoded where they lie in the file."""
+        """Cut a box inside the tile: pixels are decoded straight into the file."""
         handle, box = place.handle, place.inside
         buffer = self._buffer
         buffer.begin()
@@ -93,7 +93,7 @@ class BandCutter:
                 shape = (*plane.shape[:-2], *box.shape)
                 found[number] = buffer.add(header, shape, plane.dtype)
                 handle.read_into(number, box, found[number])
-            elif number in {0, _telling(handle)}:
+            elif number in {0, _validity_plane(handle)}:
                 found[number] = handle.read(number, box)
         images = {n: Image(found[n], handle.planes[n].header, handle.planes[n].role) for n in found}
         most = math.prod(place.inside.shape) / math.prod(place.box.shape)
@@ -104,9 +104,9 @@ class BandCutter:
     def _cut_beyond(
         self, row: PlannedRow, place: Place, *, with_file: bool, with_science: bool
     ) -> BandCut:
-        """Cut a box that may have holes: padded, filled from neighbouring tiles, or masked."""
+        """Cut a box that may have holes: pad it, fill it from neighbouring tiles, or mask it."""
         handle, box = place.handle, place.box
-        wanted = range(len(handle.planes)) if with_file else sorted({0, _telling(handle)})
+        wanted = range(len(handle.planes)) if with_file else sorted({0, _validity_plane(handle)})
         found = {
             n: cut.pad(handle.read(n, place.inside), place.inside, box, fill=0) for n in wanted
         }
@@ -128,11 +128,11 @@ class BandCutter:
             images[number] = Image(data, header, handle.planes[number].role)
         most = 1 - np.count_nonzero(bare) / bare.size
         coverage = mosaic.coverage if mosaic else _coverage(place, images, most)
-        file = self._joined(headers, found.values()) if with_file else None
+        file = self._join(headers, found.values()) if with_file else None
         science = _science(place, images, coverage) if with_science else None
         return BandCut(coverage, file, science, _note(mosaic) if mosaic else "")
 
-    def _joined(self, headers: Sequence[bytes], planes: Iterable[_Pixels]) -> memoryview:
+    def _join(self, headers: Sequence[bytes], planes: Iterable[_Pixels]) -> memoryview:
         buffer = self._buffer
         buffer.begin()
         for header, data in zip(headers, planes, strict=True):
@@ -140,7 +140,7 @@ class BandCutter:
         return buffer.finish()
 
     def _templates_of(self, tile: str, handle: TileHandle) -> tuple[HeaderTemplate, ...]:
-        """Give the headers of a tile's planes, but for what differs between its cutouts."""
+        """Return templates of the headers of a tile's planes; cutouts differ in a few cards."""
         if handle not in self._templates:
             self._templates[handle] = tuple(
                 HeaderTemplate(
@@ -157,19 +157,19 @@ class BandCutter:
 
 def _row_cards(row: PlannedRow, box: PixelBox) -> Iterator[_Card]:
     # -0.0 is written as 0.0.
-    yield "RA_CUTOUT", (row.centre_ra_deg or 0.0) + 0.0, "[deg] RA asked for, ICRS"
-    yield "DEC_CUTOUT", (row.centre_dec_deg or 0.0) + 0.0, "[deg] Dec asked for, ICRS"
+    yield "RA_CUTOUT", (row.centre_ra_deg or 0.0) + 0.0, "[deg] requested RA, ICRS"
+    yield "DEC_CUTOUT", (row.centre_dec_deg or 0.0) + 0.0, "[deg] requested Dec, ICRS"
     section = f"[{box.x0 + 1}:{box.x1},{box.y0 + 1}:{box.y1}]"
     yield "PARBOX", section, "pixels of the tile, first pixel 1, inclusive"
 
 
 def _tile_cards(release: Release, tile: str, handle: TileHandle, number: int) -> Iterator[_Card]:
-    """Give where a plane comes from, and what the release says where its tile says nothing."""
+    """Yield cards of a plane's origin, and those of the release that the tile lacks."""
     yield "PARTILE", tile, "tile this was cut from"
     yield "PARFILE", handle.label, "file this was cut from"
     plane, primary = handle.planes[number].header, handle.primary
     if number == 0:
-        # The unit in a primary HDU with pixels is that of those pixels alone.
+        # The unit in a primary HDU with pixels applies to those pixels only.
         has_unit = "BUNIT" in plane or ("BUNIT" in primary and not primary.get("NAXIS"))
         if release.unit and not has_unit:
             yield "BUNIT", release.unit, "unit of the pixels"
@@ -183,7 +183,7 @@ def _tile_cards(release: Release, tile: str, handle: TileHandle, number: int) ->
 def _marked_bare(
     handle: TileHandle, number: int, data: _Pixels, bare: NDArray[np.bool_], release: Release
 ) -> Iterator[_Card]:
-    """Give the pixels that nobody has the value that says so; tell what that is."""
+    """Fill the pixels without data with the blank value; yield the card that states it."""
     if not bare.any():
         return
     plane = handle.planes[number]
@@ -200,7 +200,7 @@ def _marked_bare(
 
 
 def _beyond(place: Place) -> NDArray[np.bool_]:
-    """Give which pixels of a box lie beyond its tile."""
+    """Return which pixels of a box lie beyond its tile."""
     box, inside = place.box, place.inside
     beyond = np.ones(box.shape, bool)
     beyond[inside.y0 - box.y0 : inside.y1 - box.y0, inside.x0 - box.x0 : inside.x1 - box.x0] = False
@@ -209,38 +209,38 @@ def _beyond(place: Place) -> NDArray[np.bool_]:
 
 def _note(mosaic: Mosaic) -> str:
     left = np.count_nonzero(mosaic.bare)
-    missing = f"no tile has {left} of {mosaic.bare.size} pixels" if left else ""
+    missing = f"{left} of {mosaic.bare.size} pixels are on no tile" if left else ""
     return "; ".join(filter(None, [mosaic.note, missing, *map(str, mosaic.problems)]))
 
 
-def _telling(handle: TileHandle) -> int:
-    """Give the plane that tells which pixels are valid: the weight, else the science plane."""
+def _validity_plane(handle: TileHandle) -> int:
+    """Return the plane that marks valid pixels: the weight, else the science plane."""
     return next((n for n, plane in enumerate(handle.planes) if plane.role == "WGT"), 0)
 
 
 def _coverage(place: Place, images: dict[int, Image], most: float) -> float:
-    """Tell which part of the asked area has valid pixels.
+    """Return the fraction of the requested area with valid pixels.
 
     Parameters
     ----------
     most
-        The part that has pixels at all: integers without BLANK do not tell where they have none.
+        The fraction with any pixels: integers without BLANK cannot mark missing ones.
     """
-    number = _telling(place.handle)
+    number = _validity_plane(place.handle)
     weight = images[number] if number else None
     return min(cut.coverage(images[0], weight, asked=math.prod(place.box.shape)), most)
 
 
 def _science(place: Place, images: dict[int, Image], coverage: float) -> NDArray[np.floating]:
-    """Give the science values in memory of their own, since pixels lie in the file's buffer.
+    """Return the science values in memory of their own, since pixels lie in the file's buffer.
 
-    Where no exposure reached, surveys write 0 with a weight of 0: such a pixel is no dark one. A
-    pixel of no weight that has a value, as in the core of a saturated star, keeps it.
+    Surveys write 0 with a weight of 0 where there is no exposure: such a pixel becomes NaN. A pixel
+    of weight 0 with another value, as in the core of a saturated star, keeps it.
     """
     values = cut.physical(images[0])
     if np.may_share_memory(values, images[0].data):
         values = values.astype(values.dtype.newbyteorder("="))
-    number = _telling(place.handle)
+    number = _validity_plane(place.handle)
     if number and coverage < 1:
         values[(values == 0) & (cut.physical(images[number]) == 0)] = np.nan
     return values

@@ -1,4 +1,4 @@
-"""One row at a time: from the tile's pixels to the row's files and its account."""
+"""Cut one row: from the tile's pixels to the row's files and its outcome."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing_extensions import Buffer
 
 from soda_service.cutouts.aligning import Aligner, is_aligned
 from soda_service.cutouts.bands import BandCut, BandCutter
-from soda_service.cutouts.geometry import Place, Placer
+from soda_service.cutouts.geometry import Place, TileGeometry
 from soda_service.cutouts.naming import WantedFile, wanted_files
 from soda_service.cutouts.pictures import Painter, PictureSettings
 from soda_service.engine.wcs.position import inside_pixels
@@ -29,67 +29,67 @@ from soda_service.results.tree import thumbnail_path
 __all__ = ["Cutter", "Save"]
 
 Save = Callable[[str, Buffer], None]
-"""Puts a file at a path below the job's folder."""
+"""Writes a file to a path below the job's folder."""
 
 _NO_PLACES: Mapping[str, Place] = MappingProxyType({})
 
 
 class Cutter:
-    """Cuts rows from one release; remembers what it made for the last position.
+    """Cuts rows from one release; caches the outcomes of the last position.
 
     Parameters
     ----------
-    placer
-        Finds the rows' places in the release's tiles.
+    geometry
+        Finds the boxes of rows in the release's tiles.
     save
-        Where the files go; what it is given is good until it returns.
+        Writes the files; its data are valid until it returns.
     pictures
         How pictures are made.
     is_last
-        Whether to make what files can be made where data of others are away.
+        Whether to make the files that can be made when data of others are unavailable.
     """
 
     def __init__(
         self,
-        placer: Placer,
+        geometry: TileGeometry,
         save: Save,
         *,
         pictures: PictureSettings | None = None,
         is_last: bool = False,
     ) -> None:
-        self.awaited: tuple[type[CutoutError], ...] = () if is_last else (SourceUnavailable,)
-        """What keeps a row from being done now."""
-        self.release = placer.release
-        """The release that is cut from."""
-        self.placer = placer
-        """Where the rows lie in their tiles."""
-        self.bands = BandCutter(placer, is_last=is_last)
+        self.retry_on: tuple[type[CutoutError], ...] = () if is_last else (SourceUnavailable,)
+        """Errors for which the row is tried again later."""
+        self.release = geometry.release
+        """The release of the tiles."""
+        self.geometry = geometry
+        """Finds the boxes of rows in their tiles."""
+        self.bands = BandCutter(geometry, is_last=is_last)
         """Cuts one band of a row."""
-        self.aligner = Aligner(placer, self.bands)
-        """Brings a band onto another one's grid."""
-        self.painter = Painter(placer.release, pictures or PictureSettings())
+        self.aligner = Aligner(geometry, self.bands)
+        """Resamples a band to the grid of another."""
+        self.painter = Painter(geometry.release, pictures or PictureSettings())
         """Makes pictures of bands."""
         self.save = save
-        """Puts a file where it belongs."""
+        """Writes a file."""
         self._last_name = ""
         self._made: dict[str, Outcome] = {}
 
     def expect(self, rows: Iterable[PlannedRow]) -> None:
-        """Say which rows come next; those of one tile are projected together."""
-        self.placer.expect(rows)
+        """Announce the next rows; those of one tile are projected together."""
+        self.geometry.expect(rows)
 
     def announce(self, row: PlannedRow) -> None:
-        """Say which row comes after the next, so that its pixels are brought from disk."""
+        """Announce the row after the next, so that its pixels are read from disk in advance."""
         wanted = wanted_files(row.options, self.release.labels)
-        self.placer.announce(row, dict.fromkeys(band for file in wanted for band in file.bands))
+        self.geometry.announce(row, dict.fromkeys(band for file in wanted for band in file.bands))
 
     def cut(self, row: PlannedRow) -> Outcome:
-        """Make the files of one row; whatever is wrong with it becomes its status.
+        """Make the files of one row; its errors become its status.
 
         Raises
         ------
         SourceUnavailable
-            When data are away for the moment; where `is_last`, when all are.
+            When data are temporarily unavailable; with `is_last`, when all are.
         """
         if row.name != self._last_name:
             self._last_name, self._made = row.name, {}
@@ -101,25 +101,25 @@ class Cutter:
         return self._made[made]
 
     def content(self, row: PlannedRow, wanted: WantedFile, places: Mapping[str, Place]) -> bytes:
-        """Make one file of a row, and save it nowhere.
+        """Return one file of a row, without saving it.
 
         Parameters
         ----------
         places
-            By band, as far as they are known.
+            By band, those that are known.
 
         Raises
         ------
         NoCoverage
-            When no pixel lies there, or none with a value.
+            When there is no pixel, or none with a value.
         CutoutError
-            When it cannot be made.
+            When the file cannot be made.
         """
         return _RowCut(self, row, (wanted,), places).content(wanted)
 
 
 class _RowCut:
-    """The work on one row: bands placed and read once, problems collected."""
+    """The work on one row: each band is located and read once, and errors are collected."""
 
     def __init__(
         self,
@@ -133,43 +133,43 @@ class _RowCut:
         self._wanted = wanted
         self._places: dict[str, Place | CutoutError] = dict(places)
         self._shown = {band for file in wanted if file.is_picture for band in file.bands}
-        has_face = not self._shown and cutter.painter.has_thumbnails(row)
-        self._face = wanted[0] if has_face and wanted else None
-        """File that stands for the row in a gallery, where it has no picture."""
-        if self._face:
-            self._shown.update(self._face.bands)
+        needs_grey = not self._shown and cutter.painter.has_thumbnails(row)
+        self._thumbnail_file = wanted[0] if needs_grey and wanted else None
+        """File whose band is the thumbnail of a row without picture."""
+        if self._thumbnail_file:
+            self._shown.update(self._thumbnail_file.bands)
         self._science: dict[str, NDArray[np.floating]] = {}
-        """Science planes of the bands in `_shown`, which pictures and thumbnails are made of."""
+        """Science planes of the bands in `_shown`, for pictures and thumbnails."""
         self._aligned: dict[tuple[str, str], NDArray[np.floating]] = {}
-        """Science planes of bands on the grids of others: (red band, band)."""
+        """Science planes of bands on the grids of other bands, by (red band, band)."""
         self._coverages: list[float] = []
         self._notes: dict[str, None] = {}
 
     def content(self, wanted: WantedFile) -> bytes:
-        """Make one file."""
+        """Return the content of one file."""
         made = bytes(self._content(wanted))
         if not any(self._coverages):
             raise NoCoverage("no valid pixel")
         return made
 
     def outcome(self) -> Outcome:
-        """Make the files and tell what became of the row."""
+        """Make the files and return the outcome."""
         files: list[FileEntry] = []
         problems: dict[str, CutoutError] = {}
         for wanted in self._wanted:
             try:
                 files.append(self._saved(wanted, self._content(wanted)))
-            except self._cutter.awaited:
+            except self._cutter.retry_on:
                 raise
             except CutoutError as error:
                 problems[str(error)] = error
-        self._save_face()
-        is_away = all(isinstance(error, SourceUnavailable) for error in problems.values())
-        if problems and is_away and not files:
+        self._save_grey_thumbnail()
+        is_unavailable = all(isinstance(error, SourceUnavailable) for error in problems.values())
+        if problems and is_unavailable and not files:
             raise SourceUnavailable("; ".join(problems))
-        return self._told(files, problems)
+        return self._outcome_of(files, problems)
 
-    def _told(self, files: list[FileEntry], problems: dict[str, CutoutError]) -> Outcome:
+    def _outcome_of(self, files: list[FileEntry], problems: dict[str, CutoutError]) -> Outcome:
         errors = [*problems.values()]
         if not errors and not any(self._coverages):
             status = Status.NO_COVERAGE
@@ -198,18 +198,18 @@ class _RowCut:
         for place in placed:
             if not place.is_whole and edge != "mosaic":
                 done = "padded" if edge == "pad" else "cut short"
-                (ny, nx), (asked_y, asked_x) = place.inside.shape, place.box.shape
+                (ny, nx), (full_y, full_x) = place.inside.shape, place.box.shape
                 yield (
                     f"{done} at the edge of tile {self._row.tile}: "
-                    f"{nx} x {ny} of {asked_x} x {asked_y} pixels"
+                    f"{nx} x {ny} of {full_x} x {full_y} pixels"
                 )
 
     def _place(self, band: str) -> Place:
-        """Find a band's place once, and fail again in the same words."""
+        """Return a band's place; it is found once, and an error is raised again."""
         if band not in self._places:
             try:
-                self._places[band] = self._cutter.placer.place(self._row, band)
-            except self._cutter.awaited:
+                self._places[band] = self._cutter.geometry.place(self._row, band)
+            except self._cutter.retry_on:
                 raise
             except CutoutError as error:
                 self._places[band] = error
@@ -222,11 +222,11 @@ class _RowCut:
         if wanted.is_picture:
             return self._picture(wanted)
         file = self._cut(wanted.bands[0], with_file=True).file
-        assert file is not None  # noqa: S101 - it was asked for
+        assert file is not None  # noqa: S101 - it was requested
         return file
 
     def _cut(self, band: str, *, with_file: bool) -> BandCut:
-        """Cut a band; keep what the row still needs of it."""
+        """Cut a band; keep the parts that the row needs later."""
         found = self._cutter.bands.cut(
             self._row,
             self._place(band),
@@ -241,17 +241,17 @@ class _RowCut:
         return found
 
     def _picture(self, wanted: WantedFile) -> bytes:
-        planes = [self._needed(band, wanted) for band in wanted.bands]
+        planes = [self._picture_band(band, wanted) for band in wanted.bands]
         painter, red = self._cutter.painter, self._place(wanted.bands[0])
         picture = painter.painted(wanted, planes, red, self._row)
         if not picture.any():
-            self._tell_of_black(wanted, planes)
+            self._note_black(wanted, planes)
         if painter.has_thumbnails(self._row):
             self._save_thumbnail(wanted, painter.thumbnail(picture))
         return painter.encoded(picture, wanted, red, self._row)
 
-    def _tell_of_black(self, wanted: WantedFile, planes: Sequence[NDArray[np.floating]]) -> None:
-        """Note why a picture shows nothing, where its bands tell."""
+    def _note_black(self, wanted: WantedFile, planes: Sequence[NDArray[np.floating]]) -> None:
+        """Add a note why a picture is black, if its bands show the reason."""
         for band, plane in zip(wanted.bands, planes, strict=True):
             values = plane[np.isfinite(plane)]
             label = self._cutter.release.label(band)
@@ -261,8 +261,8 @@ class _RowCut:
             elif values.min() == values.max():
                 self._notes[f"{black}: band {label} is constant"] = None
 
-    def _needed(self, band: str, wanted: WantedFile) -> NDArray[np.floating]:
-        """Give the values of a picture's band on the grid of its first one."""
+    def _picture_band(self, band: str, wanted: WantedFile) -> NDArray[np.floating]:
+        """Return the values of a picture's band on the grid of its first band."""
         try:
             place = self._place(band)
             if len(place.handle.planes[0].shape) == 2:
@@ -271,12 +271,14 @@ class _RowCut:
             raise
         except CutoutError as error:
             label = self._cutter.release.label(band)
-            text = f"no {self._name(wanted)} picture, band {label} is missing: {error}"
+            text = f"band {label} is missing, so no {self._name(wanted)} picture was made: {error}"
             raise BandMissing(text) from error
-        raise BandMissing(f"no {self._name(wanted)} picture: the bands are cubes, not images")
+        raise BandMissing(
+            f"the bands are cubes, not images, so no {self._name(wanted)} picture was made"
+        )
 
     def _science_of(self, place: Place, red: Place) -> NDArray[np.floating]:
-        """Give the values of a band on the grid of another one."""
+        """Return the values of a band on the grid of another one."""
         band = place.band
         if not is_aligned(red, place, self._row.options.edge):
             if (red.band, band) not in self._aligned:
@@ -303,13 +305,13 @@ class _RowCut:
         size_bytes, media_type = memoryview(data).nbytes, wanted.format.media_type
         return FileEntry(name, path, wanted.kind, wanted.bands, media_type, size_bytes, digest)
 
-    def _save_face(self) -> None:
-        """Make a thumbnail of a row without picture."""
-        plane = self._science.get(self._face.bands[0]) if self._face else None
-        if self._face is not None and plane is not None and plane.ndim == 2:
-            place = self._place(self._face.bands[0])
+    def _save_grey_thumbnail(self) -> None:
+        """Make the thumbnail of a row without picture."""
+        plane = self._science.get(self._thumbnail_file.bands[0]) if self._thumbnail_file else None
+        if self._thumbnail_file is not None and plane is not None and plane.ndim == 2:
+            place = self._place(self._thumbnail_file.bands[0])
             small = self._cutter.painter.grey_thumbnail(plane, place, self._row)
-            self._save_thumbnail(self._face, small)
+            self._save_thumbnail(self._thumbnail_file, small)
 
     def _save_thumbnail(self, wanted: WantedFile, data: bytes) -> None:
         self._cutter.save(thumbnail_path(f"{self._row.stem}{wanted.ending}"), data)

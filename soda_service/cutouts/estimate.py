@@ -1,4 +1,4 @@
-"""What a request would make: faults, matched rows, files, bytes and seconds; nothing is made."""
+"""Estimate the results of a request: faults, matched rows, files, bytes, seconds; make nothing."""
 
 import itertools
 import math
@@ -12,7 +12,7 @@ from soda_service.config.model import CutoutsConfig
 from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.naming import WantedFile, wanted_files
 from soda_service.cutouts.planning import FAULTS_MAX
-from soda_service.cutouts.tile_lookup import Matcher
+from soda_service.cutouts.tile_lookup import TileLookup
 from soda_service.engine.wcs.position import Position
 from soda_service.errors import Fault, OptionsError, TooManyRows
 from soda_service.request.request import parse_request
@@ -24,7 +24,7 @@ from soda_service.sky.release import Release
 from uws.files import JobFiles
 from uws.models import Parameter
 
-__all__ = ["Estimate", "Place", "estimate"]
+__all__ = ["Estimate", "RowPosition", "estimate"]
 
 _BATCH = 4096
 _TILES_MAX = 100
@@ -32,55 +32,55 @@ _PLACES_MAX = 1000
 _OUTLINE_POINTS = 64
 _BLOCK = 2880
 _HEADER_BYTES = 2 * _BLOCK
-"""Header of a plane of a survey's tile: some 70 cards."""
+"""Header of a plane of a survey's tile: about 70 cards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """A row of which nothing can be cut."""
+    """A row without a tile."""
 
     row: int
     message: str
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a row lies."""
+class RowPosition:
+    """The position of a row."""
 
     row: int
     ra_deg: float
     dec_deg: float
     tile: str
-    """Empty where there is none."""
+    """Empty if there is none."""
 
 
 @dataclass(slots=True)
 class Estimate:
-    """What was found; counts grow while rows are read, equal rows as if each had its files."""
+    """The results that a request would have; equal rows count as if each had files of its own."""
 
     release: str = ""
     rows: int = 0
     matched: int = 0
-    """Rows whose position lies in a tile."""
+    """Number of rows whose position lies in a tile."""
 
     unmatched: list[Unmatched] = field(default_factory=list)
-    """The first of the others."""
+    """The first rows without a tile."""
 
     tiles: list[str] = field(default_factory=list)
-    """The first tiles that have rows, in the order of these."""
+    """The first tiles that have rows, in the order of the rows."""
 
     total_tiles: int = 0
 
-    places: list[Place] = field(default_factory=list)
-    """Of the first rows whose position is known."""
+    places: list[RowPosition] = field(default_factory=list)
+    """Positions of the first rows whose position is known."""
 
     files: int = 0
     size_bytes: int = 0
     seconds: float | None = None
-    """At the rate of the jobs done last; None where none was done yet."""
+    """At the rate of the last jobs; None if there was none yet."""
 
     is_complete: bool = True
-    """False if there are more rows than were looked at."""
+    """False if there are more rows than were read."""
 
     warnings: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -99,12 +99,12 @@ def estimate(
     *,
     rows_per_s: float | None,
 ) -> Estimate:
-    """Look at a request as a job of it would, without making one.
+    """Check a request as a job would, without creating one.
 
     Parameters
     ----------
     rows_per_s
-        Rate of the service, if it is known.
+        Rate of the service; None if it is not known.
     """
     found = Estimate()
     try:
@@ -133,7 +133,7 @@ def estimate(
 def _count(
     found: Estimate, rows: Iterable[PositionRow | Fault], release: Release, holdings: Holdings
 ) -> None:
-    matcher = Matcher(release, holdings)
+    lookup = TileLookup(release, holdings)
     faults: list[Fault] = []
     tiles: dict[str, None] = {}
     stream: Iterator[PositionRow | Fault] = iter(rows)
@@ -143,7 +143,7 @@ def _count(
         found.total_faults += len(bad)
         faults += bad[: FAULTS_MAX - len(faults)]
         found.rows += len(good) + len({fault.row for fault in bad})
-        for planned, reason in matcher.match(good):
+        for planned, reason in lookup.find_tiles(good):
             _note_place(found, planned)
             if reason:
                 if len(found.unmatched) < FAULTS_MAX:
@@ -160,11 +160,11 @@ def _count(
 
 def _note_place(found: Estimate, row: PlannedRow) -> None:
     if row.ra_deg is not None and row.dec_deg is not None and len(found.places) < _PLACES_MAX:
-        found.places.append(Place(row.number, row.ra_deg, row.dec_deg, row.tile))
+        found.places.append(RowPosition(row.number, row.ra_deg, row.dec_deg, row.tile))
 
 
 def _size_of(row: PlannedRow, release: Release) -> tuple[int, int]:
-    """Estimate number and size of the files of one row, bytes."""
+    """Return the estimated number of files of one row, and their size, bytes."""
     options, scale = row.options, release.pixel_scale_arcsec or 1.0
     x_arcmin, y_arcmin = options.xsize_arcmin, options.ysize_arcmin
     if row.shape:
@@ -185,7 +185,7 @@ def _bytes_of(file: WantedFile, pixels: int, planes: int) -> int:
 
 
 def _extent_arcmin(shape: Position) -> tuple[float, float]:
-    """Measure a shape along RA and along Dec, about its centre."""
+    """Return the extent of a shape along RA and along Dec, about its centre."""
     ra, dec = shape.outline(np.linspace(0, shape.sides, _OUTLINE_POINTS, endpoint=False))
     ra0, dec0 = shape.centre
     east = ((ra - ra0 + 180) % 360 - 180) * math.cos(math.radians(dec0))

@@ -1,6 +1,6 @@
-"""The end of a cutout job: rows' accounts joined, in input order, into the job's documents.
+"""The end of a cutout job: records of rows are written, in input order, to the job's documents.
 
-Lines lie in the order of the chunks; they are gathered in one local file with an array of
+Records come in the order of the chunks. They are gathered in one local file with an array of
 offsets (8 bytes a row), and read back in input order. Nothing else grows with the job.
 """
 
@@ -38,20 +38,20 @@ from uws.jobtype import JobContext
 from uws.jobtype import Outcome as JobOutcome
 from uws.models import Job, Result
 
-__all__ = ["join_results"]
+__all__ = ["finalize_results"]
 
 _HEARTBEAT_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class _Gathered:
-    """All lines in one file; `offsets[n]` is where row n + 1 stands, -1 where it is missing."""
+    """All lines in one file; `offsets[n]` is the place of row n + 1, -1 if it is missing."""
 
     file: BinaryIO
     offsets: "array[int]"
 
     def add(self, row: Row, line: bytes) -> None:
-        """Take in a line; of a row that was worked twice the first one counts."""
+        """Add a line; if a row was cut twice, the first one counts."""
         number = row.planned.number - 1
         self.offsets.extend(itertools.repeat(-1, number + 1 - len(self.offsets)))
         if self.offsets[number] < 0:
@@ -59,25 +59,25 @@ class _Gathered:
             self.file.write(line)
 
     def rows(self) -> Iterator[Row]:
-        """Give the rows in input order."""
+        """Yield the rows in input order."""
         for number, offset in enumerate(self.offsets, start=1):
             if offset < 0:
-                raise FatalError(f"row {number} was lost")
+                raise FatalError(f"row {number} has no record")
             self.file.seek(offset)
             yield Row.from_line(self.file.readline())
 
 
 def _gather(context: JobContext, file: BinaryIO) -> _Gathered:
-    """Gather finished rows, and those that nobody could account for, from the plan, as failed."""
+    """Gather finished rows; rows of the plan without a record count as failed."""
     gathered = _Gathered(file, array("q"))
-    _take_in(gathered, context, lines_prefix(context.job.id))
+    _add_rows(gathered, context, lines_prefix(context.job.id))
     if len(gathered.offsets) < context.job.progress.total or min(gathered.offsets, default=0) < 0:
-        _take_in(gathered, context, plan_prefix(context.job.id))
+        _add_rows(gathered, context, plan_prefix(context.job.id))
     return gathered
 
 
-def _take_in(gathered: _Gathered, context: JobContext, prefix: str) -> None:
-    lost = Outcome(Status.FAILED, "its worker left no account of it")
+def _add_rows(gathered: _Gathered, context: JobContext, prefix: str) -> None:
+    lost = Outcome(Status.FAILED, "its worker left no record of this row")
     for key in context.files.keys(prefix):
         context.heartbeat()
         with context.files.open(key) as stream:
@@ -88,7 +88,7 @@ def _take_in(gathered: _Gathered, context: JobContext, prefix: str) -> None:
                     gathered.add(row, line)
 
 
-def join_results(
+def finalize_results(
     context: JobContext, facts: JobFacts, *, results_listed_max: int, has_table: bool
 ) -> JobOutcome:
     """Write summary, manifests, positions table and log, and list the results.
@@ -96,12 +96,12 @@ def join_results(
     Parameters
     ----------
     facts
-        What is known of the job; the time of the query is read from the plan.
+        What the documents say of the job itself.
     results_listed_max
-        Beyond so many files they are reached through manifest and archive alone.
+        Most files to list; more are available through manifest and archive only.
     has_table
-        Whether the rows are those of a table. Otherwise each has an entry among the results, also
-        where nothing was cut: a text that says why (SODA-25).
+        Whether the rows are those of a table. Otherwise every row has an entry among the results:
+        if nothing was cut, a text that says why (SODA-25).
     """
     job, files = context.job, context.files
     listed: list[FileEntry | _Nothing] = []
@@ -140,14 +140,14 @@ def join_results(
 
 @dataclass(frozen=True, slots=True)
 class _Nothing:
-    """Stands for a row that nothing was cut of."""
+    """Stands for a row without a cutout."""
 
     name: str
     reason: str
 
 
 def _no_overlap(row: Row) -> str:
-    """Say why a position has no pixel; empty where it has, or where something else failed."""
+    """Return why a position has no pixel; empty if it has, or if something else failed."""
     if row.outcome is None:
         return ""
     nothing = {Status.NO_COVERAGE, Status.UNMATCHED}
@@ -157,8 +157,8 @@ def _no_overlap(row: Row) -> str:
 def _notes(tally: Tally, most: int) -> tuple[str, ...]:
     if tally.files <= most:
         return ()
-    told = f"{tally.files} files, more than the {most} that are listed as results"
-    return (f"{told}: find them in the manifest or take the archive",)
+    found = f"{tally.files} files were made, more than the {most} that are listed as results"
+    return (f"{found}; use the manifest or the archive",)
 
 
 class _Documents:
@@ -187,14 +187,14 @@ class _Documents:
             self._log.event(job.start_time or job.creation_time, "WARNING", warning)
 
     def add(self, row: Row) -> None:
-        """Write one row to each."""
-        assert row.outcome is not None  # noqa: S101 - only finished rows are told
+        """Write one row to each document."""
+        assert row.outcome is not None  # noqa: S101 - only finished rows are gathered
         self._index.add(self._summary.add(row), row.outcome.status)
         for document in (self._csv, self._vot, self._positions, self._log):
             document.add(row)
 
     def close(self, tally: Tally) -> None:
-        """Write what stands after the rows."""
+        """Write the ends of the documents, after the rows."""
         now = datetime.now(UTC)
         elapsed_s = (now - (self._job.start_time or self._job.creation_time)).total_seconds()
         self._summary.close(tally, elapsed_s, self._facts.warnings)
@@ -207,7 +207,7 @@ class _Documents:
 
 
 def _results(job: Job, files: JobFiles, listed: list[FileEntry | _Nothing]) -> Iterator[Result]:
-    """List the results in their order: cutouts, documents, archive, and `result`."""
+    """Yield the results in order: cutouts, documents, archive, `result`."""
 
     def document(result_id: str, name: str) -> Result:
         key = f"{job.id}/{name}"

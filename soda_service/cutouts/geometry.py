@@ -1,4 +1,4 @@
-"""Where the boxes of rows lie in their tiles: opened, projected together, announced ahead."""
+"""Geometry of rows: open their tiles, project positions in groups, and find boxes of pixels."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,35 +24,35 @@ from soda_service.results.rows import PlannedRow
 from soda_service.sky.index import TileIndex
 from soda_service.sky.release import Release
 
-__all__ = ["Place", "Placer"]
+__all__ = ["Place", "TileGeometry"]
 
 _BYTES_MAX = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row's box lies in one band of its tile."""
+    """The box of a row in one band of its tile."""
 
     band: str
     handle: TileHandle
     box: PixelBox
-    """As asked; may reach beyond the tile."""
+    """As requested; may extend beyond the tile."""
 
     inside: PixelBox
     """The part on the tile; never empty."""
 
     def output_box(self, edge: str) -> PixelBox:
-        """Give the box that the cutout covers."""
+        """Return the box that the cutout covers."""
         return self.inside if edge == "trim" else self.box
 
     @property
     def is_whole(self) -> bool:
-        """Whether the tile has every pixel asked for."""
+        """Whether the tile has every requested pixel."""
         return self.box == self.inside
 
 
 class _Group:
-    """Positions of the rows of one tile, projected in one call for each of its files."""
+    """Positions of the rows of one tile, projected in one call per file."""
 
     def __init__(self, rows: Sequence[PlannedRow]) -> None:
         positions = dict.fromkeys((row.centre_ra_deg, row.centre_dec_deg) for row in rows)
@@ -60,7 +60,7 @@ class _Group:
         ra, dec = zip(*positions, strict=True)
         self._ra_deg = np.array(ra, float)
         self._dec_deg = np.array(dec, float)
-        # Weak, so that no more tiles stay open than the reader keeps.
+        # Weak references: the reader alone decides which tiles stay open.
         self._projected: WeakKeyDictionary[
             TileHandle, tuple[NDArray[np.float64], NDArray[np.float64]]
         ] = WeakKeyDictionary()
@@ -77,16 +77,16 @@ class _Group:
         return float(x[number]), float(y[number])
 
 
-class Placer:
-    """Places rows of one release in their tiles.
+class TileGeometry:
+    """Finds the boxes of rows in the tiles of one release.
 
     Parameters
     ----------
     rows_of_tiles
-        How many rows the job has in a tile, by its number in `index`; where that are many the
-        tile gets a restart index before the first is cut.
+        Number of rows that the job has in a tile, by the tile's number in `index`. A tile with many
+        rows gets a restart index before the first row is cut.
     progress
-        Called now and then while that is made.
+        Called from time to time while a restart index is made.
     """
 
     def __init__(
@@ -109,9 +109,9 @@ class Placer:
         self._ahead: dict[int, dict[str, Place]] = {}
 
     def expect(self, rows: Iterable[PlannedRow]) -> None:
-        """Say which rows come next: those of a tile are projected together.
+        """Announce the next rows, so that those of a tile are projected together.
 
-        One call for 100 positions costs as much as one for a single position.
+        Projecting 100 positions in one call costs as much as projecting one.
         """
         of_tile: dict[str, list[PlannedRow]] = {}
         for row in rows:
@@ -121,17 +121,17 @@ class Placer:
         self._ahead.clear()
 
     def announce(self, row: PlannedRow, bands: Iterable[str]) -> None:
-        """Have the pixels of a row brought from disk while another one is cut.
+        """Start reading the pixels of a row from disk while another one is cut.
 
-        What is wrong with the row is told when it is cut itself.
+        Errors of the row are raised later, when it is cut itself.
         """
-        # Of the row announced before, which is to be cut now, and of this one.
+        # Keep the places of this row, and of the one before it, which is cut next.
         before = self._ahead.get(self._announced, {})
         found: dict[str, Place] = {}
         self._ahead = {self._announced: before, row.number: found}
         self._announced = row.number
         for band in bands:
-            with suppress(Exception):  # a bug too is to be the row's own
+            with suppress(Exception):  # even a bug must count against this row, later
                 place = self._find(row, band)
                 place.handle.announce(place.inside)
                 found[band] = place
@@ -142,7 +142,7 @@ class Placer:
         Raises
         ------
         NoCoverage
-            When no pixel of the tile lies in it.
+            When it contains no pixel of the tile.
         OptionsError
             When it has more pixels than the release allows with the tile's own pixel scale.
         TileUnreadable, SourceUnavailable
@@ -156,11 +156,11 @@ class Placer:
         Raises
         ------
         NoCoverage
-            When the release has no such tile any more.
+            When the release no longer has the tile.
         """
         number = self.index.number(tile)
         if number is None:
-            raise NoCoverage(f"tile {tile} is not in release {self.release.name} any more")
+            raise NoCoverage(f"tile {tile} is no longer in release {self.release.name}")
         file = locate(self.release, self.index.tile(number), band, self._reader.servers)
         if number in self._rows_of_tiles and (number, band) not in self._prepared:
             self._prepared.add((number, band))
@@ -195,17 +195,17 @@ def _place_of_shape(row: PlannedRow, band: str, handle: TileHandle) -> Place:
     _require_room(handle, math.prod(box.shape))
     if max(box.shape) > PIXELS_MAX:
         ny, nx = box.shape
-        message = f"{nx} x {ny} pixels asked for; never more than {PIXELS_MAX} along a side are cut"
+        message = f"{nx} x {ny} pixels requested; at most {PIXELS_MAX} along a side are allowed"
         raise OptionsError((Fault(message),))
     return Place(band, handle, box, box)
 
 
 _shape = lru_cache(maxsize=256)(parse_pos)
-"""Rows of a job share few shapes."""
+"""Cached: rows of a job share few shapes."""
 
 
 def _require_room(handle: TileHandle, pixels: int) -> None:
-    """Refuse cutouts that no memory holds: cubes have any number of layers.
+    """Refuse cutouts too large for memory: cubes may have any number of layers.
 
     Raises
     ------
@@ -214,20 +214,20 @@ def _require_room(handle: TileHandle, pixels: int) -> None:
     pixel_bytes = sum(math.prod(plane.shape[:-2]) * plane.dtype.itemsize for plane in handle.planes)
     if pixels * pixel_bytes > _BYTES_MAX:
         message = (
-            f"a cutout of {pixels} pixels of {pixel_bytes} bytes in all planes and layers; "
-            f"at most {_BYTES_MAX} bytes are cut"
+            f"the cutout has {pixels} pixels of {pixel_bytes} bytes in all planes and layers; "
+            f"at most {_BYTES_MAX} bytes are allowed"
         )
         raise OptionsError((Fault(message),))
 
 
 def _size_px(handle: TileHandle, row: PlannedRow, release: Release) -> tuple[int, int]:
-    """Give the width and height of a row's box, pixels of the tile.
+    """Return the width and height of a row's box, pixels of the tile.
 
     Raises
     ------
     OptionsError
-        When that is more than the release's largest size and a pixel, or than `PIXELS_MAX`: a
-        size in pixels was checked with the scale that the release states, if it states one.
+        When they exceed the release's largest size by more than a pixel, or `PIXELS_MAX`. A size in
+        pixels was checked before only if the release states its pixel scale.
     """
     options = row.options
     nx, ny = footprint.size_in_pixels(handle.grid, options.xsize_arcmin, options.ysize_arcmin)
@@ -239,8 +239,8 @@ def _size_px(handle: TileHandle, row: PlannedRow, release: Release) -> tuple[int
         x_most, y_most = (min(n + 1, PIXELS_MAX) for n in most)
     if nx > x_most or ny > y_most:
         message = (
-            f"{nx} x {ny} pixels asked for, of tile {row.tile} at most {x_most} x {y_most} are "
-            f"allowed ({largest_arcmin:g} arcmin, and never more than {PIXELS_MAX} pixels)"
+            f"{nx} x {ny} pixels requested; at most {x_most} x {y_most} of tile {row.tile} are "
+            f"allowed ({largest_arcmin:g} arcmin, and {PIXELS_MAX} pixels along a side)"
         )
         raise OptionsError((Fault(message),))
     return nx, ny

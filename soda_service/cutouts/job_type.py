@@ -1,4 +1,4 @@
-"""The cutout job: the bridge between the UWS server's job type and the cutout domain."""
+"""The cutout job: connects the UWS server's job type to the cutout domain."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,10 +9,10 @@ from typing_extensions import Buffer
 from soda_service.config.model import CutoutsConfig
 from soda_service.cutouts.chunk import cut_for_the_last_time, cut_rows, give_up_row
 from soda_service.cutouts.cutting import Cutter
-from soda_service.cutouts.finalize import join_results
-from soda_service.cutouts.geometry import Placer
+from soda_service.cutouts.finalize import finalize_results
+from soda_service.cutouts.geometry import TileGeometry
 from soda_service.cutouts.holdings import Holdings
-from soda_service.cutouts.notification_policy import Wishes
+from soda_service.cutouts.notification_policy import NotificationPolicy
 from soda_service.cutouts.pictures import PictureSettings
 from soda_service.cutouts.planning import plan_cutouts
 from soda_service.errors import (
@@ -48,17 +48,17 @@ from uws.jobtype import JobContext, Plan
 from uws.jobtype import Outcome as JobOutcome
 from uws.models import Chunk, ChunkReport, ErrorKind, ErrorSummary, Job, Parameter, Phase, Result
 
-__all__ = ["CutoutJob", "told_by_uws", "uws_error"]
+__all__ = ["CutoutJob", "as_uws_errors", "uws_error"]
 
 
 _ZIP = "archive.zip"
-"""The archive in another form; not among the results, which have it once."""
+"""The archive in another format; not listed, since the results have one archive already."""
 
 _ROWS_LISTED_EARLY = 50
 """Jobs of more rows list no results before their end."""
 
 _FILES_LISTED_EARLY = 200
-"""Results listed before a job's end: each costs 15 microseconds every time that it is looked at."""
+"""Results listed before a job's end: each takes 15 microseconds in every request."""
 
 _KINDS: tuple[tuple[type[CutoutError], type[UWSError]], ...] = (
     (TooManyRows, TooLargeError),
@@ -70,27 +70,29 @@ _KINDS: tuple[tuple[type[CutoutError], type[UWSError]], ...] = (
     (ConfigError, FatalError),
     (CutoutError, FatalError),
 )
-"""Domain errors sorted into the user's, the moment's and ours; the first match counts."""
+"""Domain errors and their UWS kind (usage, transient or fatal); the first match counts."""
 
 
 def uws_error(error: CutoutError) -> UWSError:
-    """Say a domain error in the UWS server's words."""
+    """Return the UWS error of a domain error."""
     if isinstance(error, ConfigError):
-        # Its text names files of the server; users get a reference to the log instead.
-        reference = log_bug(f"configuration is at fault: {error}", {}, error)
-        return FatalError(f"the service's configuration is at fault, reference {reference}")
+        # Its text contains paths of the server, so users get a reference to the log instead.
+        reference = log_bug(f"configuration error: {error}", {}, error)
+        return FatalError(f"configuration error of the service, reference {reference}")
     return next(theirs for ours, theirs in _KINDS if isinstance(error, ours))(str(error))
 
 
 @contextmanager
-def told_by_uws() -> Iterator[None]:
-    """Turn domain errors into the UWS server's; trouble with files is the moment's."""
+def as_uws_errors() -> Iterator[None]:
+    """Convert domain errors to UWS errors; errors of job files become transient."""
     try:
         yield
     except CutoutError as error:
         raise uws_error(error) from error
     except OSError as error:
-        raise TransientError(f"files of the job: {error.strerror or 'not reachable'}") from error
+        raise TransientError(
+            f"files of the job are unavailable: {error.strerror or 'no answer'}"
+        ) from error
 
 
 class CutoutJob:
@@ -99,13 +101,13 @@ class CutoutJob:
     Parameters
     ----------
     holdings
-        The releases and what belongs to them.
+        Releases, catalogue and tiles.
     settings
         Limits and sizes.
     pictures
-        How pictures are made where a request does not say; by default as the programs do.
-    wishes
-        Who may be told of jobs, and how; by default nobody is.
+        How pictures are made where a request does not specify it; by default like the programs.
+    notifications
+        Where messages about jobs may go; by default nowhere.
     """
 
     name = "cutout"
@@ -115,21 +117,21 @@ class CutoutJob:
         holdings: Holdings,
         settings: CutoutsConfig,
         pictures: PictureSettings | None = None,
-        wishes: Wishes | None = None,
+        notifications: NotificationPolicy | None = None,
     ) -> None:
         self._holdings = holdings
         self._settings = settings
         self._pictures = pictures or PictureSettings()
-        self._wishes = wishes or Wishes()
+        self._notifications = notifications or NotificationPolicy()
 
     def _read(self, parameters: Sequence[Parameter], files: JobFiles) -> CutoutRequest:
         return parse_request(parameters, self._holdings.releases, open_content=files.open)
 
     def check(self, parameters: Sequence[Parameter], files: JobFiles) -> tuple[str, ...]:
-        """Check parameters and, up to a number of rows, the table; longer ones when planned."""
-        with told_by_uws():
+        """Check parameters and the first rows of the table; planning checks the others."""
+        with as_uws_errors():
             request = self._read(parameters, files)
-            wishes = self._wishes.check(request)
+            notes = self._notifications.check(request)
             rows_max = self._settings.rows_max
             with rows_of(request, files, self._holdings.releases) as rows:
                 most = min(self._settings.rows_checked_at_once, rows_max)
@@ -138,11 +140,11 @@ class CutoutJob:
                     raise TooManyRows(rows_max)
                 checked.raise_faults()
                 ids = warn_of_objects(request, rows, self._holdings.catalogue.releases)
-                return (*wishes, *request.warnings, *rows.warnings, *ids)
+                return (*notes, *request.warnings, *rows.warnings, *ids)
 
     def plan(self, context: JobContext) -> Plan:
-        """Match all rows to tiles, and put rows of one tile together."""
-        with told_by_uws():
+        """Find the tiles of all rows, and group rows by tile."""
+        with as_uws_errors():
             request = self._read(context.job.parameters, context.files)
             with rows_of(request, context.files, self._holdings.releases) as rows:
                 return plan_cutouts(
@@ -155,7 +157,7 @@ class CutoutJob:
                 )
 
     def _plan_of(self, job: Job, files: JobFiles) -> JobPlan:
-        """Read the plan of a job; what another version of the service wrote is made good."""
+        """Read the plan of a job; rebuild it from the parameters if another version wrote it."""
         content = read_plan(files, job.id)
         try:
             return JobPlan.from_json(content)
@@ -166,8 +168,8 @@ class CutoutJob:
                 return JobPlan(request, rows.extra_columns, rows.is_table, time_s)
 
     def run_chunk(self, context: JobContext, chunk: Chunk) -> ChunkReport:
-        """Cut the rows of a chunk that are not cut yet; each is noted as soon as it is done."""
-        with told_by_uws():
+        """Cut the rows of a chunk that are not cut yet; record each as soon as it is done."""
+        with as_uws_errors():
             return cut_rows(context, chunk, self._cutter(context, chunk))
 
     def _cutter(self, context: JobContext, chunk: Chunk, *, is_last: bool = False) -> Cutter:
@@ -177,20 +179,20 @@ class CutoutJob:
         def save(path: str, data: Buffer) -> None:
             files.write(f"{job.id}/{path}", data)
 
-        placer = Placer(
+        geometry = TileGeometry(
             release,
             self._holdings.releases.index(release),
             self._holdings.reader,
             rows_of_tiles=dict(chunk.spec.get("rows_of_tiles", ())),
             progress=context.heartbeat,
         )
-        return Cutter(placer, save, pictures=self._pictures, is_last=is_last)
+        return Cutter(geometry, save, pictures=self._pictures, is_last=is_last)
 
     def give_up_chunk(
         self, context: JobContext, chunk: Chunk, reason: str, *, is_whole: bool
     ) -> ChunkReport | None:
-        """Account for rows that cannot be worked: one, or all whose data are away."""
-        with told_by_uws():
+        """Record rows that cannot be cut: one, or all whose data are unavailable."""
+        with as_uws_errors():
             if is_whole:
                 return cut_for_the_last_time(
                     context, chunk, self._cutter(context, chunk, is_last=True)
@@ -198,16 +200,17 @@ class CutoutJob:
             return give_up_row(context, chunk, reason)
 
     def finish(self, context: JobContext, reports: Sequence[ChunkReport]) -> JobOutcome:
-        """Join the rows' accounts into summary, manifests, positions table and log.
+        """Write summary, manifests, positions table and log from the records of the rows.
 
-        A job of which nothing could be done because its data were away is in ERROR, for the
-        moment; every other fault is its row's.
+        If no row could be done because data were unavailable, the job ends in a transient ERROR.
+        Any other error counts against its row only.
         """
         job = context.job
+        # The key is that of `Journal.report`.
         if reports and all(report.detail.get("away") and not report.done for report in reports):
             text = str(TransientError(reports[0].detail["away"]))
             return JobOutcome(error=ErrorSummary(text, ErrorKind.TRANSIENT))
-        with told_by_uws():
+        with as_uws_errors():
             plan = self._plan_of(job, context.files)
             facts = JobFacts(
                 job.id,
@@ -220,32 +223,33 @@ class CutoutJob:
                 warnings=job.notes,
                 query_time_s=plan.query_time_s,
             )
-            return join_results(
+            return finalize_results(
                 context,
                 facts,
                 results_listed_max=self._settings.results_listed_max,
                 has_table=plan.is_table,
             )
 
-    def results_so_far(self, job: Job, files: JobFiles) -> Sequence[Result]:
-        """List the files that are finished; with the archive, where the job was aborted.
+    def partial_results(self, job: Job, files: JobFiles) -> Sequence[Result]:
+        """List the finished files; for an aborted job also the archive.
 
-        While a job executes its list is made for each who asks: only that of few rows.
+        The list of an executing job is made for every request, so only small jobs have one.
         """
         most = self._settings.results_listed_max
         if job.phase is not Phase.ABORTED:
             has_few = job.progress.total <= _ROWS_LISTED_EARLY
             early = min(most, _FILES_LISTED_EARLY)
-            return JobResults(files, job).files_so_far(most=early) if has_few else ()
-        results = JobResults(files, job).files_so_far(most=most)
+            return JobResults(files, job).partial_results(most=early) if has_few else ()
+        results = JobResults(files, job).partial_results(most=most)
         archive = Result("archive", "archive", "application/gzip")
         return [*results, archive] if results else []
 
     def find_result(self, job: Job, path: str, files: JobFiles) -> Result | None:
         """Find a file by its path in the job's tree, also while the job is executing.
 
-        In a job whose list is shown early by its name too: a link that was listed stays good,
-        also where it made way for an earlier row's, or where the files are too many in the end.
+        In small jobs, whose files are listed early, a file is also found by its name. A link that
+        was listed stays valid, even if the finished job lists the file of an earlier row instead,
+        or no files because there are too many.
         """
         if path == _ZIP and job.phase in {Phase.COMPLETED, Phase.ABORTED}:
             return Result(_ZIP, _ZIP, "application/zip")
@@ -257,10 +261,10 @@ class CutoutJob:
         except FileNotFoundError:
             if job.progress.total > _ROWS_LISTED_EARLY:
                 return None
-        named = JobResults(files, job).files_so_far(most=sys.maxsize)
+        named = JobResults(files, job).partial_results(most=sys.maxsize)
         return next((result for result in named if result.id == path), None)
 
     def stream_result(self, job: Job, result: Result, files: JobFiles) -> Iterator[bytes] | None:
-        """Make an archive while it is sent; all else is a file."""
+        """Return the stream of an archive, which is made while it is sent; None for files."""
         make = {"archive": stream_archive, _ZIP: stream_zip}.get(result.key)
         return None if make is None else make(files, job.id, job.creation_time)

@@ -1,4 +1,4 @@
-"""EDGE=mosaic: the holes of a row's box filled from the tiles around its own."""
+"""EDGE=mosaic: fill the holes of a row's box from neighbouring tiles."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from soda_service.cutouts.geometry import Place, Placer
+from soda_service.cutouts.geometry import Place, TileGeometry
 from soda_service.engine.fits.image import Image, PixelBox
 from soda_service.engine.mosaicking.mosaic import Patch, fill_holes, is_per_pixel, valid_pixels
 from soda_service.engine.mosaicking.overlap import Relation, relate, source_box
@@ -19,15 +19,15 @@ from soda_service.sky.release import Release
 __all__ = ["Contribution", "Mosaic", "Mosaicker"]
 
 _BLOCK_PX = 512
-"""Side of the blocks in which holes are filled. What reading and resampling of a block need, some
-60 MB, does not grow with the cutout; larger blocks are no faster."""
+"""Side of the blocks in which holes are filled. Reading and resampling a block take about 60 MB,
+whatever the size of the cutout; larger blocks are no faster."""
 
 _RIM_PX = 3
-"""How near to a tile's edge resampling is poor: at the peak of a sharp star by 10 to 20 % within
-a pixel of it, by 2.5 % at 2 pixels, from 3 pixels on no more than elsewhere (0.6 %)."""
+"""Width of the rim of a tile where resampling is inaccurate. The error at the peak of a sharp star
+is 10 to 20 % within a pixel of the edge, 2.5 % at 2 pixels, and 0.6 % from 3 pixels on."""
 
 _TILES_MAX = 99
-"""Neighbours that are looked at, so that their cards' keywords have two digits."""
+"""Most neighbours that are used: keywords of their cards have two digits."""
 
 _Pixels = NDArray[np.generic]
 _Bools = NDArray[np.bool_]
@@ -35,7 +35,7 @@ _Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What a neighbouring tile gave."""
+    """The pixels that a neighbouring tile provided."""
 
     tile: str
     manner: str
@@ -43,35 +43,35 @@ class Contribution:
 
     pixels: int
     factor: float
-    """Its science values were multiplied by this: zero points and pixel areas differ."""
+    """Its science values were multiplied by this, since zero points and pixel areas differ."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mosaic:
-    """What became of the holes of a box."""
+    """How the holes of a box were filled."""
 
     contributions: tuple[Contribution, ...]
-    """In the order in which the tiles were asked; those alone that gave pixels."""
+    """Tiles that provided pixels, in the order of use."""
 
     coverage: float
-    """Part of the asked area with valid pixels, 0..1."""
+    """Fraction of the requested area with valid pixels, 0..1."""
 
     bare: _Bools
-    """Shape of the box: pixels beyond the tile that nobody had. Their values are as they were."""
+    """Shape of the box: pixels beyond the tile that no neighbour has; values are unchanged."""
 
     problems: tuple[CutoutError, ...] = ()
-    """Neighbours that could not be asked, and why; each text names its tile."""
+    """Neighbours that could not be read, and why; each text names its tile."""
 
     @property
     def cards(self) -> tuple[tuple[str, object, str], ...]:
-        """Cards for the header of each plane: (keyword, value, comment); none without holes."""
+        """Cards for the header of each plane: (keyword, value, comment)."""
         return tuple(
             card for n, each in enumerate(self.contributions, 1) for card in _cards(n, each)
         )
 
     @property
     def note(self) -> str:
-        """What the row's account says: `filled from tiles A (copied), B (resampled)`."""
+        """Text for the message of the row: `filled from tiles A (copied), B (resampled)`."""
         if not self.contributions:
             return ""
         named = ", ".join(f"{each.tile} ({each.manner})" for each in self.contributions)
@@ -79,9 +79,9 @@ class Mosaic:
 
 
 def _cards(number: int, given: Contribution) -> Iterator[tuple[str, object, str]]:
-    yield f"MOSAIC{number}", given.tile, "tile that holes were filled from"
-    yield f"MOSHOW{number}", given.manner, "how its pixels were brought here"
-    yield f"MOSPIX{number}", given.pixels, "[pix] holes that it filled"
+    yield f"MOSAIC{number}", given.tile, "tile that filled holes"
+    yield f"MOSHOW{number}", given.manner, "how its pixels were transferred"
+    yield f"MOSPIX{number}", given.pixels, "[pix] holes it filled"
     yield f"MOSFAC{number}", given.factor, "its values were multiplied by this"
 
 
@@ -90,50 +90,49 @@ class Mosaicker:
 
     Parameters
     ----------
-    placer
+    geometry
         Opens the tiles.
     is_last
-        Whether to do without neighbours whose data are away.
+        Whether to skip neighbours whose data are unavailable.
     """
 
-    def __init__(self, placer: Placer, *, is_last: bool = False) -> None:
-        self._placer = placer
-        self._awaited: tuple[type[CutoutError], ...] = () if is_last else (SourceUnavailable,)
+    def __init__(self, geometry: TileGeometry, *, is_last: bool = False) -> None:
+        self._geometry = geometry
+        self._retry_on: tuple[type[CutoutError], ...] = () if is_last else (SourceUnavailable,)
 
     def fill(self, place: Place, planes: Mapping[int, _Pixels], *, tile: str, band: str) -> Mosaic:
-        """Fill the holes of a box: pixels beyond its tile, and those that are not valid there.
+        """Fill the holes of a box: pixels beyond its tile, and invalid pixels of the tile.
 
-        The tiles that share sky with the box are asked in turn, the one with most of the box
-        first (of equals the first of the tile table). Each gives what it has of valid pixels
-        for the holes that are left; the main tile's own valid pixels stay as they are. What is
-        resampled from within 3 pixels of a tile's edge is taken only where no other tile has
-        the place farther inside.
+        Tiles that overlap the box are used in turn, the one with the largest overlap first (of
+        equals the first of the tile table). Each provides its valid pixels for the remaining
+        holes. Valid pixels of the main tile stay unchanged. Values resampled from within 3 pixels
+        of a tile's edge are used only where no other tile has the position farther inside.
 
         Parameters
         ----------
         place
-            Where the box lies in its tile.
+            The box in its tile.
         planes
             By number of the plane in `place.handle.planes`: arrays of shape
-            (..., *place.box.shape), raw numbers of the plane's type in any byte order, which are
-            written to. The science plane (0) and the weight plane, if any, must be among them.
-            Beyond the tile they may hold anything.
+            (..., *place.box.shape), raw numbers of the plane's type in any byte order. They are
+            changed in place. The science plane (0) and the weight plane, if any, must be among
+            them. Pixels beyond the tile may hold any value.
         tile, band
             Name of the tile, and the band that `place` is in.
 
         Returns
         -------
         Mosaic
-            Deterministic, like the pixels: it depends on the tiles and the box alone.
+            Like the pixels, it depends on the tiles and the box only.
 
         Raises
         ------
         SourceUnavailable
-            When data of a neighbour are away, unless it is the last try.
+            When data of a neighbour are unavailable, unless it is the last try.
         TileUnreadable
-            When the main tile's mask, where it tells what is valid, cannot be read.
+            When the main tile's mask is needed to find valid pixels and cannot be read.
         """
-        release = self._placer.release
+        release = self._geometry.release
         canvas = _Canvas(place, planes, release)
         problems: dict[str, CutoutError] = {}
         names = tuple(self._neighbours(place, tile)) if canvas.has_holes else ()
@@ -148,21 +147,21 @@ class Mosaicker:
     def _fill_from(
         self, name: str, band: str, canvas: "_Canvas", rim_px: int
     ) -> CutoutError | None:
-        """Fill holes from a tile; give what was in the way."""
+        """Fill holes from a tile; return the error that prevented it."""
         try:
-            canvas.fill_from(self._placer.open(name, band), name, rim_px)
+            canvas.fill_from(self._geometry.open(name, band), name, rim_px)
         except UnknownTile:
-            return None  # it was not observed in this band
-        except self._awaited:
+            return None  # the tile was not observed in this band
+        except self._retry_on:
             raise
         except (TileUnreadable, SourceUnavailable) as error:
             return type(error)(f"not filled from tile {name}: {error}")
         return None
 
     def _neighbours(self, place: Place, tile: str) -> Iterator[str]:
-        """Name the tiles around a box, the one with most of it first."""
-        index, box = self._placer.index, place.box
-        # A little wider, for tile tables that give the corners of pixels' centres, or roughly.
+        """Yield the names of the tiles around a box, the largest overlap first."""
+        index, box = self._geometry.index, place.box
+        # A margin, for tile tables with corners at pixel centres, or with rough ones.
         wider = 2.5 + 0.01 * max(box.shape)
         left, right = box.x0 - wider, box.x1 - 1 + wider
         bottom, top = box.y0 - wider, box.y1 - 1 + wider
@@ -176,7 +175,7 @@ class Mosaicker:
 
 
 class _Canvas:
-    """A box to be filled: its planes, and where it has holes."""
+    """A box to fill: its planes and its holes."""
 
     def __init__(self, place: Place, planes: Mapping[int, _Pixels], release: Release) -> None:
         self._place = place
@@ -208,34 +207,34 @@ class _Canvas:
     def _find_holes(self) -> _Bools:
         holes = np.ones(self._place.box.shape, dtype=bool)
         for block in _blocks(self._place.inside, _BLOCK_PX):
-            images = [*self._patch.part(block).images, *self._telling_mask(block)]
+            images = [*self._patch.part(block).images, *self._validity_mask(block)]
             valid = valid_pixels(images, no_data_bit=self._bit)
             holes[_slices(block, self._place.box)] = ~valid
         return holes
 
-    def _telling_mask(self, block: PixelBox) -> Iterator[Image]:
-        """Read the mask, if it is not among the planes but tells which pixels are valid."""
+    def _validity_mask(self, block: PixelBox) -> Iterator[Image]:
+        """Read the mask if it marks valid pixels and is not among the planes."""
         handle = self._place.handle
-        for number in _telling(handle, self._bit):
+        for number in _validity_planes(handle, self._bit):
             if number not in self._numbers:
                 plane = handle.planes[number]
                 yield Image(handle.read(number, block), plane.header, plane.role)
 
     def fill_from(self, neighbour: TileHandle, name: str, rim_px: int) -> None:
-        """Fill holes from a tile, but for what would be resampled from its rim.
+        """Fill holes from a tile, without pixels that would be resampled from its rim.
 
         Raises
         ------
         TileUnreadable, SourceUnavailable
-            When it cannot be read, or lacks a plane; what was filled until then stays filled.
+            When it cannot be read, or lacks a plane; pixels filled before that stay filled.
         """
         main, box = self._place.handle, self._place.box
-        numbers = _matched(main, neighbour, self._numbers, self._bit)
+        numbers = _matching_planes(main, neighbour, self._numbers, self._bit)
         relation = relate(main.grid, box, neighbour.grid)
         if not rim_px and relation.shift_px is not None:
-            return  # all that can be copied has been
+            return  # the first pass has copied all pixels
         factor = _factor(main, neighbour, relation, self._release)
-        # In blocks that need about as many of the neighbour's pixels, however small those are.
+        # Each block needs about the same number of the neighbour's pixels, even of small ones.
         side = max(16, round(_BLOCK_PX / math.sqrt(max(1.0, relation.pixel_ratio))))
         ny, nx = neighbour.shape
         inner = PixelBox(rim_px, ny - rim_px, rim_px, nx - rim_px) if rim_px else None
@@ -261,7 +260,7 @@ class _Canvas:
                 self.contributions[name] = found
 
     def _bounds(self, block: PixelBox) -> PixelBox | None:
-        """Give the part of a block around its holes; None where it has none."""
+        """Return the part of a block around its holes; None if it has none."""
         holes = self._holes[_slices(block, self._place.box)]
         rows, columns = np.flatnonzero(holes.any(axis=1)), np.flatnonzero(holes.any(axis=0))
         if not rows.size:
@@ -281,42 +280,42 @@ def _blocks(box: PixelBox, side: int) -> Iterator[PixelBox]:
 
 
 def _slices(part: PixelBox, box: PixelBox) -> tuple[slice, slice]:
-    """Give where a part of a box lies in arrays of the box."""
+    """Return the slices of a part of a box in arrays of the box."""
     return (
         slice(part.y0 - box.y0, part.y1 - box.y0),
         slice(part.x0 - box.x0, part.x1 - box.x0),
     )
 
 
-def _telling(handle: TileHandle, no_data_bit: int) -> tuple[int, ...]:
-    """Give the planes beside the science plane that tell which pixels are valid."""
+def _validity_planes(handle: TileHandle, no_data_bit: int) -> tuple[int, ...]:
+    """Return the planes besides the science plane that mark valid pixels."""
     roles = [plane.role for plane in handle.planes]
     if "WGT" in roles:
         return (roles.index("WGT"),)
     return (roles.index("MSK"),) if no_data_bit and "MSK" in roles else ()
 
 
-def _matched(
+def _matching_planes(
     main: TileHandle, neighbour: TileHandle, wanted: Sequence[int], no_data_bit: int
 ) -> list[int]:
-    """Give the neighbour's planes for those wanted, and then the one that tells what is valid.
+    """Return the neighbour's planes for the wanted ones, then its plane that marks valid pixels.
 
     Raises
     ------
     TileUnreadable
-        When it has not all planes of the main tile, wanted or not, or of other axes: a pixel's
-        weight and flags are no guesswork.
+        When it lacks a plane of the main tile, wanted or not, or a plane has other axes: weights
+        and flags of pixels must not be guessed.
     """
     found: dict[int, int] = {}
     for number, plane in enumerate(main.planes):
         match = [n for n, other in enumerate(neighbour.planes) if other.role == plane.role]
         if not match:
-            raise TileUnreadable(f"it lacks the plane {plane.role}")
+            raise TileUnreadable(f"it lacks plane {plane.role}")
         if neighbour.planes[match[0]].shape[:-2] != plane.shape[:-2]:
             raise TileUnreadable(f"its plane {plane.role} has other axes")
         found[number] = match[0]
     numbers = [found[number] for number in wanted]
-    return numbers + [n for n in _telling(neighbour, no_data_bit) if n not in numbers]
+    return numbers + [n for n in _validity_planes(neighbour, no_data_bit) if n not in numbers]
 
 
 def _read(handle: TileHandle, numbers: Sequence[int], box: PixelBox) -> Iterator[Image]:
@@ -326,22 +325,22 @@ def _read(handle: TileHandle, numbers: Sequence[int], box: PixelBox) -> Iterator
 
 
 def _factor(main: TileHandle, neighbour: TileHandle, relation: Relation, release: Release) -> float:
-    """Give what brings a neighbour's science values to the main tile's zero point and pixel."""
+    """Return the factor from a neighbour's values to the main tile's zero point and pixel."""
     zero, other = _zero_point(main, release), _zero_point(neighbour, release)
     factor = 1.0 if zero is None or other is None else 10 ** (0.4 * (zero - other))
-    unit = str(_said(neighbour, "BUNIT") or release.unit)
+    unit = str(_card_value(neighbour, "BUNIT") or release.unit)
     return factor * relation.pixel_ratio if is_per_pixel(unit) else factor
 
 
 def _zero_point(handle: TileHandle, release: Release) -> float | None:
-    """Give a tile's zero point, mag; the release's where it says nothing, or no number."""
-    said = _said(handle, "MAGZERO")
-    if isinstance(said, int | float) and math.isfinite(said):
-        return float(said)
+    """Return a tile's zero point, mag; the release's if the tile has no finite number."""
+    value = _card_value(handle, "MAGZERO")
+    if isinstance(value, int | float) and math.isfinite(value):
+        return float(value)
     return release.zero_point_mag
 
 
-def _said(handle: TileHandle, keyword: str) -> object:
-    """Give a card of the science plane, else of the primary header."""
-    said = handle.planes[0].header.get(keyword)
-    return handle.primary.get(keyword) if said is None else said
+def _card_value(handle: TileHandle, keyword: str) -> object:
+    """Return the value of a card of the science plane, else of the primary header."""
+    value = handle.planes[0].header.get(keyword)
+    return handle.primary.get(keyword) if value is None else value

@@ -1,4 +1,4 @@
-"""Names of cutouts: the sexagecimal name of a position, the files of a row, unique in a job."""
+"""Names of cutouts: sexagesimal names of positions, and file names that are unique in a job."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ __all__ = [
     "WantedFile",
     "declination_of",
     "position_key",
-    "sexagecimal",
+    "sexagesimal",
     "wanted_files",
 ]
 
@@ -28,23 +28,23 @@ def _microdegrees(ra_deg: float, dec_deg: float) -> tuple[int, int]:
 
 
 def position_key(ra_deg: float, dec_deg: float) -> int:
-    """Return an integer below 2**63 that two positions share exactly when they share a name."""
+    """Return an integer below 2**63 that is equal for positions with equal names."""
     ra, dec = _microdegrees(ra_deg, dec_deg)
     return ra << _DEC_BITS | (dec + 90_000_000)
 
 
 def declination_of(keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the part of `position_key` that grows with declination, of an array of keys."""
+    """Return the part of each `position_key` that grows with declination."""
     declinations: NDArray[np.int64] = keys & ((1 << _DEC_BITS) - 1)
     return declinations
 
 
-def sexagecimal(ra_deg: float, dec_deg: float, prefix: str) -> str:
-    """Name a position: `DESJ012621.1512+032909.9960`.
+def sexagesimal(ra_deg: float, dec_deg: float, prefix: str) -> str:
+    """Return the name of a position: `DESJ012621.1512+032909.9960`.
 
-    Both coordinates are rounded to 1e-6 deg first, then wrapped; seconds have four decimals,
-    rounded with carry, so that `60.0000` cannot occur. All in integers: a microdegree is exactly
-    36 units of 1e-4 arcsec, and 2.4 units of 1e-4 s.
+    Both coordinates are rounded to 1e-6 deg first, then wrapped. Seconds have four decimals,
+    rounded with carry, so that `60.0000` cannot occur. The arithmetic is in integers: a
+    microdegree is exactly 36 units of 1e-4 arcsec, and 2.4 units of 1e-4 s.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def _split(units: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WantedFile:
-    """A file that a row's options call for."""
+    """A file that a row's options request."""
 
     kind: str
     """`fits`, `grey`, or the name of a picture method."""
@@ -78,27 +78,27 @@ class WantedFile:
     """One band of a FITS file or a grey picture, three of a picture in colour."""
 
     ending: str
-    """What follows the position's name in the file name: `_g.fits`, `_gry_lupton.png`."""
+    """Part of the file name after the position's name: `_g.fits`, `_gry_lupton.png`."""
 
     format: Format
 
     @property
     def is_picture(self) -> bool:
-        """Whether it shows bands, and does not hold their pixels."""
+        """Whether it is a picture, and not a file of pixels."""
         return self.format.is_picture
 
 
 def wanted_files(
     options: CutoutOptions, spell: Callable[[Sequence[str]], str]
 ) -> tuple[WantedFile, ...]:
-    """List the files of a row: FITS asked for, FITS for colour, pictures method by method.
+    """Return the files of a row: requested FITS files, those of pictures' bands, then pictures.
 
-    Where pictures only are asked for: those in colour; without any, each band in grey.
+    If only pictures are requested: those in colour, or without any each band in grey.
 
     Parameters
     ----------
     spell
-        Writes bands as file names do: in lower case unless that is ambiguous.
+        Writes bands for file names: in lower case unless that is ambiguous.
     """
 
     def file(kind: str, bands: tuple[str, ...], row: Format) -> WantedFile:
@@ -122,9 +122,9 @@ def wanted_files(
 
 
 class FileNamer:
-    """Gives rows that share a position's name numbers, so that no file name means two things.
+    """Numbers the rows that share a position's name, so that file names are unique.
 
-    Rows whose equally named files have equal contents share the number; a row with a different
+    Rows whose equally named files have equal contents share a number. A row with a different
     cutout gets the next one: `{name}_2_{band}.fits`.
     """
 
@@ -139,18 +139,17 @@ class FileNamer:
         Parameters
         ----------
         files
-            Of each file its ending and anything hashable that is equal exactly when the
-            contents are.
+            Of each file its ending, and a hashable key that is equal exactly if the contents are.
 
         Returns
         -------
         number : int
         repeats : tuple of str
-            Endings of the files that a row before has made under this number.
+            Endings of the files that an earlier row makes under this number.
         """
         wanted = list(files)
-        # Of each file only the number it got last is tried: rows of one position that differ in
-        # every picture would otherwise be compared each with each (15 s for 8000 rows).
+        # Only the last number of each file is tried. Otherwise rows of one position that differ in
+        # every picture would all be compared with each other (15 s for 8000 rows).
         known = {self._numbers[file] for file in wanted if file in self._numbers}
         for candidate in (*sorted(known), 1):
             if all(self._contents.get((candidate, e), c) == c for e, c in wanted):

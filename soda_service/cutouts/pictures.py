@@ -1,4 +1,4 @@
-"""Pictures of a row: painted straight into their turned place, put on the sky, encoded."""
+"""Pictures of a row: paint them in their final orientation, add sky coordinates, encode them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ __all__ = ["Painter", "PictureSettings"]
 _THUMBNAIL_QUALITY = 80
 
 _GREY_THUMBNAIL_PX = 128
-"""A band's pixels are thinned out to twice a thumbnail's before they are measured and painted."""
+"""A band is subsampled to twice a thumbnail's size before it is measured and painted."""
 
 _Planes = Sequence[NDArray[np.floating]]
 _Picture = NDArray[np.uint8]
@@ -34,31 +34,31 @@ _Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class PictureSettings:
-    """How pictures are made where a request does not say."""
+    """How pictures are made where the request does not specify it."""
 
     methods: Mapping[str, object] = field(default_factory=dict)
-    """By name of a picture method a value of its `operator_settings`; where there is none, its
-    defaults hold."""
+    """By name of a picture method, a value of its `operator_settings`; without one, its defaults
+    apply."""
 
     encoding: Encoding = field(default_factory=Encoding)
     thumbnails_rows_max: int = 0
-    """Rows of a job, its first ones, that get thumbnails."""
+    """Number of rows, the first of a job, that get thumbnails."""
 
     def of(self, method: Method) -> object:
-        """Return the operator's settings of a method; None where it has none."""
+        """Return the operator's settings of a method; None if it has none."""
         if method.operator_settings is None:
             return None
         return self.methods.get(method.name) or method.operator_settings()
 
     def key(self) -> tuple[object, ...]:
-        """Return what is equal for settings that give pictures the same bytes."""
+        """Return a key that is equal for settings that give pictures the same bytes."""
         methods = [(name, repr(self.of(method))) for name, method in METHODS.items()]
         return (*methods, self.encoding.quality, self.encoding.deflate.name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Frame:
-    """How the pixels of a box are turned into a picture, and where that lies on the sky."""
+    """How a box is oriented as a picture, and the place of the picture on the sky."""
 
     grid: Grid
     box: PixelBox
@@ -80,16 +80,17 @@ class Painter:
         Parameters
         ----------
         planes
-            The bands of `wanted`, of the shape of the red one's box, FITS row order.
+            The bands of `wanted`, in the shape of the red band's box and FITS row order.
         red
-            Where the first band lies; the picture is of its box.
+            The place of the first band; the picture shows its box.
 
         Returns
         -------
         ndarray, shape (ny, nx, 3) or (ny, nx), uint8
-            Row 0 is the top one; north up, east left as nearly as that goes.
+            Row 0 is at the top. North is up and east left, as closely as flips and quarter turns
+            allow.
         """
-        turn = self._framed(red, row.options.edge).turn
+        turn = self._frame_of(red, row.options.edge).turn
         ny, nx = planes[0].shape
         channels = () if len(planes) == 1 else (len(planes),)
         picture = np.empty((*turn.turned_shape((ny, nx)), *channels), np.uint8)
@@ -99,14 +100,14 @@ class Painter:
         return picture
 
     def encoded(self, picture: _Picture, wanted: WantedFile, red: Place, row: PlannedRow) -> bytes:
-        """Make a picture's file, with its place on the sky.
+        """Return a picture's file, with its sky coordinates.
 
         Raises
         ------
         OptionsError
             When the format cannot hold a picture of this size.
         """
-        place = self._framed(red, row.options.edge).placement
+        place = self._frame_of(red, row.options.edge).placement
         xmp = xmp_packet(
             place,
             title=row.name,
@@ -114,7 +115,7 @@ class Painter:
             bands=tuple(map(self._release.label, wanted.bands)),
         )
         encode = wanted.format.encode
-        assert encode is not None  # noqa: S101 - it is a format of pictures
+        assert encode is not None  # noqa: S101 - it is a picture format
         most, (ny, nx) = wanted.format.side_max, picture.shape[:2]
         if most is not None and max(ny, nx) > most:
             message = f"{nx} x {ny} pixels; {wanted.format.title} has at most {most} along a side"
@@ -122,25 +123,25 @@ class Painter:
         return encode(picture, SkyText(xmp, wcs_text(place)), self._settings.encoding)
 
     def has_thumbnails(self, row: PlannedRow) -> bool:
-        """Whether a row's pictures are shown in a gallery."""
+        """Return whether a row's pictures are shown in the gallery."""
         return row.number <= self._settings.thumbnails_rows_max
 
     def thumbnail(self, picture: _Picture) -> bytes:
-        """Make a small JPEG of a picture."""
+        """Return a small JPEG of a picture."""
         return to_jpeg(thumbnail(picture), quality=_THUMBNAIL_QUALITY)
 
     def grey_thumbnail(self, plane: NDArray[np.floating], place: Place, row: PlannedRow) -> bytes:
-        """Make a small JPEG of a band that no picture is made of."""
+        """Return a small JPEG of a band that is in no picture."""
         step = max(1, max(plane.shape) // _GREY_THUMBNAIL_PX)
         thin = plane[::step, ::step]
         grey, method = np.empty(thin.shape, np.uint8), grey_method()
         settings = {each.name: each.default for each in method.settings}
         method.paint([thin], settings, self._settings.of(method), grey)
-        turn = self._framed(place, row.options.edge).turn
+        turn = self._frame_of(place, row.options.edge).turn
         return self.thumbnail(turn.applied(grey))
 
-    def _framed(self, red: Place, edge: str) -> _Frame:
-        """Find how a box is shown; the pictures of a row have mostly the same."""
+    def _frame_of(self, red: Place, edge: str) -> _Frame:
+        """Return how a box is shown; cached, since pictures of a row mostly share it."""
         grid, box, last = red.handle.grid, red.output_box(edge), self._frame
         if last is None or last.box != box or last.grid != grid:
             turn = orientation(grid, box)

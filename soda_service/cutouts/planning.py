@@ -1,6 +1,6 @@
-"""The plan of a cutout job: every row gets its tile and its name; rows of a tile go together.
+"""The plan of a cutout job: every row gets its tile and name; rows of a tile stay together.
 
-Rows are read as a stream and spooled to a local file; memory holds 24 bytes a row.
+Rows are read as a stream and spooled to a local file; they take 24 bytes of memory each.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.naming import FileNamer, declination_of, position_key, wanted_files
-from soda_service.cutouts.tile_lookup import Matcher
+from soda_service.cutouts.tile_lookup import TileLookup
 from soda_service.errors import Fault, OptionsError, TooManyRows
 from soda_service.request.rows import RequestRows
 from soda_service.request.values import CutoutRequest, PositionRow
@@ -31,7 +31,7 @@ from uws.jobtype import ChunkPlan, JobContext, Plan
 __all__ = ["FAULTS_MAX", "file_contents", "plan_cutouts"]
 
 FAULTS_MAX = 100
-"""Faults that are told one by one."""
+"""Faults that are listed one by one."""
 
 _BATCH = 4096
 _CHUNKS_WANTED = 16
@@ -47,7 +47,7 @@ def plan_cutouts(
     chunk_rows: int,
     rows_max: int,
 ) -> Plan:
-    """Match rows to tiles, name them, and write the chunks to the job's files.
+    """Find the tiles of rows, name the rows, and write chunks to the job's files.
 
     Parameters
     ----------
@@ -57,22 +57,22 @@ def plan_cutouts(
     Raises
     ------
     OptionsError
-        When rows are faulty, or there are too many: nothing is cut then.
+        When rows are faulty or too many; nothing is cut then.
     """
     job_id = context.job.id
     started = time.monotonic()
     release = holdings.releases.get(request.release)
     with tempfile.TemporaryFile() as file, context.files.writer(lines_key(job_id, None)) as done:
         spool = _Spool(file)
-        matcher = Matcher(release, holdings)
+        lookup = TileLookup(release, holdings)
         read = unmatched = 0
         for batch in _checked_batches(rows, rows_max=rows_max):
             context.heartbeat()
             read += len(batch)
             context.report_total(read)
-            for planned, reason in matcher.match(batch):
+            for planned, reason in lookup.find_tiles(batch):
                 if not reason:
-                    spool.add(planned, matcher.tile_number(planned))
+                    spool.add(planned, lookup.tile_number(planned))
                 else:
                     done.write(_unmatched(planned, reason))
                     unmatched += 1
@@ -86,7 +86,7 @@ def plan_cutouts(
 def _checked_batches(
     rows: Iterable[PositionRow | Fault], *, rows_max: int
 ) -> Iterator[list[PositionRow]]:
-    """Group good rows; read on through faulty ones, so that all faults are told at once."""
+    """Group good rows; read on after faulty ones, so that all faults are reported together."""
     faults: list[Fault] = []
     total_faults = count = 0
     stream = iter(rows)
@@ -110,7 +110,7 @@ def _unmatched(planned: PlannedRow, reason: str) -> bytes:
 
 
 class _Spool:
-    """Planned rows on disk, with what is needed to order them in memory."""
+    """Planned rows on disk, with their sort keys in memory."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -137,22 +137,22 @@ class _Spool:
     def write_chunks(
         self, context: JobContext, release: Release, *, chunk_rows: int
     ) -> Iterator[ChunkPlan]:
-        """Write rows of one tile together, of one position side by side, in chunks.
+        """Write rows in chunks: those of one tile together, those of one position side by side.
 
-        Each chunk is told how many rows the whole job has in each of its tiles.
+        Each chunk has the number of rows that the whole job has in each of its tiles.
         """
         names = np.array(self._names, dtype=np.int64)
         if not len(names):
             return
-        self._tell_apart(names, context, release)
+        self._number_equal_names(names, context, release)
         self._file.flush()
         tiles = np.array(self._tiles, dtype=np.int32)
         of_tile = np.bincount(tiles)
-        # Along a tile's rows, so that neighbours in the chunk are neighbours in the file; equal
+        # By declination in a tile: neighbours in the chunk are then neighbours in the file. Equal
         # positions stay side by side.
         order = np.lexsort((names, declination_of(names), tiles))
-        # Small jobs are spread as well: 16 chunks keep 8 cores busy to the end, and fewer than
-        # 10 rows would not be worth a task (15 ms to fork, ENGINE section 5).
+        # Small jobs are split as well: 16 chunks keep 8 cores busy to the end. Fewer than 10 rows
+        # are not worth a task, which takes 15 ms to fork.
         wanted = -(-len(order) // _CHUNKS_WANTED)
         size = min(max(wanted, _CHUNK_ROWS_MIN), max(chunk_rows, 1))
         for number, start in enumerate(range(0, len(order), size)):
@@ -166,8 +166,10 @@ class _Spool:
     def _line(self, number: int) -> bytes:
         return os.pread(self._file.fileno(), self._lengths[number], self._starts[number])
 
-    def _tell_apart(self, names: NDArray[np.int64], context: JobContext, release: Release) -> None:
-        """Number the rows whose name occurs more than once; their lines are written anew."""
+    def _number_equal_names(
+        self, names: NDArray[np.int64], context: JobContext, release: Release
+    ) -> None:
+        """Number the rows whose name occurs more than once, and rewrite their lines."""
         self._file.flush()
         order = np.argsort(names, kind="stable")
         starts = np.flatnonzero(np.diff(names[order], prepend=-1))
@@ -184,7 +186,7 @@ class _Spool:
 
 
 def file_contents(planned: PlannedRow, release: Release) -> Iterator[tuple[str, object]]:
-    """Return each file's ending with all that its bytes depend on."""
+    """Yield the ending of each file, and a key of everything that its bytes depend on."""
     place = (planned.folder, planned.centre_ra_deg, planned.centre_dec_deg)
     cut = (planned.shape, planned.is_masked)
     for wanted in wanted_files(planned.options, release.labels):

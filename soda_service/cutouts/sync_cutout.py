@@ -1,4 +1,4 @@
-"""One cutout made at once, for `/sync`: chosen, told apart from others, and cut."""
+"""One cutout made immediately, for `/sync`: choose, tag and cut it."""
 
 import hashlib
 import json
@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 from soda_service import __version__
 from soda_service.cutouts.cutting import Cutter
-from soda_service.cutouts.geometry import Place, Placer
+from soda_service.cutouts.geometry import Place, TileGeometry
 from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.naming import WantedFile, wanted_files
 from soda_service.cutouts.pictures import PictureSettings
-from soda_service.cutouts.tile_lookup import Matcher
+from soda_service.cutouts.tile_lookup import TileLookup
 from soda_service.engine.colour.methods import METHODS
 from soda_service.errors import Fault, NoCoverage, OptionsError
 from soda_service.formats import FORMATS, picture_formats
@@ -37,12 +37,12 @@ from uws.models import Parameter
 __all__ = ["Choice", "Placed", "SyncCutout", "WholeTile"]
 
 _IDLE_CUTTERS = 16
-"""Cutters kept for the next request: they hold headers and buffers of the last one."""
+"""Cutters kept for the next requests, since they cache headers and buffers."""
 
 
 @dataclass(frozen=True, slots=True)
 class WholeTile:
-    """A data set of which no part is asked for."""
+    """A data set that is requested as a whole."""
 
     release: str
     tile: str
@@ -51,7 +51,7 @@ class WholeTile:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The one file that a request asks for."""
+    """The one file that a request selects."""
 
     release: Release
     row: PlannedRow
@@ -70,14 +70,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A choice whose tiles were opened, and its pixels in them found."""
+    """A choice whose tiles are open and whose pixels were found."""
 
     choice: Choice
     places: Mapping[str, Place]
     """By band."""
 
     tag: str
-    """Equal for equal contents; empty where that is not known beforehand."""
+    """Equal for equal contents; empty if it is not known in advance."""
 
 
 class SyncCutout:
@@ -86,7 +86,7 @@ class SyncCutout:
     Parameters
     ----------
     pixels_max
-        Of a cutout.
+        Most pixels of a cutout.
     """
 
     def __init__(self, holdings: Holdings, pictures: PictureSettings, *, pixels_max: int) -> None:
@@ -103,9 +103,9 @@ class SyncCutout:
         OptionsError, UnknownRelease, UnknownTile
             When it is wrong.
         MultiValuedParamNotSupported
-            When it asks for more than one cutout (SODA-14).
+            When it requests more than one cutout (SODA-14).
         NoCoverage
-            When there is no tile, or no band, as asked for.
+            When the requested tile or band does not exist.
         """
         releases = self._holdings.releases
         request = parse_request(parameters, releases)
@@ -118,36 +118,36 @@ class SyncCutout:
         if not row.nothing:
             row = replace(row, options=_of_one_file(request, row.options))
         release = releases.get(request.release)
-        ((planned, reason),) = Matcher(release, self._holdings).match([row])
+        ((planned, reason),) = TileLookup(release, self._holdings).find_tiles([row])
         if reason:
             raise NoCoverage(reason)
         (wanted,) = wanted_files(planned.options, release.labels)
         return Choice(release, planned, wanted)
 
     def place(self, choice: Choice) -> Placed:
-        """Find the pixels, and what tells their file from others, without making it.
+        """Find the pixels and the tag of a file, without making it.
 
-        The bytes of a cutout depend on its tile's files, its box and its options alone.
+        The bytes of a cutout depend only on its tile's files, its box and its options.
 
         Raises
         ------
         NoCoverage, OptionsError, TileUnreadable, SourceUnavailable
             When it cannot be cut.
         """
-        placer = self._placer(choice.release)
-        places = {band: placer.place(choice.row, band) for band in choice.wanted.bands}
+        geometry = self._geometry(choice.release)
+        places = {band: geometry.place(choice.row, band) for band in choice.wanted.bands}
         pixels = max(math.prod(place.box.shape) for place in places.values())
         if pixels > self._pixels_max:
             message = (
-                f"{pixels} pixels asked for; at most {self._pixels_max} are cut at once; larger "
-                "cutouts are made by /async"
+                f"{pixels} pixels requested; at most {self._pixels_max} are allowed here; "
+                "use /async for larger cutouts"
             )
             raise OptionsError((Fault(message),))
         return Placed(choice, places, self._tag(choice, places))
 
     def _tag(self, choice: Choice, places: Mapping[str, Place]) -> str:
         release, row = choice.release, choice.row
-        if row.options.edge == "mosaic":  # depends on the neighbours as well
+        if row.options.edge == "mosaic":  # the bytes depend on the neighbours too
             return ""
         handles = [place.handle for place in places.values()]
         files = [(handle.label, handle.file.source.identity) for handle in handles]
@@ -163,7 +163,7 @@ class SyncCutout:
         Raises
         ------
         NoCoverage
-            When no pixel has a value there.
+            When no pixel there has a value.
         OptionsError, BandMissing, TileUnreadable, SourceUnavailable
             When it cannot be cut.
         """
@@ -176,20 +176,20 @@ class SyncCutout:
                 self._idle.put_nowait(cutter)
 
     def _cutter(self, release: Release) -> Cutter:
-        """Take one that has cut from the release, as it still is, or make one."""
+        """Return an idle cutter of the release, if it is unchanged, or a new one."""
         with suppress(queue.Empty):
             cutter = self._idle.get_nowait()
-            is_current = cutter.placer.index is self._holdings.releases.index(release)
+            is_current = cutter.geometry.index is self._holdings.releases.index(release)
             if is_current and cutter.release == release:
                 return cutter
-        placer = self._placer(release)
-        return Cutter(placer, _kept_nowhere, pictures=self._pictures, is_last=True)
+        geometry = self._geometry(release)
+        return Cutter(geometry, _save_nothing, pictures=self._pictures, is_last=True)
 
-    def _placer(self, release: Release) -> Placer:
-        return Placer(release, self._holdings.releases.index(release), self._holdings.reader)
+    def _geometry(self, release: Release) -> TileGeometry:
+        return TileGeometry(release, self._holdings.releases.index(release), self._holdings.reader)
 
 
-def _kept_nowhere(path: str, data: object) -> None:
+def _save_nothing(path: str, data: object) -> None:
     del data
     raise AssertionError(f"{path} is not to be saved")
 
@@ -198,7 +198,7 @@ def _require_single(request: CutoutRequest) -> None:
     """Refuse a table, and several values of a parameter (SODA-14)."""
     where = request.where
     if isinstance(where, Table):
-        message = "one cutout is made at once; send a table of positions to /async"
+        message = "a table was sent; allowed here is one cutout, use /async for tables"
         raise OptionsError((Fault(message, column="POSITIONS"),))
     if not isinstance(where, Filters):
         return
@@ -211,19 +211,19 @@ def _require_single(request: CutoutRequest) -> None:
     for name, values in several.items():
         if len(values) > 1:
             raise MultiValuedParamNotSupported(
-                f"{name}: {len(values)} values; one cutout is made at once, /async makes several"
+                f"{name}: {len(values)} values; allowed here is one cutout, use /async for several"
             )
 
 
 def _whole_tile(request: CutoutRequest, releases: Releases) -> WholeTile | None:
-    """Find the tile that is asked for where no part of it is; None where one is."""
+    """Return the tile that is requested as a whole; None if a part is requested."""
     match request.where:
         case Filters(ids=(text,), shapes=(), bands_m=(), times_mjd=()):
             dataset = find_dataset(text, releases)
         case _:
             return None
     if not dataset.tile:
-        message = "a release is too much at once; give a shape by POS, CIRCLE or POLYGON"
+        message = "a whole release was requested; add a shape by POS, CIRCLE or POLYGON"
         raise OptionsError((Fault(message, column="ID"),))
     band = dataset.band or _one_band(request.options)
     return WholeTile(dataset.release.name, dataset.tile, band)
@@ -233,20 +233,20 @@ def _one_band(options: CutoutOptions) -> str:
     if len(options.colors_fits) == 1:
         return options.colors_fits[0]
     found = ", ".join(options.colors_fits)
-    message = "one file is made at once; choose one band by ID, BAND or COLORS_FITS"
+    message = f"{found or 'no band'} selected; allowed here is one band, by ID, BAND or COLORS_FITS"
     raise OptionsError((Fault(message, column="COLORS_FITS", found=found),))
 
 
 def _of_one_file(request: CutoutRequest, options: CutoutOptions | None = None) -> CutoutOptions:
-    """Return options that make the one file: a picture where that is the format, else FITS.
+    """Return options that make one file: a picture if that is the format, else FITS.
 
-    Of pictures the first that is asked for, in the order of the methods; else the band in grey.
+    The picture is the first that is requested, in the order of the methods; else the band in grey.
     """
     options = options or request.options
     wanted = request.response_format
     if wanted and wanted not in FORMATS:
         *names, last = FORMATS
-        message = f"allowed of a cutout are {', '.join(names)} and {last}"
+        message = f"not a format of a cutout; allowed: {', '.join(names)} and {last}"
         raise OptionsError((Fault(message, column="RESPONSEFORMAT", found=wanted),))
     first = next((picture for picture in options.pictures if picture.is_made), None)
     if not wanted and first and not options.make_fits:

@@ -1,22 +1,22 @@
-"""Positions and objects matched to tiles of a release, a batch at a time."""
+"""Find the tiles of positions and objects of a release, in batches."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from soda_service.cutouts.holdings import Holdings
-from soda_service.cutouts.naming import sexagecimal
+from soda_service.cutouts.naming import sexagesimal
 from soda_service.pixels.paths import logical_dir
 from soda_service.request.values import PositionRow
 from soda_service.results.rows import PlannedRow
 from soda_service.sky.catalogue import CatalogueObject
 from soda_service.sky.release import Release
 
-__all__ = ["Matcher"]
+__all__ = ["TileLookup"]
 
 
-class Matcher:
-    """Finds the tiles of rows, a batch at a time."""
+class TileLookup:
+    """Finds the tiles of rows, in batches."""
 
     def __init__(self, release: Release, holdings: Holdings) -> None:
         self._release = release
@@ -24,8 +24,8 @@ class Matcher:
         self._index = holdings.releases.index(release)
         self._places: dict[int, tuple[str, str]] = {}
 
-    def match(self, rows: Sequence[PositionRow]) -> Iterator[tuple[PlannedRow, str]]:
-        """Give each row with its tile, or with the reason why it has none, in order."""
+    def find_tiles(self, rows: Sequence[PositionRow]) -> Iterator[tuple[PlannedRow, str]]:
+        """Yield each row with its tile, and the reason if it has none, in order."""
         wanted = [row.object_id for row in rows if row.object_id is not None]
         objects = self._catalogue.find(self._release.name, wanted) if wanted else {}
         centres = [_centre(row, objects) for row in rows]
@@ -38,7 +38,7 @@ class Matcher:
             yield self._planned(row, centre, number, objects)
 
     def tile_number(self, planned: PlannedRow) -> int:
-        """Give the number of a planned row's tile."""
+        """Return the number of a planned row's tile; -1 if the release has no such tile."""
         number = self._index.number(planned.tile)
         return -1 if number is None else number
 
@@ -81,7 +81,7 @@ class Matcher:
         return planned, reason
 
     def _place(self, number: int) -> tuple[str, str]:
-        """Give name and folder of a tile, empty for -1; made once: a third of the time, else."""
+        """Return name and folder of a tile, empty for -1; cached, else a third of the time."""
         place = self._places.get(number)
         if place is None:
             tile = self._index.tile(number) if number >= 0 else None
@@ -90,7 +90,7 @@ class Matcher:
         return place
 
     def _name(self, ra_deg: float, dec_deg: float) -> str:
-        return sexagecimal(ra_deg, dec_deg, self._release.name_prefix)
+        return sexagesimal(ra_deg, dec_deg, self._release.name_prefix)
 
 
 def _centre(row: PositionRow, objects: dict[int, CatalogueObject]) -> tuple[float, float] | None:

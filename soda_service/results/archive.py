@@ -1,7 +1,8 @@
-"""A job's tree as one tar.gz, made while it is sent, its length known beforehand.
+"""A job's tree as one tar.gz, made while it is sent; its length is known in advance.
 
-The gzip stream is of stored blocks: FITS noise and PNG hardly shrink, so compressing would cost a
-core per download and the length, which clients need for progress bars and disk space.
+The gzip stream holds stored blocks. FITS noise and PNG hardly shrink, so compression would keep a
+core busy per download. It would also hide the length, which clients need for progress bars and to
+reserve disk space.
 """
 
 import io
@@ -22,7 +23,7 @@ _PIECE = 1 << 20
 
 
 def members(files: JobFiles, job_id: str) -> Iterator[tuple[str, int]]:
-    """Give key and size of each public file of a job."""
+    """Yield the key and the size of each public file of a job."""
     for key, size_bytes in files.sizes(job_id):
         path = key.removeprefix(f"{job_id}/")
         if is_public(path) and is_result(path):
@@ -41,7 +42,7 @@ def _padding(size_bytes: int) -> int:
 
 
 def archive_size(files: JobFiles, job_id: str, time: datetime) -> int:
-    """Length in bytes of what `stream_archive` sends for the same files."""
+    """Return the length in bytes of what `stream_archive` sends for the same files."""
     size = 2 * tarfile.BLOCKSIZE
     for key, size_bytes in members(files, job_id):
         size += len(_header(key, size_bytes, time)) + size_bytes + _padding(size_bytes)
@@ -74,20 +75,20 @@ def _gzip_stored(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Wrap bytes as gzip (RFC 1952) of full stored deflate blocks (RFC 1951, 3.2.4)."""
     yield _GZIP_HEADER
     crc = size = 0
-    waiting = b""
+    pending = b""
     for piece in pieces:
         crc = zlib.crc32(piece, crc)
         size += len(piece)
-        waiting += piece
-        # The last block carries a mark, so one is always held back.
-        full = max(0, (len(waiting) - 1) // _BLOCK)
+        pending += piece
+        # The last block is marked as such, so one block is always kept back.
+        full = max(0, (len(pending) - 1) // _BLOCK)
         out = io.BytesIO()
         for n in range(full):
-            out.write(_block(waiting[n * _BLOCK : (n + 1) * _BLOCK], is_last=False))
-        waiting = waiting[full * _BLOCK :]
+            out.write(_block(pending[n * _BLOCK : (n + 1) * _BLOCK], is_last=False))
+        pending = pending[full * _BLOCK :]
         if full:
             yield out.getvalue()
-    yield _block(waiting, is_last=True) + struct.pack("<II", crc, size & 0xFFFFFFFF)
+    yield _block(pending, is_last=True) + struct.pack("<II", crc, size & 0xFFFFFFFF)
 
 
 def _block(data: bytes, *, is_last: bool) -> bytes:

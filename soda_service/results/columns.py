@@ -1,6 +1,6 @@
-"""Columns of summary and manifest: a table of each, and what the user's own are called beside them.
+"""Columns of summary and manifest, and the names of the user's own columns in them.
 
-A new column is a row here: documents, reserved names and pages of rows follow.
+A new column is one row here; documents, reserved names and pages of rows follow.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ __all__ = [
 
 
 class Line(NamedTuple):
-    """What a line of the manifest is about."""
+    """The subject of a line of the manifest."""
 
     row: PlannedRow
     outcome: Outcome
@@ -47,7 +47,7 @@ class Line(NamedTuple):
 
     release: Release
     job_url: str
-    """Empty where it is not known."""
+    """Empty if it is not known."""
 
     @property
     def band(self) -> str | None:
@@ -67,10 +67,10 @@ class Column:
     """A column of the manifest."""
 
     field: Field
-    """As VOTable describes it."""
+    """Its VOTable description."""
 
     source: str
-    """Attribute of a `Line`, dotted, that stands in it; nothing where a row has no file."""
+    """Dotted attribute of a `Line`; the cell is blank if it is of a file and the row has none."""
 
 
 def _column(name: str, datatype: str, unit: str, ucd: str, description: str, source: str) -> Column:
@@ -80,19 +80,19 @@ def _column(name: str, datatype: str, unit: str, ucd: str, description: str, sou
 
 MANIFEST = (
     _column("row", "int", "", "meta.record", "Row of the positions table, from 1", "row.number"),
-    _column("ra", "double", "deg", "pos.eq.ra;meta.main", "Right ascension asked for, ICRS",
+    _column("ra", "double", "deg", "pos.eq.ra;meta.main", "Requested right ascension, ICRS",
             "row.ra_deg"),
-    _column("dec", "double", "deg", "pos.eq.dec;meta.main", "Declination asked for, ICRS",
+    _column("dec", "double", "deg", "pos.eq.dec;meta.main", "Requested declination, ICRS",
             "row.dec_deg"),
-    _column("object_id", "long", "", "meta.id", "COADD_OBJECT_ID asked for", "row.object_id"),
+    _column("object_id", "long", "", "meta.id", "Requested COADD_OBJECT_ID", "row.object_id"),
     _column("tile", "unicodeChar", "", "meta.id;obs.field", "Tile the cutout was made from",
             "row.tile"),
     _column("status", "char", "", "meta.code.status",
             "ok, partial, no_coverage, unmatched or failed", "outcome.status.value"),
     _column("message", "unicodeChar", "", "meta.note", "Why a file is missing or cut short",
             "outcome.message"),
-    _column("coverage", "double", "", "arith.ratio", "Fraction of the asked area with valid pixels",
-            "outcome.coverage"),
+    _column("coverage", "double", "", "arith.ratio",
+            "Fraction of the requested area with valid pixels", "outcome.coverage"),
     _column("band", "char", "", "instr.bandpass", "Band, or bands as red, green, blue", "band"),
     _column("file", "unicodeChar", "", "meta.file", "Path of the file in the job's tree",
             "file.path"),
@@ -106,7 +106,13 @@ MANIFEST = (
 
 
 def manifest_fields(extra: Sequence[str]) -> tuple[Field, ...]:
-    """Describe the manifest's columns and those of the user's own, by their names as sent."""
+    """Return the fields of the manifest: its own columns, then the user's.
+
+    Parameters
+    ----------
+    extra
+        The user's own columns, as the table names them.
+    """
     own = output_names(extra).values()
     text = "The user's own column"
     columns = (*MANIFEST, *(_column(name, "unicodeChar", "", "", text, "") for name in own))
@@ -114,12 +120,12 @@ def manifest_fields(extra: Sequence[str]) -> tuple[Field, ...]:
 
 
 def manifest_reader(extra: Sequence[str]) -> Callable[[Line], list[Any]]:
-    """Return what gives the cells of a line of the manifest, those of the user's own among them.
+    """Return a function that makes the cells of a line of the manifest, the user's own included.
 
     Parameters
     ----------
     extra
-        The user's own columns, as the table has them.
+        The user's own columns, as the table names them.
     """
     of_file = {f"file.{each.name}" for each in fields(FileEntry)}
     pick = attrgetter(*(column.source for column in MANIFEST))
@@ -154,7 +160,7 @@ _BEFORE_OPTIONS: Mapping[str, _SummaryCell] = MappingProxyType(
         "DEC": lambda row, _: _or_empty(row.dec_deg),
         # A string: 63-bit ids do not survive programs that read JSON numbers as doubles.
         "COADD_OBJECT_ID": lambda row, _: None if row.object_id is None else str(row.object_id),
-        # In the old service's example this is a column of the user's own; always there.
+        # A user's column in the old service's example; clients expect it in every summary.
         _FITS_COLORS: lambda _row, _outcome: "",
     }
 )
@@ -176,18 +182,18 @@ _AFTER_OPTIONS: Mapping[str, _SummaryCell] = MappingProxyType(
         "COVERAGE": lambda _, outcome: outcome.coverage,
     }
 )
-"""What the summary says of a cutout, around its options; the user's own columns follow."""
+"""Values of a cutout in the summary, before and after its options; the user's columns follow."""
 
 
 def row_cells(
     row: PlannedRow, outcome: Outcome, options: Mapping[str, Any] = MappingProxyType({})
 ) -> dict[str, Any]:
-    """Return what the summary says of a cutout, without the user's own columns.
+    """Return the values of a cutout in the summary, without the user's own columns.
 
     Parameters
     ----------
     options
-        What it says of the options (`option_cells`).
+        Those of the options (`option_cells`).
     """
     before = {name: cell(row, outcome) for name, cell in _BEFORE_OPTIONS.items()}
     after = {name: cell(row, outcome) for name, cell in _AFTER_OPTIONS.items()}
@@ -195,17 +201,17 @@ def row_cells(
 
 
 def summary_keys() -> list[str]:
-    """Return all that the summary may say of a cutout, without the user's own columns."""
+    """Return all keys that a cutout may have in the summary, without the user's own columns."""
     return [*_BEFORE_OPTIONS, *option_names(), *_AFTER_OPTIONS]
 
 
 def option_reader(release: Release) -> Callable[[CutoutOptions], Mapping[str, Any]]:
-    """Return what gives the cells of options; rows repeat few different ones, which it keeps."""
+    """Return a cached `option_cells` of a release: rows repeat few different options."""
     return lru_cache(maxsize=4096)(lambda options: MappingProxyType(option_cells(options, release)))
 
 
 def option_cells(options: CutoutOptions, release: Release) -> dict[str, Any]:
-    """Return options under their names, in the order and as the summary writes them."""
+    """Return options by name, in the order and form of the summary."""
     scale, specs = release.pixel_scale_arcsec, parameter_specs()
     cells: dict[str, Any] = {"XSIZE": options.xsize_arcmin, "YSIZE": options.ysize_arcmin}
     for axis, pixels in (("X", options.xpix), ("Y", options.ypix)):
@@ -228,7 +234,7 @@ def option_cells(options: CutoutOptions, release: Release) -> dict[str, Any]:
 
 
 def _ordered_options() -> list[str]:
-    """Return the options but for sizes in the old service's order; others come at the end."""
+    """Return the options except sizes, in the old service's order; new ones come last."""
     methods = METHODS.values()
     first = [
         "EDGE",
@@ -248,21 +254,21 @@ def _reserved() -> list[str]:
 
 
 def _xml_text(text: str) -> str:
-    """Put a blank for each character that XML cannot hold."""
+    """Replace each character that XML does not allow with a blank."""
     return ILLEGAL_IN_XML.sub(" ", text)
 
 
 def output_names(columns: Sequence[str]) -> Mapping[str, str]:
-    """Name the user's columns in summary and manifest: unique, whatever the case of letters.
+    """Return names for the user's columns in summary and manifest, unique regardless of case.
 
-    A column keeps its name if nothing of ours is called so and no column before it. Others
+    A column keeps its name unless a column of the service or an earlier one has it. Others
     become `user_STATUS`, then `user_STATUS_2`. FITS_COLORS keeps its name: in the old service's
     summary it is a user's column.
 
     Parameters
     ----------
     columns
-        As the table has them, no two alike.
+        As the table names them, no two alike.
 
     Returns
     -------

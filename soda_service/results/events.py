@@ -1,4 +1,4 @@
-"""cutout_{job}.log: what happened, one line an event, in UTC."""
+"""cutout_{job}.log: one line per event, in UTC."""
 
 from datetime import datetime
 from typing import BinaryIO
@@ -21,12 +21,14 @@ class EventsWriter:
         self._stream.write(f"{when} {level} {line}\n".encode())
 
     def add(self, row: Row) -> None:
-        """Write what became of one row."""
+        """Write the outcome of one row."""
         p, outcome = row.planned, row.outcome
-        assert outcome is not None  # noqa: S101 - only finished rows are told
+        assert outcome is not None  # noqa: S101 - only finished rows are written
         level = "INFO" if outcome.status == Status.OK else "WARNING"
         what = p.name if p.object_id is None else f"object {p.object_id}"
         where = f" in {p.tile}" if p.tile else ""
-        told = f": {outcome.message}" if outcome.message else ""
-        text = f"row {p.number} {what}{where}: {outcome.status}, {len(outcome.files)} files{told}"
+        message = f": {outcome.message}" if outcome.message else ""
+        text = (
+            f"row {p.number} {what}{where}: {outcome.status}, {len(outcome.files)} files{message}"
+        )
         self.event(outcome.time, level, text)

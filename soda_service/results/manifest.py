@@ -16,7 +16,7 @@ __all__ = ["CsvManifest", "VotManifest"]
 
 def _lines(row: Row, facts: JobFacts) -> Iterator[Line]:
     outcome = row.outcome
-    assert outcome is not None  # noqa: S101 - only finished rows are told
+    assert outcome is not None  # noqa: S101 - only finished rows are written
     for file in outcome.files or (None,):
         yield Line(row.planned, outcome, file, facts.release, facts.url)
 
@@ -36,7 +36,7 @@ class CsvManifest:
         self._csv.writerows(map(self._cells, _lines(row, self._facts)))
 
     def close(self) -> None:
-        """Let go of the stream, which stays open."""
+        """Detach from the stream, which stays open."""
         self._text.detach()
 
 

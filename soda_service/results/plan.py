@@ -1,4 +1,4 @@
-"""What planning found out about a job as a whole, kept as JSON with the job's files."""
+"""The plan of a job as a whole, kept as JSON with the job's files."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ __all__ = ["JobPlan", "read_plan"]
 
 @dataclass(frozen=True, slots=True)
 class JobPlan:
-    """The facts of a plan beside its rows."""
+    """The facts of a plan apart from its rows."""
 
     request: CutoutRequest
     extra_columns: tuple[str, ...]
@@ -52,12 +52,12 @@ class JobPlan:
         )
 
     def write(self, files: JobFiles, job_id: str) -> None:
-        """Put the plan with the files of its job."""
+        """Write the plan to the files of its job."""
         files.write(plan_summary_key(job_id), json.dumps(self.to_json()).encode())
 
 
 def read_plan(files: JobFiles, job_id: str) -> dict[str, Any]:
-    """Read the JSON of a plan, be it of this version of the service or of another.
+    """Read the JSON of a plan, written by this version of the service or another.
 
     Raises
     ------

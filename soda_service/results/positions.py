@@ -1,4 +1,4 @@
-"""positions_{job}.csv: the table as it was worked, every option of every row filled in."""
+"""positions_{job}.csv: the processed table, with every option of every row filled in."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ _HEAD = ("RA", "DEC", "COADD_OBJECT_ID")
 
 
 class PositionsWriter:
-    """Writes the processed positions table as a stream; it can be sent in again as it is."""
+    """Writes the processed positions table as a stream; it can be submitted again unchanged."""
 
     def __init__(self, stream: BinaryIO, facts: JobFacts) -> None:
         self._text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
@@ -29,7 +29,7 @@ class PositionsWriter:
         self._csv.writerow([*_HEAD, *self._options, *facts.extra_columns])
 
     def add(self, row: Row) -> None:
-        """Write one row: its own values, then the job's, then the defaults."""
+        """Write one row; options come from the row, else from the job, else from the defaults."""
         p = row.planned
         options = dict(self._cells(p.options))
         for pixels, size in (("XPIX", "XSIZE"), ("YPIX", "YSIZE")):
@@ -37,11 +37,11 @@ class PositionsWriter:
                 options[size] = ""
         for name in self._flags:
             options[name] = str(bool(options[name])).lower()
-        # An object is named by its id alone: RA and DEC beside it would be two positions.
+        # With RA and DEC beside the id, the row would give two positions.
         place = [p.ra_deg, p.dec_deg, ""] if p.object_id is None else ["", "", p.object_id]
         own = [p.extra.get(name, "") for name in self._facts.extra_columns]
         self._csv.writerow([*place, *(options.get(n, "") for n in self._options), *own])
 
     def close(self) -> None:
-        """Let go of the stream, which stays open."""
+        """Detach from the stream, which stays open."""
         self._text.detach()

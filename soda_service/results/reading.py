@@ -1,6 +1,6 @@
-"""The one reader of what a job has made, be it finished or working: rows, files, counts.
+"""The one reader of a job's results, finished or working: rows, files, counts.
 
-A finished job is read from its documents, any other one from the journals of its chunks.
+A finished job is read from its documents, any other from the journals of its chunks.
 """
 
 import csv
@@ -34,18 +34,18 @@ from uws.models import Job, Result
 __all__ = ["LOOKED_AT_MAX", "NOT_OK", "JobResults"]
 
 LOOKED_AT_MAX = 5000
-"""Rows that are looked at of a job that is not finished: each takes 10 to 25 microseconds."""
+"""Rows read of a job that is not finished; each takes 10 to 25 microseconds."""
 
 _CELL_MAX = 4 * LINE_MAX_BYTES
-"""Characters of a cell in a job's documents. The user's own are as long as a line of a table may
-be; the csv module allows 131,072 unless it is told."""
+"""Longest cell of a job's documents, characters. The user's own cells may be as long as a line of a
+table; the csv module's default is 131,072."""
 
 NOT_OK = tuple(status for status in Status if status is not Status.OK)
-"""Statuses of rows of which something, or all, is missing."""
+"""Statuses of rows that lack some or all of their files."""
 
 
 class JobResults:
-    """What a job has made. Nothing is read before it is asked for.
+    """The results of a job, read on demand.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class JobResults:
         self._job = job
 
     def page(self, start: int, count: int, statuses: Sequence[Status] = ()) -> RowPage:
-        """Return some rows in input order; of a working job of the first rows that are done.
+        """Return some rows in input order; for a working job, some of its first finished rows.
 
         Parameters
         ----------
@@ -89,11 +89,11 @@ class JobResults:
             row for row, status in zip(rows, of_rows, strict=True) if status in (statuses or Status)
         ]
         page = chosen[start : start + count]
-        told = [self._with_thumbnail(row_of_journal(row)) for row in page]
-        return RowPage(told, len(chosen), counts, is_whole=False)
+        page_rows = [self._with_thumbnail(row_of_journal(row)) for row in page]
+        return RowPage(page_rows, len(chosen), counts, is_whole=False)
 
     def _with_thumbnail(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Add the small picture that stands for a row: of its first picture, or of a band."""
+        """Add the thumbnail of a row: of its first picture, else of a band."""
         names = sorted(row["files"], key=lambda name: not is_picture(name))
         paths = (thumbnail_path(name) for name in names)
         return {**row, "thumbnail": next(filter(self._exists, paths), None)}
@@ -108,13 +108,13 @@ class JobResults:
     def extra_columns(self) -> tuple[str, ...]:
         """Return the user's own columns of the positions table, in its order.
 
-        They are known from the plan; where that does not tell, since an earlier version wrote it,
-        from the header of the processed table.
+        They are read from the plan, or from the header of the processed table if an earlier version
+        wrote the plan.
 
         Raises
         ------
         FileNotFoundError
-            When neither is there.
+            When neither exists.
         """
         with suppress(FileNotFoundError, KeyError):
             return tuple(read_plan(self._files, self._job.id)["extra_columns"])
@@ -124,9 +124,9 @@ class JobResults:
         return tuple(name for name in header if name not in ours)
 
     def done_rows(self) -> Iterator[Row]:
-        """Yield the rows that are done, each once, chunk by chunk; for jobs that are not finished.
+        """Yield the finished rows of an unfinished job, each once, chunk by chunk.
 
-        Of a row that was worked twice the first account counts, as in the documents.
+        If a row was cut twice, the first record counts, as in the documents.
         """
         seen: set[int] = set()
         for key in self._files.keys(lines_prefix(self._job.id)):
@@ -136,16 +136,16 @@ class JobResults:
                         if row.outcome is not None and row.planned.number not in seen:
                             seen.add(row.planned.number)
                             yield row
-            except FileNotFoundError:  # deleted meanwhile
+            except FileNotFoundError:  # deleted in the meantime
                 continue
 
-    def files_so_far(self, *, most: int) -> list[Result]:
-        """List finished cutout files, under the ids and in the order that they have at the end.
+    def partial_results(self, *, most: int) -> list[Result]:
+        """List finished cutout files, with the ids and in the order of the finished job.
 
         Parameters
         ----------
         most
-            Of more files than this the first that are found.
+            Maximum number of files; beyond it the first that are found are listed.
         """
         each = (
             (row.planned.number, entry)
@@ -154,17 +154,17 @@ class JobResults:
             for entry in row.outcome.files
         )
         found = list(itertools.islice(each, most))
-        found.sort(key=lambda pair: pair[0])  # rows come by chunks: those of one tile together
+        found.sort(key=lambda pair: pair[0])  # rows come chunk by chunk, not in input order
         entries: dict[str, FileEntry] = {}
         for _, entry in found:
-            entries.setdefault(entry.name, entry)  # equal rows share files: the first one's
+            entries.setdefault(entry.name, entry)  # equal rows share files: keep the first
         return [
             Result(name, f"{self._job.id}/{entry.path}", entry.media_type, entry.size_bytes)
             for name, entry in entries.items()
         ]
 
     def manifest(self) -> Iterator[dict[str, str]]:
-        """Return the records of the manifest: by column, one a file, and one a row without file.
+        """Return the manifest's records, by column: one per file, and one per row without file.
 
         Raises
         ------
@@ -176,8 +176,8 @@ class JobResults:
     def cutout_files(self) -> Iterator[dict[str, str]]:
         """Return the records of the manifest that have a file, each file once.
 
-        Memory holds 8 bytes a file while equal rows are looked for, then the paths of files that
-        several rows share.
+        The search for equal rows takes 8 bytes of memory a file. After it only the paths of files
+        that several rows share are kept.
 
         Raises
         ------
@@ -192,16 +192,16 @@ class JobResults:
         return _each_once(self.manifest(), lambda path: hash(path) in repeated)
 
     def failed_table(self) -> Iterator[str]:
-        """Return the lines of a table of the rows that failed, or of which files are missing.
+        """Return the lines of a table of the rows that failed or lack files.
 
-        It can be sent in again as it is; the first line is its header.
+        The table can be submitted again unchanged. Its first line is the header.
 
         Raises
         ------
         WrongPhaseError
             When the job is not COMPLETED.
         """
-        stream = self._open(positions_name(self._job.id), "its failed rows are told")
+        stream = self._open(positions_name(self._job.id), "its failed rows are listed")
         index = RowIndex.read(self._files, self._job.id)
         is_wanted = np.zeros(len(index.entries), dtype=bool)
         is_wanted[index.numbers((Status.FAILED, Status.PARTIAL))] = True
@@ -217,7 +217,8 @@ class JobResults:
 
 def _read_records(stream: BinaryIO) -> Iterator[list[str]]:
     """Yield the records of a CSV document, its header first; closes the stream at the end."""
-    csv.field_size_limit(_CELL_MAX)  # of the whole process: its other CSV files are its own, too
+    # The limit holds for the whole process, which reads no CSV files but its own.
+    csv.field_size_limit(_CELL_MAX)
     with stream, io.TextIOWrapper(stream, "utf-8", newline="") as text:
         yield from csv.reader(text)
 

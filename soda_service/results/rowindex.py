@@ -1,9 +1,9 @@
-"""Where each row of a finished job stands in its summary, and how it ended: 8 bytes a row.
+"""Index of a finished job: the place of each row in the summary, and its status, 8 bytes a row.
 
-Behind the rows stands the number of the job's files.
+The number of the job's files follows the rows.
 
-With it a page of rows is read in a millisecond or two, be they ten or a million: the lines of
-`summary.json` are looked up instead of read. The index lies beside it, hidden from clients.
+With the index a page of rows is read in one or two milliseconds, for jobs of ten rows or a
+million: only its lines of `summary.json` are read. The index lies beside it, hidden from clients.
 """
 
 import itertools
@@ -26,9 +26,9 @@ _STATUSES = tuple(Status)
 _STATUS_BIT = 56
 _OFFSET_MASK = (1 << _STATUS_BIT) - 1
 _FILES_MARK = 0xFF
-"""In the place of a status: the entry is the number of files."""
+"""In place of a status: the entry holds the number of files."""
 
-_WAITING_MAX = 8192
+_PENDING_MAX = 8192
 
 
 class RowIndexWriter:
@@ -36,33 +36,33 @@ class RowIndexWriter:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._waiting = array("Q")
+        self._pending = array("Q")
 
     def add(self, offset: int, status: Status) -> None:
-        """Note where a row's JSON begins in the summary, and its status."""
-        self._waiting.append(offset | _STATUSES.index(status) << _STATUS_BIT)
-        if len(self._waiting) == _WAITING_MAX:
+        """Add the offset of a row's JSON in the summary, bytes, and its status."""
+        self._pending.append(offset | _STATUSES.index(status) << _STATUS_BIT)
+        if len(self._pending) == _PENDING_MAX:
             self._flush()
 
     def close(self, files: int) -> None:
-        """Write what waits, and the number of the job's files; the stream stays open."""
-        self._waiting.append(files | _FILES_MARK << _STATUS_BIT)
+        """Write what is pending, and the number of the job's files; the stream stays open."""
+        self._pending.append(files | _FILES_MARK << _STATUS_BIT)
         self._flush()
 
     def _flush(self) -> None:
-        self._stream.write(np.asarray(self._waiting, dtype="<u8").tobytes())
-        self._waiting = array("Q")
+        self._stream.write(np.asarray(self._pending, dtype="<u8").tobytes())
+        self._pending = array("Q")
 
 
 @dataclass(frozen=True, slots=True)
 class RowIndex:
-    """The index of a job, read."""
+    """The index of a job."""
 
     entries: NDArray[np.uint64]
     """One for each row, in input order."""
 
     files: int | None
-    """Files of the job; None in an index of an earlier version."""
+    """Number of the job's files; None in an index of an earlier version."""
 
     @classmethod
     def read(cls, files: JobFiles, job_id: str) -> "RowIndex":
@@ -71,7 +71,7 @@ class RowIndex:
         Raises
         ------
         FileNotFoundError
-            When the job has none: it is not finished.
+            When there is none, since the job is not finished.
         """
         with files.open(row_index_key(job_id)) as stream:
             entries = np.frombuffer(stream.read(), dtype="<u8")
@@ -85,7 +85,7 @@ class RowIndex:
         return {status: int(found[code]) for code, status in enumerate(_STATUSES)}
 
     def numbers(self, statuses: Sequence[Status] = ()) -> NDArray[np.int64]:
-        """Give the numbers (0-based) of the rows of some statuses, or of all."""
+        """Return the numbers (0-based) of the rows with these statuses, or of all."""
         if not statuses:
             return np.arange(len(self.entries))
         codes = [_STATUSES.index(status) for status in statuses]
@@ -94,9 +94,9 @@ class RowIndex:
     def load(
         self, files: JobFiles, job_id: str, numbers: NDArray[np.int64]
     ) -> list[dict[str, Any]]:
-        """Read rows as the summary tells them."""
+        """Read rows of the summary, as JSON."""
         rows: list[dict[str, Any]] = []
-        # Rows that follow each other stand on lines that do.
+        # Consecutive rows are on consecutive lines.
         for run in np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1):
             if len(run):
                 offset = int(self.entries[run[0]] & np.uint64(_OFFSET_MASK))

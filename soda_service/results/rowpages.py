@@ -1,4 +1,4 @@
-"""Rows of a job as pages and programs are told of them, be the job finished or working."""
+"""Rows of a finished or working job, in the form that pages and programs get."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ class RowPage:
     """
 
     matching: int
-    """Rows of these statuses."""
+    """Number of rows with these statuses."""
 
     counts: Mapping[str, int]
     """All rows by status."""
 
     is_whole: bool
-    """False where the job is not finished: then these are rows that have been found so far."""
+    """False if the job is not finished: these are the rows that are known so far."""
 
     total_files: int | None = None
-    """Files of the whole job; None where that is not known."""
+    """Number of files of the whole job; None if it is not known."""
 
 
 _PAGE_KEYS = {
@@ -43,23 +43,23 @@ _PAGE_KEYS = {
 
 
 def row_of_journal(row: Row) -> dict[str, Any]:
-    """Give a row as pages have it, without its thumbnail."""
-    assert row.outcome is not None  # noqa: S101 - chosen by it
-    return _told(row_cells(row.planned, row.outcome)) | {"user": dict(row.planned.extra)}
+    """Return a row in the form of pages, without its thumbnail."""
+    assert row.outcome is not None  # noqa: S101 - only finished rows are chosen
+    return _page_row(row_cells(row.planned, row.outcome)) | {"user": dict(row.planned.extra)}
 
 
 def row_of_summary(cells: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Any]:
-    """Give what the summary says of a row as pages have it, without its thumbnail.
+    """Return a row of the summary in the form of pages, without its thumbnail.
 
     Parameters
     ----------
     columns
-        The user's own, as the positions table has them.
+        The user's own columns, as the positions table names them.
     """
     own = {name: cells[key] for name, key in output_names(columns).items()}
-    return _told(cells) | {"user": own}
+    return _page_row(cells) | {"user": own}
 
 
-def _told(cells: Mapping[str, Any]) -> dict[str, Any]:
+def _page_row(cells: Mapping[str, Any]) -> dict[str, Any]:
     row = {name: cells[key] for name, key in _PAGE_KEYS.items()}
     return row | {name: None if row[name] == "" else row[name] for name in ("ra", "dec")}

@@ -1,7 +1,7 @@
-"""A row's account: planned (what is to be cut, from which tile, under which name) and done.
+"""The record of a row: its plan (what is cut, from which tile, under which name) and its outcome.
 
-Both travel as one line of JSON through the job's files: the plan writes it, the worker adds the
-outcome, the end of the job reads it.
+A record is one line of JSON in the job's files. Planning writes it, the worker adds the outcome,
+and finalizing the job reads it.
 """
 
 import json
@@ -21,10 +21,10 @@ class Status(StrEnum):
 
     OK = "ok"
     PARTIAL = "partial"
-    """Some of the files asked for could not be made."""
+    """Some of the requested files could not be made."""
 
     NO_COVERAGE = "no_coverage"
-    """There is a tile, but it has no pixel there."""
+    """The tile has no pixel at the position."""
 
     UNMATCHED = "unmatched"
     """No tile at the position, or no such object."""
@@ -54,7 +54,7 @@ class PlannedRow:
     number: int
     object_id: int | None
     ra_deg: float | None
-    """ICRS as asked, or the catalogue's RA of an object; None for an unknown object."""
+    """ICRS, as requested, or the catalogue's RA of an object; None for an unknown object."""
 
     dec_deg: float | None
     centre_ra_deg: float | None
@@ -76,7 +76,7 @@ class PlannedRow:
     """2 and more where another cutout has the name already."""
 
     repeats: tuple[str, ...] = ()
-    """Endings of files that an earlier row of the job makes as well, under the same name."""
+    """Endings of files that an earlier row of the job makes under the same name."""
 
     shape: str = ""
     """The shape on the sky that is cut out, as POS writes it; empty: a box about the centre."""
@@ -85,7 +85,7 @@ class PlannedRow:
     """Whether pixels outside the shape are blanked."""
 
     def is_repeated(self, entry: FileEntry) -> bool:
-        """Tell whether an earlier row of the job made this file as well."""
+        """Return whether an earlier row of the job made this file too."""
         return entry.name.removeprefix(self.stem) in self.repeats
 
     @property
@@ -104,7 +104,7 @@ class PlannedRow:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a row."""
+    """The outcome of a row."""
 
     status: Status
     message: str = ""
@@ -113,21 +113,21 @@ class Outcome:
     """Width and height of the cutout, pixels."""
 
     coverage: float | None = None
-    """Fraction of the asked area with valid pixels; of several bands the least."""
+    """Fraction of the requested area with valid pixels; the smallest of several bands."""
 
     time: str = ""
-    """When, ISO 8601 UTC."""
+    """When the row was finished, ISO 8601 UTC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A planned row, with its outcome once there is one."""
+    """A planned row, with its outcome once it is finished."""
 
     planned: PlannedRow
     outcome: Outcome | None = None
 
     def with_outcome(self, outcome: Outcome) -> "Row":
-        """Give the same row with what became of it."""
+        """Return the same row with an outcome."""
         return replace(self, outcome=outcome)
 
     def to_line(self) -> bytes:
@@ -156,7 +156,7 @@ class Row:
         Raises
         ------
         ValueError
-            When the line is torn (its writer was killed).
+            When the line is incomplete, since its writer was killed.
         """
         content = json.loads(line)
         ra, dec, centre_ra, centre_dec = content["at"]
@@ -183,7 +183,7 @@ class Row:
 
 
 def read_lines(stream: BinaryIO) -> Iterator[tuple[Row, bytes]]:
-    """Yield the rows of a journal; marks, and lines torn by a killed worker, are passed over."""
+    """Yield the rows of a journal; skip marks, and lines that a killed worker left incomplete."""
     for line in stream:
         if line.endswith(b"\n"):
             try:

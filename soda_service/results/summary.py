@@ -1,7 +1,7 @@
 """summary.json: everything about a job, for programs and people, written as a stream.
 
-Keys, types and spelling are those of the Dark Energy Survey's service; what goes beyond it is in
-upper case per cutout (STATUS, MESSAGE, SIZE_PIX, COVERAGE) and at the end of the document.
+Keys, types and spelling are those of the Dark Energy Survey's service. Additions are in upper case
+in each cutout (STATUS, MESSAGE, SIZE_PIX, COVERAGE), and at the end of the document.
 """
 
 import json
@@ -21,16 +21,16 @@ from soda_service.sky.release import Release
 __all__ = ["JobFacts", "SummaryWriter", "Tally", "size_text"]
 
 _SPOOL_BYTES = 1 << 16
-"""Unmatched positions of a small job stay in memory: three files would cost more than they do."""
+"""Unmatched positions of a small job stay in memory: three files would cost more."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """What the documents of a job say of the job itself."""
+    """Facts of the job itself that its documents contain."""
 
     job_id: str
     url: str
-    """Address of the job, empty where it is not known."""
+    """Address of the job; empty if it is not known."""
 
     owner: str
     job_name: str
@@ -38,7 +38,7 @@ class JobFacts:
 
     release: Release
     options: CutoutOptions
-    """The job's own, where a row says nothing."""
+    """The job's own, in effect where a row does not set them."""
 
     extra_columns: tuple[str, ...] = ()
     """The user's own columns of the positions table, in its order."""
@@ -50,15 +50,15 @@ class JobFacts:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts over all rows, kept while they stream by."""
+    """Counts over all rows, updated row by row."""
 
     rows: dict[Status, int] = field(default_factory=lambda: dict.fromkeys(Status, 0))
     files: int = 0
     size_bytes: int = 0
 
     def add(self, row: Row) -> None:
-        """Count a row and those of its files that no row before it had."""
-        assert row.outcome is not None  # noqa: S101 - only finished rows are told
+        """Count a row, and its files except those that an earlier row has."""
+        assert row.outcome is not None  # noqa: S101 - only finished rows are written
         self.rows[row.outcome.status] += 1
         for entry in row.outcome.files:
             if not row.planned.is_repeated(entry):
@@ -76,9 +76,9 @@ def size_text(size_bytes: int) -> str:
 
 
 def _cutout(row: Row, options: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Say everything of a row: its options as told, and the user's own columns by their names."""
+    """Return the entry of a row: its values, options, and the user's columns by their names."""
     planned, outcome = row.planned, row.outcome
-    assert outcome is not None  # noqa: S101 - only finished rows are told
+    assert outcome is not None  # noqa: S101 - only finished rows are written
     content = row_cells(planned, outcome, options)
     return content | {name: planned.extra.get(column, "") for column, name in names.items()}
 
@@ -99,19 +99,19 @@ def _job_options(facts: JobFacts) -> dict[str, Any]:
 
 
 class _JsonItems:
-    """Items of a JSON array, kept in a file once they are many."""
+    """Items of a JSON array, kept in a file once there are many."""
 
     def __init__(self) -> None:
         # Closed by `copy_to` or `close`.
         self._file = tempfile.SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115
 
     def add(self, value: float | str | None) -> None:
-        """Put one more item at the end."""
+        """Append an item."""
         between = b", " if self._file.tell() else b""
         self._file.write(between + json.dumps(value).encode())
 
     def copy_to(self, stream: BinaryIO) -> None:
-        """Write the array, and let go of its items."""
+        """Write the array, and free its items."""
         stream.write(b"[")
         with self._file as file:
             file.seek(0)
@@ -119,14 +119,14 @@ class _JsonItems:
         stream.write(b"]")
 
     def close(self) -> None:
-        """Let go of the items."""
+        """Free the items."""
         self._file.close()
 
 
 class SummaryWriter:
-    """Writes summary.json row by row; unmatched positions, which come last, wait in files.
+    """Writes summary.json row by row.
 
-    A context manager, for the sake of these files.
+    Unmatched positions come last and are kept in files until then: use it as a context manager.
     """
 
     def __init__(self, stream: BinaryIO, facts: JobFacts) -> None:
@@ -147,7 +147,7 @@ class SummaryWriter:
             items.close()
 
     def _put(self, *parts: Any) -> None:
-        # Any: bytes are written as they are, items copied, all else is written as JSON.
+        # Any: bytes are written unchanged, items are copied, all else is written as JSON.
         for part in parts:
             if isinstance(part, _JsonItems):
                 part.copy_to(self._stream)
@@ -156,7 +156,7 @@ class SummaryWriter:
                 self._written += self._stream.write(text)
 
     def add(self, row: Row) -> int:
-        """Write one row, on a line of its own; give where it begins, bytes."""
+        """Write one row on a line of its own; return its offset, bytes."""
         self._put(self._between, b"\n")
         start = self._written
         self._put(_cutout(row, self._options(row.planned.options), self._names))
@@ -171,7 +171,7 @@ class SummaryWriter:
         return start
 
     def close(self, tally: Tally, processing_time_s: float, warnings: Iterable[str]) -> None:
-        """Write what stands after the rows."""
+        """Write the end of the document, after the rows."""
         self._put(b'\n],\n"query_time": ', f"{self._facts.query_time_s:.2f}")
         self._put(b',\n"unmatched_positions": {"coord": {"RA": ', self._ra, b', "DEC": ', self._dec)
         self._put(b'}, "coadd": ', self._object_ids, b"},\n")

@@ -1,4 +1,4 @@
-"""Where the files of a job lie: keys in `JobFiles`, and what a client may fetch of them."""
+"""The layout of a job's files: keys in `JobFiles`, and which of them clients may fetch."""
 
 from pathlib import PurePosixPath
 
@@ -39,59 +39,65 @@ _DOCUMENT_TYPES = {
 
 
 def plan_key(job_id: str, chunk: int) -> str:
-    """Key of a chunk's planned rows."""
+    """Return the key of a chunk's planned rows."""
     return f"{plan_prefix(job_id)}/{chunk:06d}.jsonl"
 
 
 def plan_prefix(job_id: str) -> str:
-    """Folder of all planned rows."""
+    """Return the folder of all planned rows."""
     return f"{job_id}/{_WORK}/plan"
 
 
 def plan_summary_key(job_id: str) -> str:
-    """Key of what the plan says of the whole job."""
+    """Return the key of the plan of the job as a whole (`JobPlan`)."""
     return f"{job_id}/{_WORK}/plan.json"
 
 
 def lines_key(job_id: str, chunk: int | None) -> str:
-    """Log of a chunk's finished rows; None: the file of those that planning alone finished."""
+    """Return the log of a chunk's finished rows; for None the file of rows finished by planning."""
     name = "plan.jsonl" if chunk is None else f"{chunk:06d}"
     return f"{lines_prefix(job_id)}/{name}"
 
 
 def lines_prefix(job_id: str) -> str:
-    """Folder of all finished rows."""
+    """Return the folder of all finished rows."""
     return f"{job_id}/{_WORK}/lines"
 
 
 def no_overlap_name(number: int | None) -> str:
-    """Name of the text that says why nothing was cut, with the row's number if not alone."""
+    """Return the name of the text that says why nothing was cut.
+
+    Parameters
+    ----------
+    number
+        Of the row; None if it is the only one.
+    """
     return "no-overlap.txt" if number is None else f"no-overlap-{number:04d}.txt"
 
 
 def row_index_key(job_id: str) -> str:
-    """Key of where each row stands in the summary; hidden from clients."""
+    """Return the key of the index of the summary's rows, which is hidden from clients."""
     return f"{job_id}/.rows"
 
 
 def positions_name(job_id: str) -> str:
-    """Name of the processed positions table."""
+    """Return the name of the processed positions table."""
     return f"positions_{job_id}.csv"
 
 
 def log_name(job_id: str) -> str:
-    """Name of the log."""
+    """Return the name of the log."""
     return f"cutout_{job_id}.log"
 
 
 def is_public(path: str) -> bool:
-    """Whether a path below the job's folder is for clients: no hidden part, no way out."""
+    """Return whether clients may fetch a path below the job's folder: no part is hidden or `..`."""
     parts = PurePosixPath(path).parts
     return bool(parts) and path[0] != "/" and all(part[0] != "." for part in parts)
 
 
 def thumbnail_path(name: str) -> str:
-    """Path below the job's folder of the small picture that stands for a file in a gallery.
+    """Return the path, below the job's folder, of a file's thumbnail in the gallery.
 
     File names are unique in a job.
     """
@@ -99,13 +105,13 @@ def thumbnail_path(name: str) -> str:
 
 
 def is_result(path: str) -> bool:
-    """Whether a public path is one of the job's results: thumbnails are not."""
+    """Return whether a public path is one of the job's results; thumbnails are not."""
     parts = PurePosixPath(path).parts
     return not (len(parts) == 2 and parts[0] == _THUMBNAILS)
 
 
 def media_type_of(name: str) -> str:
-    """Media type by the end of the name."""
+    """Return the media type of a file by its suffix."""
     row = format_of(name)
     if row is not None:
         return row.media_type

@@ -1,7 +1,7 @@
-"""A job's tree as one ZIP, made while it is sent, for those whose system opens no tar.
+"""A job's tree as one ZIP, made while it is sent, for systems that cannot open a tar.
 
 Members are stored: FITS noise and PNG hardly shrink. Beyond 4 GiB it is a ZIP64. Its length is not
-known beforehand; `archive` tells its own.
+known in advance, unlike that of `archive`.
 """
 
 import zipfile
@@ -19,7 +19,7 @@ _FIRST_YEAR = 1980
 
 
 class _Sink:
-    """A file that cannot be sought: what is written waits to be taken."""
+    """A file without seek; what is written is kept until it is taken."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -29,10 +29,10 @@ class _Sink:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: no data is buffered elsewhere."""
 
     def close(self) -> None:
-        """What waits is taken all the same."""
+        """Do nothing: what is left can still be taken."""
 
     def take(self) -> bytes:
         taken = b"".join(self._pieces)

@@ -16,7 +16,7 @@ from astropy.nddata import Cutout2D
 from astropy.wcs import WCS
 
 from soda_service.cutouts.bands import BandCutter
-from soda_service.cutouts.geometry import Placer
+from soda_service.cutouts.geometry import TileGeometry
 from soda_service.engine.fits.decoding import decode_rows
 from soda_service.engine.fits.image import PixelBox
 from soda_service.pixels.reader import TileHandle, TileReader
@@ -54,18 +54,18 @@ class Ours:
     def __post_init__(self) -> None:
         folder = self.tiles.data / "releases"
         release = Releases([folder]).get(self.release_name)
-        self.placer = Placer(release, Releases([folder]).index(release), self.reader)
-        self.cutter = BandCutter(self.placer)
+        self.geometry = TileGeometry(release, Releases([folder]).index(release), self.reader)
+        self.cutter = BandCutter(self.geometry)
         size = {"xsize_arcmin": self.size_arcmin, "ysize_arcmin": self.size_arcmin}
         self.options = replace(default_options(release), **size)
 
     def row(self, ra_deg: float, dec_deg: float) -> PlannedRow:
         at = (ra_deg, dec_deg, ra_deg, dec_deg)
-        return PlannedRow(1, None, *at, self.placer.index.names[0], "", "J", self.options)
+        return PlannedRow(1, None, *at, self.geometry.index.names[0], "", "J", self.options)
 
     def __call__(self, ra_deg: float, dec_deg: float) -> int:
         row = self.row(ra_deg, dec_deg)
-        place = self.placer.place(row, "i")
+        place = self.geometry.place(row, "i")
         file = self.cutter.cut(row, place, with_file=True, with_science=False).file
         assert file is not None
         return write(self.target, file)
@@ -159,7 +159,7 @@ class Limit:
 
     def __call__(self, ra_deg: float, dec_deg: float) -> tuple[float, float]:
         """Give the seconds that decoding and writing take."""
-        box = self.ours.placer.place(self.ours.row(ra_deg, dec_deg), "i").inside
+        box = self.ours.geometry.place(self.ours.row(ra_deg, dec_deg), "i").inside
         calls = [self._call(number, box) for number in range(len(self.handle.planes))]
         begun = time.perf_counter()
         for call in calls:
@@ -208,7 +208,7 @@ def _size(
     indexed = TileReader(indexes=indexes)
     plain = Ours(tiles, target, TileReader(), size_arcmin)
     ours = Ours(tiles, target, indexed, size_arcmin)
-    place = ours.placer.place(ours.row(*random_positions(1, 6.1)[0]), "i")
+    place = ours.geometry.place(ours.row(*random_positions(1, 6.1)[0]), "i")
     size_px = place.box.shape[0]
     file = next(iter(indexed._open))  # the one that is open
     indexed.prepare(file, rows=1, progress=lambda: None)
@@ -310,7 +310,7 @@ def memory_mib(folder: str) -> tuple[float, float]:
     for ra_deg, dec_deg in random_positions(200, 1.0, seed=5).tolist():
         row = ours.row(ra_deg, dec_deg)
         for band in BANDS:
-            place = ours.placer.place(row, band)
+            place = ours.geometry.place(row, band)
             ours.cutter.cut(row, place, with_file=True, with_science=True)
         most = max(most, _anonymous_mib())
     return before, most

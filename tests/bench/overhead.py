@@ -9,7 +9,7 @@ from typing_extensions import Buffer
 
 from soda_service.config.load import load_config
 from soda_service.cutouts.cutting import Cutter
-from soda_service.cutouts.geometry import Placer
+from soda_service.cutouts.geometry import TileGeometry
 from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.journal import planned_rows
 from soda_service.cutouts.planning import plan_cutouts
@@ -88,7 +88,7 @@ def _cut(data: Path, content: str) -> tuple[float, float]:
         def save(path: str, data: Buffer) -> None:
             files.write(f"{job_id}/{path}", data)
 
-        cutter = Cutter(Placer(release, releases.index(release), sky.reader), save)
+        cutter = Cutter(TileGeometry(release, releases.index(release), sky.reader), save)
         chunks = range(len(plan.chunks))
         planned = [row.planned for chunk in chunks for row in planned_rows(files, job_id, chunk)]
         begun, begun_cpu = time.perf_counter(), time.process_time()

@@ -19,7 +19,7 @@ from astropy.wcs.utils import wcs_to_celestial_frame
 from numpy.typing import NDArray
 
 from soda_service.cutouts.cutting import Cutter
-from soda_service.cutouts.geometry import Placer
+from soda_service.cutouts.geometry import TileGeometry
 from soda_service.ingest.publish import publish
 from soda_service.pixels.reader import TileReader
 from soda_service.request.options import default_options
@@ -72,7 +72,7 @@ def cut_all(folder: Path, wcs: WCS, *, tile: int = 0) -> list[Made]:
 
         at = (ra_deg, dec_deg, ra_deg, dec_deg)
         row = PlannedRow(1, None, *at, index.names[tile], "", "J0", options)
-        outcome = Cutter(Placer(release, index, TileReader()), save).cut(row)
+        outcome = Cutter(TileGeometry(release, index, TileReader()), save).cut(row)
         made.append(Made(x, y, outcome, files))
     return made
 

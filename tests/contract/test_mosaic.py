@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 
 from soda_service.cutouts.cutting import Cutter
-from soda_service.cutouts.geometry import Placer
+from soda_service.cutouts.geometry import TileGeometry
 from soda_service.engine.fits.header import TextHeader
 from soda_service.engine.fits.image import Image, PixelBox
 from soda_service.engine.mosaicking.mosaic import Patch, fill_holes
@@ -68,7 +68,7 @@ def cut(made: Survey, *, tile: str = "A", **options: object) -> Cut:
 
     row = made.row(RA, DEC, tile, 80, 70)
     row = replace(row, options=replace(row.options, **options))
-    cutter = Cutter(Placer(made.release, made.placer.index, TileReader()), save)
+    cutter = Cutter(TileGeometry(made.release, made.geometry.index, TileReader()), save)
     outcome = cutter.cut(row)
     (data,) = saved.values()
     return Cut(outcome, data)

@@ -50,7 +50,7 @@ def test_who_wants_to_be_told_is_told_once(tmp_path: Path) -> None:
             url = f"http://{service.address}"
             refused = submit(url, RA="1", DEC="1", EMAIL="me@elsewhere.example")
             assert refused.status_code == 400
-            assert "EMAIL: this service sends mail to example.org only" in refused.text
+            assert "EMAIL: address not allowed; allowed domains: example.org" in refused.text
             table = f"RA,DEC\n{RA_DEG},{DEC_DEG}\n200,45\n"
             answer = submit(
                 url, POSITIONS=table, EMAIL="me@example.org", WEBHOOK=receiver.url, JOBNAME="Told"

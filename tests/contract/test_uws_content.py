@@ -230,7 +230,7 @@ def test_a_document_is_given_also_while_files_are_away(
         raise error
 
     job_id = bring_to(web.service, Phase.EXECUTING, "")
-    monkeypatch.setattr(ToyJob, "results_so_far", broken)
+    monkeypatch.setattr(ToyJob, "partial_results", broken)
     assert len(web.document(f"/async/{job_id}/results")) == 0
     assert web.document(f"/async/{job_id}").findtext(f"{UWS}phase") == "EXECUTING"
 

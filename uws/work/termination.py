@@ -48,7 +48,7 @@ def _keep_results(runtime: Runtime, job_id: str) -> None:
     """Record what an aborted job has made (UWS 1.1, 2.1.4); that it is aborted stands anyway."""
     try:
         job = runtime.store.get(job_id)
-        results = runtime.job_types[job.job_type].results_so_far(job, runtime.files)
+        results = runtime.job_types[job.job_type].partial_results(job, runtime.files)
         if results:
             runtime.store.add_results(job_id, results)
     except Exception:  # noqa: BLE001 - not even a job type's bug may undo an abort

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from soda_service.cutouts.geometry import Place, Placer
+from soda_service.cutouts.geometry import Place, TileGeometry
 from soda_service.cutouts.mosaic import Mosaic, Mosaicker
 from soda_service.engine.wcs.footprint import outline, pixel_to_sky, sky_grid, sky_to_pixel
 from soda_service.pixels.reader import TileReader
@@ -89,7 +89,7 @@ def four_tiles(sky: AnalyticSky, headers: Iterable[fits.Header]) -> list[TileSpe
 class Survey:
     """Tiles on disk."""
 
-    placer: Placer
+    geometry: TileGeometry
     release: Release
 
     def row(self, ra_deg: float, dec_deg: float, tile: str, nx: int, ny: int) -> PlannedRow:
@@ -117,12 +117,12 @@ class Survey:
         only
             Numbers of the planes; all of them by default.
         """
-        place = self.placer.place(self.row(ra_deg, dec_deg, tile, *size), "g")
+        place = self.geometry.place(self.row(ra_deg, dec_deg, tile, *size), "g")
         planes = {}
         for number in range(len(place.handle.planes)) if only is None else only:
             read = place.handle.read(number, place.inside)
             planes[number] = laid(read, place)
-        filler = Mosaicker(self.placer, is_last=is_last)
+        filler = Mosaicker(self.geometry, is_last=is_last)
         return Filled(filler.fill(place, planes, tile=tile, band="g"), place, planes)
 
 
@@ -154,7 +154,7 @@ def survey(folder: Path, tiles: Iterable[TileSpec], **fields: object) -> Survey:
     path = table_path(folder, release.name)
     write_tiles(path, rows)
     release = replace(release, **fields)
-    return Survey(Placer(release, TileIndex.load(path), TileReader()), release)
+    return Survey(TileGeometry(release, TileIndex.load(path), TileReader()), release)
 
 
 def _table_row(tile: TileSpec) -> TileRow:

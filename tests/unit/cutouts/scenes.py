@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from typing_extensions import Buffer
 
 from soda_service.cutouts.cutting import Cutter
-from soda_service.cutouts.geometry import Placer
+from soda_service.cutouts.geometry import TileGeometry
 from soda_service.cutouts.pictures import PictureSettings
 from soda_service.engine.wcs.footprint import outline, sky_grid
 from soda_service.pixels.reader import TileReader
@@ -49,8 +49,8 @@ class Scene:
         chosen = changed(default_options(self.release), **{"xpix": 20, "ypix": 10, **options})
         at = (ra_deg, dec_deg, ra_deg, dec_deg)
         row = PlannedRow(1, None, *at, self.index.names[0], "", "J0200-20", chosen, **shape)
-        placer = Placer(self.release, self.index, self.reader)
-        return Cutter(placer, self._save, pictures=self.pictures).cut(row)
+        geometry = TileGeometry(self.release, self.index, self.reader)
+        return Cutter(geometry, self._save, pictures=self.pictures).cut(row)
 
     def _save(self, path: str, data: Buffer) -> None:
         self.saved[path] = bytes(data)

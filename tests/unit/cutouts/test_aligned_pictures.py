@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from soda_service.cutouts.aligning import Aligner, is_aligned
 from soda_service.cutouts.bands import BandCutter
-from soda_service.cutouts.geometry import Place, Placer
+from soda_service.cutouts.geometry import Place, TileGeometry
 from soda_service.engine.colour.lupton import lupton
 from soda_service.engine.wcs.footprint import outline, pixel_to_sky, sky_to_pixel
 from soda_service.pixels.reader import TileFile, TileReader
@@ -83,7 +83,7 @@ class Field:
 
 
 @pytest.fixture(scope="module")
-def placer(tmp_path_factory: pytest.TempPathFactory) -> Placer:
+def geometry(tmp_path_factory: pytest.TempPathFactory) -> TileGeometry:
     folder = tmp_path_factory.mktemp("release")
     root = FRAMES.resolve()
     release = Release(
@@ -100,35 +100,35 @@ def placer(tmp_path_factory: pytest.TempPathFactory) -> Placer:
     middle = pixel_to_sky(red.grid, 1023.5, 744.0)
     path = table_path(folder, release.name)
     write_tiles(path, [TileRow("M2", float(middle[0]), float(middle[1]), corners=corners)])
-    return Placer(release, TileIndex.load(path), reader)
+    return TileGeometry(release, TileIndex.load(path), reader)
 
 
-def field(placer: Placer, x: float, y: float, nx: int, ny: int) -> Field:
+def field(geometry: TileGeometry, x: float, y: float, nx: int, ny: int) -> Field:
     """Cut the frames around a pixel of that in r, and bring g and i onto it."""
-    red = placer.open("M2", "r")
+    red = geometry.open("M2", "r")
     ra, dec = map(float, pixel_to_sky(red.grid, x, y))
-    options = replace(default_options(placer.release), xpix=nx, ypix=ny, edge="pad")
+    options = replace(default_options(geometry.release), xpix=nx, ypix=ny, edge="pad")
     row = PlannedRow(1, None, ra, dec, ra, dec, "M2", "", "J", options)
-    places = {band: placer.place(row, band) for band in "rgi"}
-    cutter = BandCutter(placer)
+    places = {band: geometry.place(row, band) for band in "rgi"}
+    cutter = BandCutter(geometry)
     cut = {}
     for band, place in places.items():
         cut[band] = cutter.cut(row, place, with_file=False, with_science=True).science
-    aligner = Aligner(placer, cutter)
+    aligner = Aligner(geometry, cutter)
     aligned = {band: aligner.science(row, places["r"], band) for band in "gi"}
     return Field(places, cut, aligned)
 
 
 @pytest.fixture(scope="module")
-def frame(placer: Placer) -> Field:
+def frame(geometry: TileGeometry) -> Field:
     """All of the frame in r."""
-    return field(placer, 1023.5, 744.0, 2048, 1489)
+    return field(geometry, 1023.5, 744.0, 2048, 1489)
 
 
 @pytest.fixture(scope="module")
-def region(placer: Placer) -> Field:
+def region(geometry: TileGeometry) -> Field:
     """The surroundings of four isolated stars."""
-    return field(placer, 1544.5, 274.5, 200, 200)
+    return field(geometry, 1544.5, 274.5, 200, 200)
 
 
 def apart(one: tuple[float, float], other: tuple[float, float]) -> float:

@@ -118,8 +118,8 @@ def align(
     """Bring band u onto the grid of g in a box around a position."""
     row = of.row(*at, "A", *size)
     row = replace(row, options=replace(row.options, edge=edge))
-    red = of.placer.place(row, "g")
-    aligner = Aligner(of.placer, BandCutter(of.placer))
+    red = of.geometry.place(row, "g")
+    aligner = Aligner(of.geometry, BandCutter(of.geometry))
     values = aligner.science(replace(row, **asked), red, band)
     assert values.shape == red.output_box(edge).shape
     return Aligned(red, edge, values)
@@ -151,7 +151,7 @@ def test_a_band_of_far_smaller_pixels_is_refused(tmp_path: Path) -> None:
     tiny = tan_header(SHAPE, ra_deg=RA, dec_deg=DEC, scale_arcsec=1e-4)
     two = bands(tmp_path, tiny)
     with pytest.raises(
-        OptionsError, match=r"needs 2\d{5} x 1\d{5} pixels of band u: 1\d{11} bytes"
+        OptionsError, match=r"needs 2\d{5} x 1\d{5} pixels of band u, 1\d{11} bytes"
     ):
         align(two, edge="mosaic")
 
@@ -190,7 +190,7 @@ def test_a_band_that_the_release_lacks_is_named(tmp_path: Path) -> None:
 def test_bands_on_one_grid_are_told(tmp_path: Path, other: fits.Header, expected: bool) -> None:
     two = bands(tmp_path, other)
     row = two.row(*at_pixel(0, 0), "A", 20, 20)
-    red, place = (two.placer.place(row, band) for band in "gu")
+    red, place = (two.geometry.place(row, band) for band in "gu")
     assert is_aligned(red, place, "trim") is expected
     assert is_aligned(red, red, "trim")
 
@@ -198,7 +198,7 @@ def test_bands_on_one_grid_are_told(tmp_path: Path, other: fits.Header, expected
 def test_boxes_that_their_tiles_cut_short_differ(tmp_path: Path) -> None:
     two = bands(tmp_path, common_header(-39, -60))
     row = two.row(*at_pixel(-36, 0), "A", 20, 20)
-    red, place = (two.placer.place(row, band) for band in "gu")
+    red, place = (two.geometry.place(row, band) for band in "gu")
     assert {edge: is_aligned(red, place, edge) for edge in ("trim", "pad", "mosaic")} == {
         "trim": False,
         "pad": True,

@@ -11,7 +11,7 @@ from astropy.io import fits
 from PIL import Image
 
 from soda_service.cutouts.cutting import Cutter
-from soda_service.cutouts.geometry import Placer
+from soda_service.cutouts.geometry import TileGeometry
 from soda_service.pixels.paths import locate
 from soda_service.pixels.reader import TileReader
 from soda_service.request.options import default_options
@@ -50,8 +50,8 @@ def test_a_box_beyond_the_releases_largest_size_is_not_cut(
     outcome = made.cut(edge="pad", make_rgb_stiff=False, **size)
     assert outcome.status == "failed"
     assert outcome.message == (
-        f"{found} asked for, of tile T1 at most 24 x 24 are allowed (0.1 arcmin, and never more "
-        "than 20000 pixels)"
+        f"{found} requested; at most 24 x 24 of tile T1 are allowed (0.1 arcmin, and 20000 pixels "
+        "along a side)"
     )
     assert not made.saved
 
@@ -66,7 +66,7 @@ def test_a_size_in_arcmin_of_tiny_pixels_is_bounded_too(tmp_path: Path) -> None:
     made = scene(tmp_path, {"g": tiny})
     outcome = made.cut(xpix=None, ypix=None, xsize_arcmin=1.0, ysize_arcmin=0.1, edge="pad")
     assert outcome.status == "failed"
-    assert outcome.message.startswith("60000 x 6000 pixels asked for, of tile T1 at most 20000 x")
+    assert outcome.message.startswith("60000 x 6000 pixels requested; at most 20000 x")
 
 
 # Headers
@@ -212,7 +212,7 @@ def test_cubes_make_no_picture(tmp_path: Path) -> None:
     bands = {band: fits.HDUList([fits.PrimaryHDU(cube, tan_header(SHAPE))]) for band in "gri"}
     outcome = scene(tmp_path, bands).cut(**PICTURES | {"make_rgb_stiff": False})
     assert outcome.status == "failed"
-    assert outcome.message == "no irg lupton picture: the bands are cubes, not images"
+    assert outcome.message == "the bands are cubes, not images, so no irg lupton picture was made"
 
 
 def test_bands_cut_short_differently_are_black_where_one_has_nothing(tmp_path: Path) -> None:
@@ -256,8 +256,8 @@ def test_a_row_holds_one_plane_beside_its_file(tmp_path: Path) -> None:
     row = PlannedRow(1, None, *(RA_DEG, DEC_DEG) * 2, "T1", "", "J", options)
     reader = TileReader()
     saved: list[int] = []
-    placer = Placer(made.release, made.index, reader)
-    cutter = Cutter(placer, lambda _, data: saved.append(memoryview(data).nbytes))
+    geometry = TileGeometry(made.release, made.index, reader)
+    cutter = Cutter(geometry, lambda _, data: saved.append(memoryview(data).nbytes))
     for band in "gri":
         reader.open(locate(made.release, made.index.tile(0), band))
     tracemalloc.start()

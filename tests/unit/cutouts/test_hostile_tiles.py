@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from soda_service.cutouts.geometry import Placer
+from soda_service.cutouts.geometry import TileGeometry
 from soda_service.engine.fits.cut import blank_for, fill_value
 from soda_service.engine.fits.header import TextHeader
 from soda_service.errors import OptionsError, TileUnreadable
@@ -86,5 +86,5 @@ def test_a_cube_beyond_all_memory_is_not_cut(tmp_path: Path) -> None:
         stream.write(header.tostring().encode())
         stream.truncate(stream.tell() + 4 * layers * SHAPE[0] * SHAPE[1])  # takes no room
     (row,) = rows_of(made, 1, xpix=40, ypix=40)
-    with pytest.raises(OptionsError, match="bytes are cut"):
-        Placer(made.release, made.index, TileReader()).place(row, "g")
+    with pytest.raises(OptionsError, match="bytes are allowed"):
+        TileGeometry(made.release, made.index, TileReader()).place(row, "g")

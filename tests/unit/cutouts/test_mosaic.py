@@ -84,8 +84,8 @@ def test_a_box_without_holes_asks_no_neighbour(
 @pytest.mark.parametrize(
     ("planes", "reason"),
     [
-        ({"SCI": flat(2)}, "it lacks the plane MSK"),
-        ({"SCI": flat(2), "MSK": flat(0, "i4")}, "it lacks the plane WGT"),
+        ({"SCI": flat(2)}, "it lacks plane MSK"),
+        ({"SCI": flat(2), "MSK": flat(0, "i4")}, "it lacks plane WGT"),
         (
             {"SCI": np.ones((3, *SHAPE), "f4"), "MSK": flat(0, "i4"), "WGT": flat(1)},
             "its plane SCI has other axes",
@@ -152,14 +152,14 @@ def test_a_neighbour_that_was_not_observed_in_the_band_is_no_problem(
 
 def _refuse(two: Survey, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """Have tile B opened with an error."""
-    open_tile = two.placer.open
+    open_tile = two.geometry.open
 
     def refusing(tile: str, band: str) -> TileHandle:
         if tile == "B":
             raise error
         return open_tile(tile, band)
 
-    monkeypatch.setattr(two.placer, "open", refusing)
+    monkeypatch.setattr(two.geometry, "open", refusing)
 
 
 def test_a_neighbour_that_is_away_is_waited_for_until_the_last_try(
@@ -271,7 +271,7 @@ def test_a_hole_in_the_middle_is_filled(tmp_path: Path) -> None:
     assert not found.mosaic.bare.any()
 
 
-def test_the_tile_with_most_of_the_box_is_asked_first(tmp_path: Path) -> None:
+def test_the_tile_with_the_largest_overlap_is_used_first(tmp_path: Path) -> None:
     tiles = [
         TileSpec(name, common_header(x, -60), des_planes(flat(value)))
         for name, x, value in (("A", -50, 1), ("B", 60, 2), ("C", 40, 3), ("D", 40, 4))
@@ -280,9 +280,9 @@ def test_the_tile_with_most_of_the_box_is_asked_first(tmp_path: Path) -> None:
     assert found.names == ["C"]
     assert np.unique(found.planes[0]).tolist() == [1, 3]
     assert found.mosaic.cards == (
-        ("MOSAIC1", "C", "tile that holes were filled from"),
-        ("MOSHOW1", "copied", "how its pixels were brought here"),
-        ("MOSPIX1", 1200, "[pix] holes that it filled"),
+        ("MOSAIC1", "C", "tile that filled holes"),
+        ("MOSHOW1", "copied", "how its pixels were transferred"),
+        ("MOSPIX1", 1200, "[pix] holes it filled"),
         ("MOSFAC1", 1.0, "its values were multiplied by this"),
     )
 

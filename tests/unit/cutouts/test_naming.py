@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soda_service.cutouts.naming import FileNamer, position_key, sexagecimal, wanted_files
+from soda_service.cutouts.naming import FileNamer, position_key, sexagesimal, wanted_files
 from soda_service.request.options import default_options
 from soda_service.sky.release import Band, Release
 from tests.cutout_options import changed
@@ -26,13 +26,13 @@ from tests.cutout_options import changed
     ],
 )
 def test_sexagecimal(ra: float, dec: float, name: str) -> None:
-    assert sexagecimal(ra, dec, "DESJ") == name
+    assert sexagesimal(ra, dec, "DESJ") == name
 
 
 @given(st.floats(0, 360), st.floats(-90, 90))
 def test_sexagecimal_is_within_half_a_unit_and_has_no_sixty(ra: float, dec: float) -> None:
     match = re.fullmatch(
-        r"J(\d\d)(\d\d)(\d\d\.\d{4})([+-])(\d\d)(\d\d)(\d\d\.\d{4})", sexagecimal(ra, dec, "J")
+        r"J(\d\d)(\d\d)(\d\d\.\d{4})([+-])(\d\d)(\d\d)(\d\d\.\d{4})", sexagesimal(ra, dec, "J")
     )
     assert match is not None
     h, m, s, sign, d, dm, ds = match.groups()
@@ -46,7 +46,7 @@ def test_sexagecimal_is_within_half_a_unit_and_has_no_sixty(ra: float, dec: floa
 
 @given(*[st.tuples(st.floats(0, 360), st.floats(-90, 90))] * 2)
 def test_positions_share_a_key_exactly_when_they_share_a_name(a: tuple, b: tuple) -> None:
-    same_name = sexagecimal(*a, "J") == sexagecimal(*b, "J")
+    same_name = sexagesimal(*a, "J") == sexagesimal(*b, "J")
     assert (position_key(*a) == position_key(*b)) == same_name
     assert 0 <= position_key(*a) < 2**63
 

@@ -62,7 +62,7 @@ def _job(phase: Phase, total: int) -> Job:
 
 
 def _files_so_far(files: LocalFiles, most: int) -> list[Result]:
-    return JobResults(files, _job(Phase.EXECUTING, 0)).files_so_far(most=most)
+    return JobResults(files, _job(Phase.EXECUTING, 0)).partial_results(most=most)
 
 
 def test_nothing_is_there_before_the_first_row(files: LocalFiles) -> None:
@@ -100,7 +100,7 @@ def test_what_is_listed_early_is_bounded(
 ) -> None:
     rows = [_line(n, *(f"{n}_{band}.fits" for band in range(6))) for n in range(1, 51)]
     _journal(files, 0, *rows)
-    found = job_type.results_so_far(_job(phase, total), files)
+    found = job_type.partial_results(_job(phase, total), files)
     assert len(found) == expected
     assert [result.id for result in found].count("archive") == (phase is Phase.ABORTED)
 

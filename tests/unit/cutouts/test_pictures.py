@@ -184,8 +184,8 @@ def test_a_missing_band_is_named(tmp_path: Path) -> None:
     (tmp_path / "T1_r.fits").unlink()
     outcome = made.cut(**BOTH | {"make_fits": True, "discard_fits_files": True})
     assert outcome.status == "partial"
-    assert "no irg stiff picture, band r is missing: " in outcome.message
-    assert "no irg lupton picture, band r is missing: " in outcome.message
+    assert "band r is missing, so no irg stiff picture was made: " in outcome.message
+    assert "band r is missing, so no irg lupton picture was made: " in outcome.message
     assert [entry.kind for entry in outcome.files] == ["fits"]
 
 

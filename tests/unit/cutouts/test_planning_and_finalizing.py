@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from soda_service.cutouts import planning
-from soda_service.cutouts.finalize import join_results
+from soda_service.cutouts.finalize import finalize_results
 from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.planning import plan_cutouts
 from soda_service.errors import Fault, OptionsError
@@ -159,7 +159,7 @@ def test_the_same_rows_give_the_same_plan(context: Context, sky: Holdings) -> No
 
 def join(context: Context) -> dict[str, object]:
     facts = JobFacts("j1", "http://x/async/j1", "", "", RELEASE, OPTIONS)
-    join_results(context, facts, results_listed_max=10, has_table=True)
+    finalize_results(context, facts, results_listed_max=10, has_table=True)
     with context.files.open("j1/summary.json") as stream:
         content: dict[str, object] = json.load(stream)
     return content
@@ -197,4 +197,4 @@ def test_torn_line_and_lost_chunk_become_failed_rows(context: Context, sky: Hold
         "failed": 3,
     }
     with context.files.open("j1/cutout_j1.log") as log:
-        assert log.read().count(b"its worker left no account of it") == 3
+        assert log.read().count(b"its worker left no record of this row") == 3

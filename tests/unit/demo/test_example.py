@@ -2,7 +2,7 @@
 
 from io import BytesIO
 
-from soda_service.cutouts.naming import sexagecimal, wanted_files
+from soda_service.cutouts.naming import sexagesimal, wanted_files
 from soda_service.demo.run import EXAMPLE_OPTIONS, EXAMPLE_TABLE
 from soda_service.demo.survey import RELEASE
 from soda_service.request.options import complete_options
@@ -22,7 +22,7 @@ def read_example() -> PositionsTable:
 def names(row: PositionRow) -> list[str]:
     assert row.ra_deg is not None
     assert row.dec_deg is not None
-    name = sexagecimal(row.ra_deg, row.dec_deg, RELEASE.name_prefix)
+    name = sexagesimal(row.ra_deg, row.dec_deg, RELEASE.name_prefix)
     wanted = wanted_files(row.options, lambda bands: "".join(bands).lower())
     return [f"{name}{file.ending}" for file in wanted]
 

@@ -83,7 +83,7 @@ def test_pages_of_rows_of_a_working_job_are_in_input_order(files: LocalFiles) ->
 def test_a_row_that_was_worked_twice_counts_once(files: LocalFiles) -> None:
     results = working(files, made_row(1, Status.OK, FIRST), made_row(1, Status.FAILED))
     assert results.page(0, 9).counts["ok"] == results.page(0, 9).matching == 1
-    assert [each.id for each in results.files_so_far(most=9)] == ["J1_g.fits"]
+    assert [each.id for each in results.partial_results(most=9)] == ["J1_g.fits"]
 
 
 def test_of_a_working_job_so_many_rows_are_looked_at(
@@ -97,7 +97,7 @@ def test_a_job_that_has_not_begun_has_made_nothing(files: LocalFiles) -> None:
     results = working(files)
     page = results.page(0, 9)
     assert (list(page.rows), page.matching, page.is_whole) == ([], 0, False)
-    assert results.files_so_far(most=9) == []
+    assert results.partial_results(most=9) == []
 
 
 @pytest.mark.parametrize("columns", [(), ("FITS_COLORS",), ("my name", "RA_ADJUSTED", "ra")])
@@ -132,17 +132,17 @@ def test_paths_of_one_hash_are_both_listed(
 
 def test_files_so_far_are_those_of_the_end(files: LocalFiles) -> None:
     results = working(files, *reversed(ROWS))
-    assert [each.id for each in results.files_so_far(most=9)] == [
+    assert [each.id for each in results.partial_results(most=9)] == [
         "J1_g.fits", "J1_r.fits", "J2_g.fits",
     ]  # fmt: skip
-    assert len(results.files_so_far(most=1)) == 1
+    assert len(results.partial_results(most=1)) == 1
 
 
 def test_lists_and_tables_need_a_finished_job(files: LocalFiles) -> None:
     results = working(files, *ROWS)
     with pytest.raises(WrongPhaseError, match="is EXECUTING; its files are listed once"):
         results.cutout_files()
-    with pytest.raises(WrongPhaseError, match="is EXECUTING; its failed rows are told once"):
+    with pytest.raises(WrongPhaseError, match="is EXECUTING; its failed rows are listed once"):
         results.failed_table()
 
 

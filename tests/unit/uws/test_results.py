@@ -20,7 +20,7 @@ class Untold(ToyJob):
         self.error = error
 
     @override
-    def results_so_far(self, job: Job, files: JobFiles) -> Sequence[Result]:
+    def partial_results(self, job: Job, files: JobFiles) -> Sequence[Result]:
         raise self.error
 
 

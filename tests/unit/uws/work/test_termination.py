@@ -75,7 +75,7 @@ class Broken(ToyJob):
     """Cannot tell what it left."""
 
     @override
-    def results_so_far(self, job: Job, files: JobFiles) -> Sequence[Result]:
+    def partial_results(self, job: Job, files: JobFiles) -> Sequence[Result]:
         raise KeyError("a bug")
 
 
