@@ -173,7 +173,7 @@ def test_soda_22_no_pixel_is_204_without_body(service_url: str, parameters: dict
         ({"CIRCLE": CIRCLE, "BAND": "4e-7 9e-7"}, 400, "UsageError: COLORS_FITS: g, r"),
         ({"CIRCLE": CIRCLE, "RESPONSEFORMAT": "json"}, 400, "UsageError: RESPONSEFORMAT: not a"),
         ({"CIRCLE": CIRCLE, "RESPONSEFORMAT": "gif"}, 400, "UsageError: RESPONSEFORMAT: 'gif'"),
-        ({"CIRCLE": CIRCLE, "TIME": "1 2"}, 400, "UsageError: TIME: release TEST1 "),
+        ({"CIRCLE": CIRCLE, "TIME": "1 2"}, 400, "UsageError: TIME: release TEST1 does not define"),
         ({"CIRCLE": CIRCLE, "POL": "Q"}, 400, "UsageError: POL: all images are total intensity"),
         ({"POSITIONS": "RA,DEC\n1,2\n"}, 400, "UsageError: POSITIONS: a table was sent"),
         ({"CIRCEL": CIRCLE}, 400, "UsageError: CIRCEL: unknown parameter; did you mean CIRCLE"),
