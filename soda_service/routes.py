@@ -85,7 +85,7 @@ ROUTES: list[Route] = [
     # they contain the owners' addresses.
     Route(
         _create_jobs,
-        Access.OWNER,
+        Access.DEFERRED,
         public_views=("jobinfo-schema", "result"),
         capabilities=(
             Capability(

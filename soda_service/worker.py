@@ -57,9 +57,17 @@ def preload() -> None:
 
 
 def prepare(config: Config) -> None:
-    """Create the job store if there is none, and migrate its schema."""
+    """Create the job store if there is none, and migrate its schema.
+
+    Raises
+    ------
+    ConfigError
+        If `auth.mode` names no kind of authentication.
+    """
+    from soda_service.auth import open_authenticator
     from uws.store import open_store
 
+    open_authenticator(config.auth)  # a wrong setting stops the start
     url = config.store_url()
     if config.data:
         config.data.mkdir(parents=True, exist_ok=True)

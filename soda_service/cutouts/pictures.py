@@ -95,7 +95,8 @@ class Painter:
         channels = () if len(planes) == 1 else (len(planes),)
         picture = np.empty((*turn.turned_shape((ny, nx)), *channels), np.uint8)
         method = METHODS.get(wanted.kind) or grey_method()
-        named = {each.name: row.options.get(each.name) for each in method.settings}
+        values = dict(row.options.values)  # a setting may be newer than the plan
+        named = {each.name: values.get(each.name, each.default) for each in method.settings}
         method.paint(planes, named, self._settings.of(method), turn.undone(picture))
         return picture
 

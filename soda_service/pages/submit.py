@@ -105,9 +105,13 @@ class _Form:
 
     def _of_job(self, job: Job, *, only_failed: bool) -> FormState:
         """Fill in what a job was asked for."""
-        parameters = [each for each in with_uploads(job.parameters) if each.name != "JOBNAME"]
-        if job.run_id:  # as it is called now
-            parameters.append(Parameter("JOBNAME", job.run_id))
+        parameters = list(with_uploads(job.parameters))
+        name = next((each.value for each in parameters if each.name == "JOBNAME"), "")
+        # A long JOBNAME is cut for the runId; any other difference comes from renaming.
+        if not job.run_id or not name.strip().startswith(job.run_id):
+            parameters = [each for each in parameters if each.name != "JOBNAME"]
+            if job.run_id:
+                parameters.append(Parameter("JOBNAME", job.run_id))
         return self._of_failed(job, parameters) if only_failed else self._filled(parameters)
 
     def _of_failed(self, job: Job, parameters: Sequence[Parameter]) -> FormState:

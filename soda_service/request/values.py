@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from soda_service.engine.colour.methods import METHODS
+from soda_service.engine.colour.methods import METHODS, grey_method
 
 __all__ = [
     "OPTION_FIELDS",
@@ -123,6 +123,7 @@ class CutoutOptions:
         kind
             Kind of the file: the name of a picture method, or anything else.
         """
+        method_name = grey_method().name if kind == "grey" else kind
         fixed = {
             each.name: getattr(self, each.name)
             for each in fields(self)
@@ -135,7 +136,7 @@ class CutoutOptions:
             name
             for method in METHODS.values()
             for name in method.option_names
-            if method.name != kind or name in {method.switch, method.triplets}
+            if method.name != method_name or name in {method.switch, method.triplets}
         }
         return (*fixed.values(), *(pair for pair in self.values if pair[0] not in idle))
 

@@ -8,7 +8,7 @@ import io
 import itertools
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -201,15 +201,22 @@ class JobResults:
         WrongPhaseError
             When the job is not COMPLETED.
         """
-        stream = self._open(positions_name(self._job.id), "its failed rows are listed")
-        index = RowIndex.read(self._files, self._job.id)
+        with self._once_completed("its failed rows are listed"):
+            index = RowIndex.read(self._files, self._job.id)
+            stream = self._files.open(f"{self._job.id}/{positions_name(self._job.id)}")
         is_wanted = np.zeros(len(index.entries), dtype=bool)
         is_wanted[index.numbers((Status.FAILED, Status.PARTIAL))] = True
         return _chosen(stream, is_wanted)
 
     def _open(self, name: str, done: str) -> BinaryIO:
-        try:
+        with self._once_completed(done):
             return self._files.open(f"{self._job.id}/{name}")
+
+    @contextmanager
+    def _once_completed(self, done: str) -> Iterator[None]:
+        """Report documents that are not there yet as a matter of the job's phase."""
+        try:
+            yield
         except FileNotFoundError as error:
             message = f"job {self._job.id} is {self._job.phase}; {done} once it is COMPLETED"
             raise WrongPhaseError(message) from error

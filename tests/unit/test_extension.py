@@ -64,6 +64,10 @@ def test_an_authenticator(config: Config, monkeypatch: pytest.MonkeyPatch) -> No
         assert client.get(address, headers=eve).status_code == 403, address
         assert client.get(address, headers=ada).status_code in {200, 404}, address
     assert client.get(f"{job}/owner", headers=ada).text == "ada"
+    for address in ("/async/capabilities", "/async/tables"):  # no ids of jobs (VOSI-T1)
+        assert client.get(address).status_code == 404, address
+    with client.get("/async/.static/jobinfo.xsd") as schema:
+        assert schema.status_code == 200
     for address in ("/async", "/jobs", "/"):
         assert client.get(address).status_code == 401, address
     assert page.rpartition("/")[2] not in client.get("/jobs", headers=eve).text

@@ -167,7 +167,7 @@ steps = Table(
 """The steps `plan` and `finish` of each job: who works on them, since when, how often tried.
 
 `tries` counts how often a step was taken, `failures` how often it was given back because
-something was away, or taken from a holder that lived; `retry_time` is before when it is not to be
+something was unavailable; `retry_time` is before when it is not to be
 taken again, and is set only then.
 """
 

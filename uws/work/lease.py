@@ -96,12 +96,14 @@ class LeaseContext(JobContext):
         """Look at the job and renew the lease three times in its length, until it is over or lost.
 
         While the store is away the lease runs out; it is good again if it can be renewed before
-        another worker took the work.
+        another worker took the work. Leases end by the wall clock, which goes on while the machine
+        is suspended, or may be set: a lease that is due by either clock is renewed at once.
         """
         pause_s = self.runtime.limits.lease_s / 3
-        due_s, told, is_away = time.monotonic() + pause_s, 0, False
+        due_s, due_at, told, is_away = time.monotonic() + pause_s, time.time() + pause_s, 0, False
         while not self.is_over.wait(min(_LOOK_S, max(0.0, due_s - time.monotonic()))):
-            is_due, was_away, is_away = time.monotonic() >= due_s, is_away, False
+            is_due = time.monotonic() >= due_s or time.time() >= due_at
+            was_away, is_away = is_away, False
             try:
                 kept = self._renew() if is_due else self._is_wanted()
                 if self.items_total > told:
@@ -119,7 +121,8 @@ class LeaseContext(JobContext):
                 return
             if is_due:
                 # When the store is back a sweep may kill who does not renew soon.
-                due_s = time.monotonic() + (min(_LOOK_S, pause_s) if is_away else pause_s)
+                next_s = min(_LOOK_S, pause_s) if is_away else pause_s
+                due_s, due_at = time.monotonic() + next_s, time.time() + next_s
 
     def _renew(self) -> bool:
         begun_s, lease_s = time.monotonic(), self.runtime.limits.lease_s

@@ -144,6 +144,10 @@ def test_lists_and_tables_need_a_finished_job(files: LocalFiles) -> None:
         results.cutout_files()
     with pytest.raises(WrongPhaseError, match="is EXECUTING; its failed rows are listed once"):
         results.failed_table()
+    # While the job is finalized the positions table appears before the index of rows.
+    files.write(f"{JOB.id}/positions_{JOB.id}.csv", b"RA,DEC\n")
+    with pytest.raises(WrongPhaseError, match="is EXECUTING; its failed rows are listed once"):
+        results.failed_table()
 
 
 def test_the_log_so_far_tells_what_is_done(files: LocalFiles) -> None:

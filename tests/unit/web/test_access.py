@@ -45,7 +45,7 @@ def client(strict: Strict) -> FlaskClient:
     return app.test_client()
 
 
-@pytest.mark.parametrize("place", ["owner", "unnamed"])
+@pytest.mark.parametrize("place", ["owner", "unnamed", "deferred"])
 def test_an_owner_s_route_refuses_those_who_do_not_say_who_they_are(
     client: FlaskClient, place: str
 ) -> None:
@@ -77,7 +77,6 @@ def test_jobs_belong_to_owners_and_shares_to_links() -> None:
     access = {getattr(route.create, "__name__", ""): route.access for route in ROUTES}
     owned = {name for name, kind in access.items() if kind is Access.OWNER}
     assert owned == {
-        "_create_jobs",
         "create_submit",
         "create_joblist",
         "create_jobpage",
@@ -85,6 +84,7 @@ def test_jobs_belong_to_owners_and_shares_to_links() -> None:
         "create_jobrows",
         "create_live",
     }
+    assert [name for name, kind in access.items() if kind is Access.DEFERRED] == ["_create_jobs"]
     assert {name for name, kind in access.items() if kind is Access.LINK} == {
         "create_share",
         "create_keep",

@@ -284,3 +284,28 @@ def test_what_planning_has_found_is_told_while_it_lasts(inline: Runtime) -> None
     job = run_toy(inline, WORD="sky", TIMES="2")
     assert seen == [(Phase.QUEUED, JobInfo(7, 0, 0, 0, None, None, ()))]
     assert (job.phase, job.progress.total) == (Phase.COMPLETED, 2)
+
+
+def test_a_lease_that_ended_by_the_wall_clock_is_renewed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a suspend, or a step of the clock: a sweep gives it three seconds."""
+    runtime = toy_runtime(tmp_path, limits=replace(LIMITS, lease_s=60))
+    renewed: list[float] = []
+    work = runtime.store.work
+    renew = work.renew
+    monkeypatch.setattr(
+        work, "renew", lambda *args, **values: renewed.append(1.0) or renew(*args, **values)
+    )
+    clock = time.time
+
+    def suspend() -> None:
+        monkeypatch.setattr("uws.work.lease.time.time", lambda: clock() + 61)
+        end_s = time.monotonic() + 10
+        while not renewed and time.monotonic() < end_s:
+            time.sleep(0.01)
+
+    set_type(runtime, Meddled("chunk", suspend))
+    job = run_toy(runtime, WORD="sky")
+    assert job.phase == Phase.COMPLETED
+    assert renewed
