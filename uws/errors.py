@@ -46,7 +46,7 @@ __all__ = [
 
 
 class UWSError(Exception):
-    """Base of all errors that a client is told about."""
+    """Base of all errors that clients see."""
 
     label: ClassVar[str] = "Error"
     status: ClassVar[int] = 500
@@ -80,40 +80,40 @@ class NotFoundError(UsageError):
 
 
 class WrongPhaseError(UsageError):
-    """The job's phase does not allow what was asked."""
+    """The job's phase does not allow the request."""
 
     status = 403
 
 
 class TooLargeError(UsageError):
-    """The request, or what it asks for, exceeds a limit, which the text names."""
+    """The request, or its result, exceeds a limit, which the text names."""
 
     status = 413
 
 
 class TooManyError(UsageError):
-    """Too many jobs or requests at once; later it will work."""
+    """Too many jobs or requests at once; a later request will succeed."""
 
     status = 429
     retry_after_s = 30
 
 
 class AuthenticationError(UWSError):
-    """Who asks must say who they are."""
+    """The client must authenticate."""
 
     label = "AuthenticationError"
     status = 401
 
 
 class AuthorizationError(UWSError):
-    """The job is another owner's."""
+    """The job belongs to another owner."""
 
     label = "AuthorizationError"
     status = 403
 
 
 class TransientError(UWSError):
-    """Something that is needed is away for the moment; trying again will help."""
+    """A resource is temporarily unavailable; a retry will help."""
 
     label = "ServiceUnavailable"
     status = 503
@@ -122,38 +122,38 @@ class TransientError(UWSError):
 
 
 class FatalError(UWSError):
-    """Nothing could be done; a person must look at it."""
+    """The work cannot be done; a person must look into it."""
 
 
 class JobStopped(BaseException):
-    """The job was aborted, ended or deleted: the worker lets go of it at once."""
+    """The job was aborted, ended or deleted: the worker stops its work immediately."""
 
 
 AWAY = frozenset(
     {
         # no room: disk, quota; handles or memory of this host
         *(errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
-        # disk or file server away
+        # disk or file server unavailable
         *(errno.EIO, errno.ENXIO, errno.ENODEV, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT),
         *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH),
     }
 )
-"""What the system says, of files that are read or written, when it is the moment's."""
+"""Error numbers of files that are read or written which are transient."""
 
 _STORAGE_AWAY = AWAY | {errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
-"""Of files of jobs also: too big for the disk's limit, or not to be written, until an operator
-mends it. Not EEXIST and ENOTDIR: a file where a folder is to be is a bug, or not the moment's."""
+"""For files of jobs also: files too large for the disk's limit or not writable, until an operator
+fixes it. Not EEXIST and ENOTDIR: a file in place of a folder is a bug, or permanent."""
 
 
 def storage_error(error: OSError) -> TransientError | None:
-    """Explain to clients that files cannot be read or written for the moment.
+    """Return the transient error for files that cannot be read or written now.
 
     Returns
     -------
     TransientError or None
-        None for an error of another kind: a file that is not there, a client that went away.
+        None for another kind of error: a missing file, a client that disconnected.
     """
     if error.errno not in _STORAGE_AWAY:
         return None
-    # Without the file's name, which tells of the server's folders.
+    # Without the file's name, which would reveal folders of the server.
     return TransientError(f"files cannot be read or written now: {os.strerror(error.errno)}")

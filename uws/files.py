@@ -46,7 +46,7 @@ class JobFiles(Protocol):
     """Where the files of jobs lie. A missing key raises `FileNotFoundError`, always."""
 
     def write(self, key: str, data: Buffer, *, durable: bool = False) -> None:
-        """Put `data` under `key` at once: readers see the old content or the new, never a part.
+        """Write `data` to `key` atomically: readers see the old content or the new, never a part.
 
         Where `durable`, it survives a power cut once this returns: for what a client was
         promised, not for what can be made again.
@@ -102,7 +102,7 @@ class JobFiles(Protocol):
         ...
 
     def check(self) -> str:
-        """Look whether the files can be reached; nothing is made or changed.
+        """Check whether the files are available; make and change nothing.
 
         Returns
         -------
@@ -134,7 +134,7 @@ class JobFiles(Protocol):
         ...
 
     def delete_later(self, folder: str) -> None:
-        """Note that a job's folder is to be deleted, which takes as long however much is in it.
+        """Mark a job's folder for deletion, which takes the same time for any content.
 
         It may still be there until that is done. It stands among the `pending_deletions`, unless
         there is no such folder.
@@ -189,5 +189,5 @@ def open_files(root: str) -> JobFiles:
 
 
 def parameter_folder(job_id: str) -> str:
-    """Give the folder of a job's files that holds parameters kept by reference."""
+    """Return the folder of a job's files that holds parameters kept by reference."""
     return f"{job_id}/.uws/parameters"

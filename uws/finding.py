@@ -1,4 +1,4 @@
-"""What is asked of a list of jobs by people: a part of a name, some phases, an order, a page.
+"""Queries of a list of jobs by people: part of a name, phases, an order, a page.
 
 Values only; the job store finds them.
 """
@@ -12,7 +12,7 @@ __all__ = ["JobColumn", "JobPage", "JobQuery"]
 
 
 class JobColumn(StrEnum):
-    """What jobs can be sorted by."""
+    """Columns by which jobs can be sorted."""
 
     CREATED = "created"
     NAME = "name"

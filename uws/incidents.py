@@ -16,7 +16,7 @@ class Bug:
     """An exception that a job type let out, as often as it came."""
 
     reference: str
-    """Under which its traceback stands in the log."""
+    """Reference of its traceback in the log."""
 
     is_lasting: bool = False
     """Whether it used up all tries of an item: trying again will not help the next one either."""
@@ -32,7 +32,7 @@ class BugLog:
         self._bugs: dict[tuple[type[Exception], str, int | None], Bug] = {}
 
     def note(self, error: Exception, message: str, extra: Mapping[str, object]) -> Bug:
-        """Log an exception that is being handled, and tell which bug it is."""
+        """Log the exception being handled; return its bug."""
         place = traceback.extract_tb(error.__traceback__, limit=-1)[0]
         key = type(error), place.filename, place.lineno
         bug = self._bugs.get(key)

@@ -1,4 +1,4 @@
-"""What a job type is: how parameters are checked, planned, worked in chunks, joined to results.
+"""The interface of a job type: check parameters, plan, work in chunks, finish with results.
 
 A job type knows what is computed; everything about HTTP, phases, queues and retries is the
 server's.
@@ -53,7 +53,7 @@ class Outcome:
 
 
 class JobContext(Protocol):
-    """What a step may know and do while it works on one job."""
+    """The interface of a step to the one job that it works on."""
 
     @property
     def job(self) -> Job:
@@ -123,14 +123,14 @@ class JobType(Protocol):
     def give_up_chunk(
         self, context: JobContext, chunk: Chunk, reason: str, *, is_whole: bool
     ) -> ChunkReport | None:
-        """Account for what cannot be worked, after all tries.
+        """Record items that cannot be worked, after all attempts.
 
         Parameters
         ----------
         reason
             Why, in words.
         is_whole
-            True where something is away that all items need; False where a worker failed or
+            True if a resource that all items need is unavailable; False if a worker failed or
             was killed at an item: then that item alone may be given up, if it is known.
 
         Returns
@@ -141,11 +141,11 @@ class JobType(Protocol):
         ...
 
     def finish(self, context: JobContext, reports: Sequence[ChunkReport]) -> Outcome:
-        """Join what the chunks left in the job's files into the results. Safe to run again."""
+        """Make the results from the files that the chunks left. Safe to run again."""
         ...
 
     def partial_results(self, job: Job, files: JobFiles) -> Sequence[Result]:
-        """List what there is for the client of a job that is not done; in a millisecond or two.
+        """List the results so far of a job that is not finished, in one or two milliseconds.
 
         Asked once of an ABORTED job, whose list this will be, and of an EXECUTING one each time
         that somebody looks at it: where that would take long, say nothing until its end. What is
@@ -159,7 +159,7 @@ class JobType(Protocol):
         ...
 
     def stream_result(self, job: Job, result: Result, files: JobFiles) -> Iterator[bytes] | None:
-        """Make a result that is no file, piece by piece; None where `result.key` is a file.
+        """Yield a result that is not a file piece by piece; None if `result.key` is a file.
 
         Of a COMPLETED job the same bytes each time, so that a download can be taken up again.
         """

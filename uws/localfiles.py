@@ -20,7 +20,7 @@ from uws.files import FileStat, Log
 __all__ = ["LocalFiles"]
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP})
-"""What the system says of names under which there is no file, and can be none."""
+"""Error numbers of names that have no file, or cannot have one."""
 
 _PARTS = ".parts"
 """Folder, in that of a job, of files that are being written: one place to look for what writers
@@ -63,7 +63,7 @@ class LocalFiles:
         return self._root.joinpath(*parts)
 
     def write(self, key: str, data: Buffer, *, durable: bool = False) -> None:
-        """Put `data` under `key` at once."""
+        """Write `data` to `key` atomically."""
         with self.writer(key, durable=durable) as stream:
             stream.write(data)
 
@@ -84,19 +84,19 @@ class LocalFiles:
             Path(name).chmod(0o644)
             Path(name).replace(target)
         except BaseException:
-            with suppress(OSError):  # what went wrong first is what is told
+            with suppress(OSError):  # the first error is the one to report
                 Path(name).unlink()
             raise
         if durable:
             self._sync_folders(target.parent)
 
     def _parts(self, key: str) -> Path:
-        """Give the folder for unfinished files, on the file system of the finished ones."""
+        """Return the folder for unfinished files, on the file system of the finished ones."""
         folder, *below = PurePosixPath(key).parts
         return self._root / folder / _PARTS if below else self._root / _PARTS
 
     def _sync_folders(self, folder: Path) -> None:
-        """Put a folder's names on disk, and those of the folders above it that may be new."""
+        """Sync a folder's names to disk, and those of the folders above it that may be new."""
         for each in (folder, *folder.parents):
             descriptor = os.open(each, os.O_RDONLY | os.O_DIRECTORY)
             try:
@@ -159,7 +159,7 @@ class LocalFiles:
             return datetime.fromtimestamp(self._at(folder).stat().st_mtime, UTC)
 
     def check(self) -> str:
-        """Look whether the directory can be written to, or made."""
+        """Check whether the directory can be written to, or made."""
         existing = next(path for path in (self._root, *self._root.parents) if path.exists())
         if not existing.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, f"{existing} is not a directory")
@@ -188,7 +188,7 @@ class LocalFiles:
             target.unlink(missing_ok=True)
 
     def delete_later(self, folder: str) -> None:
-        """Take a job's folder away at once: who writes there finds it gone."""
+        """Move a job's folder out of place immediately: writers find it missing."""
         source = self._at(folder)
         with suppress(FileNotFoundError), _absent_is_missing(folder):
             source.stat()
@@ -198,7 +198,7 @@ class LocalFiles:
             source.rename(place / f"{source.name}.{secrets.token_hex(8)}")
 
     def pending_deletions(self) -> Iterator[str]:
-        """List the folders that were taken away and are not removed yet."""
+        """List the folders that were moved for deletion and are not removed yet."""
         with suppress(FileNotFoundError), os.scandir(self._root / _GONE) as entries:
             for entry in entries:
                 yield f"{_GONE}/{entry.name}"
@@ -218,7 +218,7 @@ class LocalFiles:
 
 
 class _LocalLog:
-    """A segment of a log, made with the first line; nobody else adds to it."""
+    """A segment of a log, made with the first line; it has no other writer."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -240,7 +240,7 @@ class _LocalLog:
                 raise
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: no line is buffered."""
 
     def _new_segment(self) -> Path:
         number = max((int(path.name) for path in self._folder.iterdir()), default=0)

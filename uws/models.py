@@ -132,7 +132,7 @@ class Failure(Protocol):
 
     @property
     def is_transient(self) -> bool:
-        """True where something that is needed is away for the moment."""
+        """Whether a resource is temporarily unavailable."""
         ...
 
 
@@ -198,7 +198,7 @@ class ChunkState(StrEnum):
     """Given up after the allowed number of tries."""
 
     AWAY = "away"
-    """Given up because something was away for too long."""
+    """Given up because a resource was unavailable for too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ class Chunk:
     """How often it was claimed since an item of it was finished."""
 
     failures: int = 0
-    """How many of these attempts ended because something was away, or outlived their lease."""
+    """Attempts that ended because a resource was unavailable, or that outlived their lease."""
 
     report: ChunkReport | None = None
 
@@ -289,12 +289,12 @@ _JOB_ID = re.compile("[0-9a-f]{32}")
 
 
 def new_job_id() -> str:
-    """Make an id that nobody guesses: 32 hexadecimal digits, one URL segment (UWS-1)."""
+    """Return an id that cannot be guessed: 32 hexadecimal digits, one URL segment (UWS-1)."""
     return uuid.uuid4().hex
 
 
 def check_job_id(job_id: str) -> None:
-    """Refuse what cannot be a job's id, before anything else is asked about it.
+    """Refuse text that cannot be a job's id, before it is looked up.
 
     Raises
     ------

@@ -90,7 +90,7 @@ class ObjectFiles:
         self._lock = threading.Lock()
 
     def write(self, key: str, data: Buffer, *, durable: bool = False) -> None:
-        """Put `data` under `key`; durable always."""
+        """Write `data` to `key`; always durable."""
         del durable
         store, place = self._connected(), _checked(key)
         with _as_system_errors(key, is_write=True):
@@ -120,7 +120,7 @@ class ObjectFiles:
         try:
             yield log
         except BaseException:
-            with suppress(OSError):  # what went wrong first is what is told
+            with suppress(OSError):  # the first error is the one to report
                 log.flush()
             raise
         log.flush()
@@ -162,7 +162,7 @@ class ObjectFiles:
         return max(times)
 
     def check(self) -> str:
-        """Look whether the bucket can be read, by asking for a key that does not exist."""
+        """Check whether the bucket can be read, by a request for a key that does not exist."""
         with suppress(FileNotFoundError):
             self.open(".check").close()
         return self._root
@@ -176,7 +176,7 @@ class ObjectFiles:
         self._delete_below(prefix, until_s=float("inf"))
 
     def delete_later(self, folder: str) -> None:
-        """Note that a job's folder is to be deleted."""
+        """Mark a job's folder for deletion."""
         if next(self._below(folder), None) is not None:
             self.write(f"{_GONE}/{folder}.{secrets.token_hex(8)}", b"")
 
@@ -298,7 +298,7 @@ class _Upload(io.RawIOBase):
         return memoryview(data).nbytes
 
     def finish(self) -> None:
-        """Have it appear."""
+        """Finish the file, so that it appears."""
         with _as_system_errors(self._key, is_write=True):
             self._writer.close()
 
@@ -364,7 +364,7 @@ def _checked(key: str) -> str:
 
 @contextmanager
 def _as_system_errors(key: str, *, is_write: bool = False) -> Iterator[None]:
-    """Turn what goes wrong at the server into the system's errors; the log tells what it said."""
+    """Convert errors of the server to `OSError`; log its message."""
     try:
         yield
     except (FileNotFoundError, BaseError) as error:

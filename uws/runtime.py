@@ -17,12 +17,12 @@ from uws.store import JobStore
 __all__ = ["Executor", "JobLimits", "Runtime", "bounded_destruction", "bounded_duration"]
 
 _RETRY_PAUSE_MAX_S = 60.0
-"""What was away is found again at most so much later."""
+"""Longest pause between retries, s."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
-    """What the server allows and assumes; all from configuration."""
+    """Limits and assumptions of the server, from its configuration."""
 
     execution_default_s: int = 6 * 3600
     execution_max_s: int = 24 * 3600
@@ -42,14 +42,14 @@ class JobLimits:
     """Chunks of one job in the queue at a time, so that no job fills it."""
 
     tries: int = 3
-    """How often work is tried that kills its worker or shows a bug; the least for all else."""
+    """Attempts of work that kills its worker or raises a bug; the minimum for other errors."""
 
     retry_pause_s: float = 5.0
-    """Pause before work is tried again that found something away; each further one is twice as
+    """Pause before work is retried whose resources were unavailable; each further one is twice as
     long, up to a minute."""
 
     retry_for_s: float = 600.0
-    """For how long in all, in pauses, what is away is waited for before work is given up."""
+    """Total length of the pauses before work is given up whose resources stay unavailable."""
 
     lease_s: int = 30
     """A worker that is silent for so long has lost its chunk or step."""
@@ -61,7 +61,7 @@ class JobLimits:
     """Requests that WAIT in one process; beyond it a WAIT is answered at once."""
 
     def pause_after_s(self, failures: int) -> float | None:
-        """Return the pause before the next try of work that found something away, seconds.
+        """Return the pause before the next attempt of work whose resources were unavailable, s.
 
         Parameters
         ----------
@@ -92,23 +92,23 @@ class Executor(Protocol):
     """Whether each task has a process of its own, which may be killed to end it."""
 
     def send_plan(self, job_id: str) -> None:
-        """Have the job planned (and, if small, worked and finished in the same task)."""
+        """Send the job to be planned (and, if small, worked and finished in the same task)."""
         ...
 
     def send_chunks(self, job_id: str, numbers: Sequence[int]) -> None:
-        """Have chunks worked."""
+        """Send chunks to be worked."""
         ...
 
     def send_finish(self, job_id: str) -> None:
-        """Have the job finished."""
+        """Send the job to be finished."""
         ...
 
     def cancel(self, job_id: str) -> None:
-        """Take the job's tasks from the queue and stop those that run."""
+        """Remove the job's tasks from the queue and stop running ones."""
         ...
 
     def stop(self, holder: str) -> None:
-        """Have the worker of a task that lost its lease kill it, on whatever host that is."""
+        """Kill a task that lost its lease, through its worker, on any host."""
 
     def epoch(self) -> str:
         """Return what changes when the queue was started anew, and may have lost its tasks."""

@@ -180,7 +180,7 @@ class JobService:
         return self._store.find.list(owner, phases=phases, after=after, last=last)
 
     def find(self, owner: str, query: JobQuery) -> JobPage:
-        """Find an owner's jobs for people: a page, in the order asked for."""
+        """Return a page of an owner's jobs, in the requested order."""
         return self._store.find.page(owner, query)
 
     def get_many(self, owner: str, job_ids: Collection[str]) -> dict[str, Job]:
@@ -189,7 +189,7 @@ class JobService:
         return {job_id: job for job_id, job in found.items() if job.owner in ("", owner)}
 
     def rename(self, owner: str, job_id: str, run_id: str) -> Job:
-        """Give a job another label (its run id), in any phase; empty takes it away.
+        """Change a job's label (its run id), in any phase; empty removes it.
 
         Raises
         ------
@@ -370,7 +370,7 @@ class JobService:
         return current_results(self.runtime, job)
 
     def _check(self, job: Job) -> tuple[str, ...]:
-        """Have the job type check the parameters; returns its notes."""
+        """Check the parameters by the job type; return its notes."""
         return self.runtime.job_types[job.job_type].check(job.parameters, self._files)
 
     def _running_max(self, owner: str) -> int | None:

@@ -21,7 +21,7 @@ __all__ = ["PhaseWaiter"]
 _log = logging.getLogger(__name__)
 
 _TICK_S = 0.5
-"""How often it is asked whether a look at the store is due."""
+"""How often a waiter checks whether the store must be read."""
 
 
 class PhaseWaiter:
@@ -45,7 +45,7 @@ class PhaseWaiter:
     def wait(
         self, job_id: str, read: Callable[[], Job], *, seconds: float, phase: Phase | None
     ) -> Job:
-        """Return a job once its phase has changed, or after a time; at once if nobody may block.
+        """Return a job once its phase has changed, or after a time; at once if it may not block.
 
         Parameters
         ----------
@@ -82,7 +82,7 @@ class PhaseWaiter:
 
     @contextmanager
     def _among(self, job: Job, subscription: Subscription) -> Iterator["_Waiters"]:
-        """Stand among those who wait for a job, so that it is looked after."""
+        """Register as a waiter for a job."""
         with self._lock:
             waiters = self._waiters.setdefault(job.id, _Waiters())
             waiters.known[subscription] = job.phase
@@ -103,7 +103,7 @@ class PhaseWaiter:
                 self._looker.start()
 
     def _look(self) -> None:
-        """Look at the store from time to time for all who wait, until nobody does."""
+        """Read the store from time to time for all waiters, until there are none."""
         looked_s = time.monotonic()
         while True:
             time.sleep(_TICK_S)
@@ -122,7 +122,7 @@ class PhaseWaiter:
                 self._wake_changed(known)
 
     def _wake_changed(self, known: dict[str, list[tuple[Subscription, Phase]]]) -> None:
-        """Wake those whose job is not in the phase any more that they know."""
+        """Wake the waiters whose job has left the phase that they know."""
         try:
             phases = self._store.find.phases(known)
         except TransientError as error:
@@ -135,7 +135,7 @@ class PhaseWaiter:
 
 
 class _Waiters:
-    """Those who wait for one job, each with the phase that it knows."""
+    """The waiters for one job, each with the phase that it knows."""
 
     def __init__(self) -> None:
         self.known: dict[Subscription, Phase] = {}

@@ -1,4 +1,4 @@
-"""A cutout job over HTTP with the standard library alone: what any client has to do."""
+"""Run a cutout job over HTTP with the standard library only, as any client can."""
 
 import json
 import urllib.request
@@ -20,7 +20,7 @@ _TIMEOUT_S = 60
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """What a job document says."""
+    """The content of a job document."""
 
     url: str
     phase: str
@@ -36,7 +36,7 @@ class JobState:
 
     @property
     def is_active(self) -> bool:
-        """Whether something is still to come."""
+        """Whether the job is still active."""
         return self.phase in {"PENDING", "QUEUED", "EXECUTING"}
 
 
@@ -48,7 +48,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def create_job(base_url: str, parameters: Mapping[str, str]) -> str:
-    """POST a job that runs at once; give its address.
+    """POST a job that runs immediately; return its address.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def create_job(base_url: str, parameters: Mapping[str, str]) -> str:
 
 
 def wait_for_change(url: str, *, seconds: int, phase: str = "") -> JobState:
-    """Get the job document; with a phase, once the job has left it or the seconds have passed."""
+    """Get the job document; with a phase, wait until the job has left it or the time is up."""
     query = urlencode({"WAIT": seconds, "PHASE": phase} if phase else {})
     with urllib.request.urlopen(f"{url}?{query}", timeout=_TIMEOUT_S) as answer:  # noqa: S310 - http, our own service
         root = ET.fromstring(answer.read())  # noqa: S314 - of our own service

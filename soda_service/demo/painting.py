@@ -53,7 +53,7 @@ def paint(image: NDArray[np.float32], sources: Iterable[Source], band: str) -> N
 
 
 def _stamp_size(source: Source, band: str) -> int:
-    """Choose a power of two so that what falls outside drowns in the noise."""
+    """Return a power of two such that the light outside is below the noise."""
     flux = flux_in(source, band)
     reach = 2.2 * flux**0.25 if source.kind in {"star", "knot"} else 3.0 * source.radius_px
     needed = 2 * max(reach, source.radius_px * np.log(max(flux, 1.0)) * 0.45) + 8
@@ -61,7 +61,7 @@ def _stamp_size(source: Source, band: str) -> int:
 
 
 def _grid(size: int) -> NDArray[np.float32]:
-    """Give pixel offsets from the middle pixel, `size // 2`."""
+    """Return pixel offsets from the middle pixel, `size // 2`."""
     return (np.arange(size) - size // 2).astype(np.float32)
 
 
@@ -74,7 +74,7 @@ def _seeing(size: int, band: str) -> NDArray[np.float32]:
 
 
 def _profiles(sources: Sequence[Source], size: int, band: str) -> Stamps:
-    """Lay out the light of sources before the seeing, shape (n, size, size)."""
+    """Return the light of sources before the seeing, shape (n, size, size)."""
     number = _numbers(sources)
     axis = _grid(size)
     dx = axis[None, None, :] - number["x"]
@@ -82,7 +82,7 @@ def _profiles(sources: Sequence[Source], size: int, band: str) -> Stamps:
     cos, sin = np.cos(number["angle_rad"]), np.sin(number["angle_rad"])
     u, across = dx * cos + dy * sin, dy * cos - dx * sin
     v = across / number["axis_ratio"]
-    # A pixel's own width: nothing is sharper than that, a star least of all.
+    # The width of a pixel: no source, not even a star, is sharper.
     soft = np.float32(0.35)
     radius = np.sqrt((u**2 + v**2 + soft) / (number["radius_px"] ** 2 + soft))
     light = _light(sources, radius)
@@ -96,7 +96,7 @@ def _profiles(sources: Sequence[Source], size: int, band: str) -> Stamps:
 
 
 def _numbers(sources: Sequence[Source]) -> Mapping[str, Stamps]:
-    """Give the numbers of sources as columns that broadcast against stamps.
+    """Return the parameters of sources as columns that broadcast against stamps.
 
     Of x and y only what is left from the nearest pixel, which is each stamp's middle.
     """
@@ -108,7 +108,7 @@ def _numbers(sources: Sequence[Source]) -> Mapping[str, Stamps]:
 
 
 def _light(sources: Sequence[Source], radius: Stamps) -> Stamps:
-    """Give each source its profile: its brightness at radii in units of half its light."""
+    """Return the brightness of each source at radii in units of its half-light radius."""
     light = np.empty_like(radius)
     for kinds, profile in _PROFILES.items():
         chosen = np.array([source.kind in kinds for source in sources])
@@ -117,7 +117,7 @@ def _light(sources: Sequence[Source], radius: Stamps) -> Stamps:
 
 
 def _arms(theta: Stamps, radius: Stamps, number: Mapping[str, Stamps], band: str) -> Stamps:
-    """Brighten two narrow arms that begin outside the bulge, and darken what lies between."""
+    """Brighten two narrow arms that begin outside the bulge, and darken the gaps between them."""
     phase = 2 * (theta - number["winding"] * np.log(radius + np.float32(0.05)))
     narrow = 2.4 * np.exp(1.6 * (np.cos(phase) - 1))
     strength = number["arms"] * np.float32(_ARMS_BY_BAND[band])
@@ -125,7 +125,7 @@ def _arms(theta: Stamps, radius: Stamps, number: Mapping[str, Stamps], band: str
 
 
 def _dust(along: Stamps, across: Stamps, depth: Stamps) -> Stamps:
-    """Let a lane of dust, a little before the middle, take light away."""
+    """Absorb light by a lane of dust, slightly in front of the centre."""
     lane = ((across - np.float32(1.2)) / np.float32(2.0)) ** 2 + np.abs(along) / np.float32(45)
     return np.asarray(np.exp(-depth * np.exp(-lane)), dtype=np.float32)
 

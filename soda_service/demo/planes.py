@@ -29,7 +29,7 @@ _GAP_PX = (201, 153)
 
 @dataclass(frozen=True, slots=True)
 class BrightStar:
-    """A star far too bright for the camera: it saturates, bleeds along its row, and glares."""
+    """A star too bright for the camera: it saturates, bleeds along its row, and scatters light."""
 
     x: int
     y: int
@@ -71,7 +71,7 @@ def make_planes(
 
 
 def _noise(shape: tuple[int, int], random: np.random.Generator) -> Pixels:
-    """Make noise of unit variance that neighbours share a little of, as resampling leaves it."""
+    """Return noise of unit variance, weakly correlated between neighbours as after resampling."""
     ny, nx = shape
     share = np.float32(0.3)
     white = random.standard_normal((ny + 2, nx + 2), dtype=np.float32)
@@ -81,7 +81,7 @@ def _noise(shape: tuple[int, int], random: np.random.Generator) -> Pixels:
 
 
 def _weight(shape: tuple[int, int], random: np.random.Generator) -> Pixels:
-    """Lay dithered exposures over each other, CCD by CCD; the median is 1.
+    """Return the number of dithered exposures per pixel, CCD by CCD, scaled to a median of 1.
 
     One more exposure covers everything, so that no gap goes through all of them. A grain of
     0.2 % is in real weight maps too, and keeps rows from being constant.
@@ -123,13 +123,13 @@ def _add_glare(science: Pixels, star: BrightStar, band: str) -> None:
 
 
 def _window(centre: int, reach: int, size: int) -> tuple[slice, Pixels]:
-    """Give the part of an axis within reach of a pixel, and the offsets from that pixel."""
+    """Return the part of an axis within reach of a pixel, and the offsets from that pixel."""
     part = slice(max(0, centre - reach), min(size, centre + reach))
     return part, (np.arange(part.start, part.stop) - centre).astype(np.float32)
 
 
 def _defects(shape: tuple[int, int], random: np.random.Generator) -> Mask:
-    """Mark what was repaired before: bad columns, cosmic rays, the streak of a satellite."""
+    """Mark repaired pixels: bad columns, cosmic rays, the streak of a satellite."""
     ny, nx = shape
     mask = np.zeros(shape, dtype=np.int32)
     for x, y in random.integers(0, (nx, ny), (12, 2)):
@@ -146,7 +146,7 @@ def _defects(shape: tuple[int, int], random: np.random.Generator) -> Mask:
 
 
 def _saturate(science: Pixels, mask: Mask, star: BrightStar, random: np.random.Generator) -> None:
-    """Cut off what the camera cannot hold, and let the bright star's charge bleed."""
+    """Clip saturated pixels, and add the bleed trail of the bright star."""
     (rows, dy), (columns, dx) = (
         _window(centre, star.bleed_px, size)
         for centre, size in zip((star.y, star.x), science.shape, strict=True)

@@ -64,7 +64,7 @@ def run_demo(
     workers: int,
     console: Console,
 ) -> int:
-    """Run the demonstration; give the exit status.
+    """Run the demonstration; return the exit status.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def run_demo(
     """
     if prepare_only and data is None:
         raise ConfigError("--prepare: name the directory that keeps the survey by --data")
-    # A terminal that is closed, or a stop from outside, ends like Ctrl-C: tidied up.
+    # A closed terminal, or a stop from outside, must clean up like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         folder = data or Path(tempfile.mkdtemp(prefix="soda-demo-"))
@@ -93,7 +93,7 @@ def run_demo(
         folder = folder.resolve()
         _prepare(folder, workers, console)
         if prepare_only:
-            console.print(f"The survey is there. Serve it: soda-service serve --data {folder}")
+            console.print(f"The survey exists. Serve it: soda-service serve --data {folder}")
             return 0
         log = folder / "demo-service.log"
         try:
@@ -102,7 +102,7 @@ def run_demo(
             if keep or data:
                 console.print(f"Pictures: {folder / 'jobs'}", soft_wrap=True)
             if keep:
-                console.print(f"The service goes on at {base_url} until Ctrl-C.")
+                console.print(f"The service runs at {base_url} until Ctrl-C.")
                 _wait_for_interrupt(process)
         except (CutoutError, OSError) as error:
             detail = _body(error) if isinstance(error, urllib.error.HTTPError) else str(error)
@@ -123,12 +123,12 @@ def _wait_for_interrupt(process: subprocess.Popen[str]) -> None:
         status = process.wait()
     except KeyboardInterrupt:
         return
-    raise CutoutError(f"the service ended by itself, with status {status}")
+    raise CutoutError(f"the service ended unexpectedly with status {status}")
 
 
 def _prepare(data: Path, processes: int, console: Console) -> None:
     if is_made(data):
-        console.print("The synthetic survey is there already.")
+        console.print("The synthetic survey exists already.")
         return
     data.mkdir(parents=True, exist_ok=True)
     catalogue_url = load_config(data=data).store_url()
@@ -146,7 +146,7 @@ def _prepare(data: Path, processes: int, console: Console) -> None:
 def _service(
     data: Path, port: int, workers: int, log: Path
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Run the embedded service as a process of its own; give its address, and the process."""
+    """Run the embedded service as a separate process; yield its address and the process."""
     command = [sys.executable, "-m", "soda_service", "serve", "--data", str(data)]
     command += ["--port", str(port), "--workers", str(workers)]
     with (

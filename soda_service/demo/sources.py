@@ -1,4 +1,4 @@
-"""The synthetic sky: which stars and galaxies there are, their light and colours; no pixels."""
+"""The synthetic sky: stars and galaxies with their fluxes and colours, without pixels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ class Source:
     """Counts in r at zero point 30."""
 
     redness: float
-    """0, the bluest of its kind, to 1, the reddest; what is beyond is as these."""
+    """0, the bluest of its kind, to 1, the reddest; other values are clipped."""
 
     radius_px: float = 0.0
     """Half-light radius before the seeing; 0 for a star."""
@@ -59,17 +59,17 @@ class Source:
     """Of the major axis, from +x towards +y."""
 
     arms: float = 0.0
-    """How far spiral arms stand out of a disc, 0 (not at all) to 1 (nothing between them)."""
+    """Contrast of spiral arms in a disc, 0 (none) to 1 (no light between the arms)."""
 
     winding: float = 4.0
-    """Radians that the arms turn while the radius grows e-fold; negative: the other way."""
+    """Angle that the arms turn while the radius grows by e, rad; negative: the other way."""
 
     dust: float = 0.0
     """Optical depth in g of a lane of dust along the major axis."""
 
 
 def flux_in(source: Source, band: str) -> float:
-    """Give a source's flux in a band; colours change evenly in magnitude along their table."""
+    """Return a source's flux in a band; colours are interpolated in magnitude."""
     table = np.log(_STAR_COLOURS if source.kind == "star" else _GALAXY_COLOURS)
     place = source.redness * (len(table) - 1)
     column = table[:, BANDS.index(band)]
@@ -119,7 +119,7 @@ def _core(disc: Source, flux: float, redness: float, roundness: float) -> Source
 
 
 def _knots(random: np.random.Generator, disc: Source, count: int, flux_part: float) -> list[Source]:
-    """Strew young star clusters along a disc's two arms."""
+    """Place young star clusters along a disc's two arms."""
     radius = np.exp(random.uniform(np.log(0.35), np.log(1.9), count))
     along = disc.winding * np.log(radius) + random.choice([0, np.pi], count)
     theta = along + random.normal(0, 0.16, count)
@@ -164,7 +164,7 @@ def _cluster(random: np.random.Generator, x: float, y: float, count: int) -> tup
 
 
 def showpiece(kind: str, x: float, y: float) -> tuple[Source, ...]:
-    """Make something worth looking at, always the same.
+    """Make an object of the showcase, the same in every run.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def showpiece(kind: str, x: float, y: float) -> tuple[Source, ...]:
 def field_sources(
     seed: int, shape: tuple[int, int], keep_clear: Sequence[tuple[float, float]] = ()
 ) -> tuple[Source, ...]:
-    """Scatter stars and galaxies over a tile, about as many as the real sky has away from us.
+    """Scatter stars and galaxies over a tile, about as many as at high galactic latitude.
 
     Parameters
     ----------

@@ -34,15 +34,15 @@ _OBJECTS_PER_TILE = 200
 
 @dataclass(frozen=True, slots=True)
 class _Showpiece:
-    """Something worth looking at, at a place that users will ask for."""
+    """An object of the showcase, at a position that users request."""
 
     kind: str
-    """As `sources.showpiece` knows it."""
+    """Its name in `sources.showpiece`."""
 
     ra_deg: float
     dec_deg: float
     object_id: int | None = None
-    """COADD_OBJECT_ID, where the example asks for it."""
+    """COADD_OBJECT_ID, if the example requests it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +64,16 @@ class _Tile:
 
     @property
     def folder(self) -> str:
-        """Folder of its files, below the root."""
+        """Return the folder of its files, below the root."""
         return f"Y3A1/{self.request}/{self.name}/p01/coadd"
 
     @property
     def seed(self) -> int:
-        """Where chance begins: each tile has its own stars."""
+        """Seed of the random numbers: each tile has its own stars."""
         return int(self.request[1:])
 
     def file(self, band: str) -> str:
-        """Path of its file in a band, below the root."""
+        """Return the path of its file in a band, below the root."""
         return f"{self.folder}/{self.name}_{self.request}p01_{band}.fits.fz"
 
 
@@ -159,7 +159,7 @@ def _corners(tile: _Tile) -> NDArray[np.float64]:
 
 
 def _header(tile: _Tile, band: str) -> fits.Header:
-    """Give the header that every plane shares, in the manner of DES."""
+    """Return the header that all planes share, in the style of DES."""
     header = _wcs_header(tile)
     corners = _corners(tile)
     places = (
@@ -197,13 +197,13 @@ def _showpieces(tile: _Tile) -> Iterator[tuple[_Showpiece, float, float]]:
 
 
 def _field(tile: _Tile) -> tuple[Source, ...]:
-    """Give a tile's other stars and galaxies, the same in every band."""
+    """Return a tile's other stars and galaxies, the same in every band."""
     clear = [(x, y) for _, x, y in _showpieces(tile)]
     return field_sources(tile.seed, _shape(tile), keep_clear=clear)
 
 
 def _sources(tile: _Tile) -> list[Source]:
-    """Give all that is on a tile."""
+    """Return all sources on a tile."""
     pieces = [part for piece, x, y in _showpieces(tile) for part in showpiece(piece.kind, x, y)]
     return [*pieces, *_field(tile)]
 
@@ -236,7 +236,7 @@ def _write_file(root: Path, tile: _Tile, band: str) -> None:
 
 
 def _objects(tile: _Tile) -> Iterator[CatalogueObject]:
-    """Give a small catalogue: the showpieces, then the brightest of the field."""
+    """Return a small catalogue: the showpieces, then the brightest field objects."""
     flux: dict[tuple[float, float], float] = {}
     for source in _field(tile):
         place = source.x, source.y
@@ -262,7 +262,7 @@ def _objects(tile: _Tile) -> Iterator[CatalogueObject]:
 
 
 def is_made(data: Path) -> bool:
-    """Tell whether the survey is there, whole: its release file is written last."""
+    """Return whether the survey is complete: its release file is written last."""
     files = [data / "survey" / tile.file(band) for tile in TILES for band in BANDS]
     return all(path.is_file() for path in (data / "releases" / "dr1.toml", *files))
 

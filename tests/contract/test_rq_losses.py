@@ -213,5 +213,5 @@ def test_task_that_runs_outlives_its_queue(
 
     monkeypatch.setattr(Worker, "maintain_heartbeats", fail)
     worker.maintain_heartbeats(Job.create("os.mkdir", id="a", connection=connection), NO_EXECUTION)
-    assert caplog.messages == ["the work queue is away, a goes on: refused"]
+    assert caplog.messages == ["the work queue is unavailable, a continues: refused"]
     connection.close()

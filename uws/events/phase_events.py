@@ -1,4 +1,4 @@
-"""Events that tell that a job's phase has changed, for those who wait for it.
+"""Events of phase changes of jobs, for clients that wait.
 
 An event is a hint to look at the job store, which alone is the truth: one may be lost, or come
 twice, or for nothing.
@@ -19,7 +19,7 @@ POLL_S = 5.0
 
 
 class Subscription(Protocol):
-    """The events of one job, for one who waits."""
+    """The events of one job, for one waiter."""
 
     @property
     def last_event_s(self) -> float:
@@ -41,7 +41,7 @@ class Subscription(Protocol):
 
 
 class PhaseEvents(Protocol):
-    """Carries events from those who change jobs to those who wait."""
+    """Transfers events from changes of jobs to waiters."""
 
     def announce(self, job_id: str) -> None:
         """Announce that a job's phase has changed, or that it is gone; never fails."""
@@ -67,7 +67,7 @@ class InProcessSubscription:
         return has_come
 
     def wake(self) -> None:
-        """Note an event."""
+        """Record an event."""
         self.last_event_s = time.monotonic()
         self._event.set()
 
@@ -86,7 +86,7 @@ class InProcessEvents(PhaseEvents):
                 subscription.wake()
 
     def announce_all(self) -> None:
-        """Have everybody look at the store: events may have been lost."""
+        """Make all waiters read the store, since events may have been lost."""
         with self._lock:
             for subscriptions in self._subscriptions.values():
                 for subscription in subscriptions:

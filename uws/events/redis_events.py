@@ -26,13 +26,13 @@ __all__ = ["RedisEvents"]
 _log = logging.getLogger(__name__)
 
 _ANSWER_TIMEOUT_S = 1.0
-"""An announcement that takes longer is dropped: who waits will look at the store before long."""
+"""An announcement that takes longer is dropped: waiters read the store soon anyway."""
 
 _BLIND_S = 1.0
-"""How often the store is looked at while events may be lost."""
+"""How often the store is read while events may be lost."""
 
 _SILENCE_S = 5.0
-"""A connection that is silent for so long is asked for a sign of life."""
+"""A connection that is silent for so long is pinged."""
 
 _PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Before each try to connect again; the last one from then on."""
@@ -81,7 +81,7 @@ class RedisEvents(PhaseEvents):
             yield _RedisSubscription(local, self._is_listening)
 
     def close(self) -> None:
-        """Stop listening and let go of all connections."""
+        """Stop listening and close all connections."""
         self._is_closed.set()
         if self._listener is not None:
             self._listener.join()
@@ -133,7 +133,7 @@ class RedisEvents(PhaseEvents):
 
     def _pass_on(self, kind: str, data: bytes | int) -> None:
         if kind == "subscribe":
-            # What was announced before this moment was lost.
+            # Events before this point were lost.
             self._is_listening.set()
             self._local.announce_all()
         elif kind == "message" and isinstance(data, bytes):
@@ -141,7 +141,7 @@ class RedisEvents(PhaseEvents):
 
 
 class _RedisSubscription:
-    """A subscription that has the store looked at more often while nobody listens."""
+    """A subscription for which the store is read more often while no thread listens."""
 
     def __init__(self, local: InProcessSubscription, is_listening: threading.Event) -> None:
         self._local = local

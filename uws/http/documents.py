@@ -1,4 +1,4 @@
-"""Jobs as responses in the format asked for: XML, JSON, or a plain HTML page."""
+"""Jobs as responses in the requested format: XML, JSON, or a plain HTML page."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime

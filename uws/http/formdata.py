@@ -44,7 +44,7 @@ class Field:
     """As sent."""
 
     content: Iterator[bytes]
-    """To be read before the next field is asked for; what is left is skipped."""
+    """To be read before the next field; the rest is skipped."""
 
     is_file: bool = False
     """True for a part that has, or could have had, a file name."""
@@ -135,7 +135,7 @@ def bare_field(request: Request, name: str) -> Field:
     """
     body = whole_body(request)
     content = iter(lambda: body.read(_PIECE), b"")
-    # curl labels every body a form unless told otherwise; here it is the bare value.
+    # By default curl labels every body a form; here it is the bare value.
     if request.mimetype in ("", "text/plain", "application/x-www-form-urlencoded"):
         return Field(name, content)
     return Field(name, content, is_file=True, media_type=request.content_type or "")
@@ -168,7 +168,7 @@ class _Urlencoded:
                 return bool(self._buffer)
 
     def _take_name(self) -> tuple[str, bool]:
-        """Take a name and its `=` or `&`; tells whether a value follows."""
+        """Read a name and its `=` or `&`; return whether a value follows."""
         while (end := _first_of(self._buffer, b"=&")) < 0:
             if len(self._buffer) > _NAME_MAX:
                 raise UsageError(
@@ -183,7 +183,7 @@ class _Urlencoded:
         return _decode(name).decode(errors="replace"), mark == b"="
 
     def _take_value(self) -> Iterator[bytes]:
-        """Take a value up to and with its `&`, or to the end of the body."""
+        """Read a value up to and including its `&`, or to the end of the body."""
         while True:
             end = self._buffer.find(b"&")
             if end >= 0:

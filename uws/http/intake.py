@@ -55,7 +55,7 @@ class Intake:
         """In the order in which they came."""
 
     def take(self, fields: Iterable[Field]) -> None:
-        """Take in all fields; where one is refused, files written so far are removed.
+        """Read all fields; if one is refused, remove the files written so far.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class Intake:
                 for piece in field.content:
                     stream.write(piece)
         except FileNotFoundError as error:
-            # Its folder went away under the upload.
+            # Its folder was deleted during the upload.
             raise NotFoundError(f"job {self._job_id} was deleted meanwhile") from error
         self._written.append(key)
         self.parameters.append(Parameter(name, key, by_reference=True, media_type=media_type))

@@ -17,7 +17,7 @@ __all__ = ["create_new", "read_new", "take_new"]
 
 
 def take_new(service: JobService, fields: Iterable[Field], job_id: str) -> list[Parameter]:
-    """Take in the fields of a job that is to be made; long ones go into its files.
+    """Read the fields of a new job; long ones go into its files.
 
     Parameters
     ----------

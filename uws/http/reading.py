@@ -24,7 +24,7 @@ DOCUMENT_FORMATS = {
     "html": "text/html",
     "text/html": "text/html",
 }
-"""RESPONSEFORMAT of the UWS documents: what may be asked for, and the media type answered."""
+"""RESPONSEFORMAT of the UWS documents: the allowed values, and the media type of the response."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ class JobResources:
     # --------------------------------------------------------------------- job
 
     def show_job(self, job_id: str) -> Response:
-        """`GET {job}`: the document, after WAIT if that is asked for (UWS-33)."""
+        """`GET {job}`: the document, after WAIT if requested (UWS-33)."""
         owner = self._caller(job_id)
         media_type = document_type(request)
         query = list(request.args.items(multi=True))

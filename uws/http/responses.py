@@ -137,7 +137,7 @@ def send_upload(
 
 
 def _fill(response: Response, files: JobFiles, key: str) -> None:
-    """Put a file, or the part of it that is to be sent, into an answer whose headers are done."""
+    """Add a file, or the part to send, to a response whose headers are complete."""
     if response.status_code == HTTPStatus.PARTIAL_CONTENT:
         start, end = response.content_range.start or 0, response.content_range.stop or 0
         response.response = _part(files.open(key, start), end - start)

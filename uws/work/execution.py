@@ -140,7 +140,7 @@ class _TaskCall:
     function: str
     arguments: tuple[str | int, ...]
     is_urgent: bool = False
-    """Whether it goes before all that waits."""
+    """Whether it goes before all waiting tasks."""
 
 
 class RQExecutor(Executor):
@@ -187,7 +187,7 @@ class RQExecutor(Executor):
         self._send(_TaskCall(f"{job_id}-finish", _FINISH, (job_id,), is_urgent=True))
 
     def _send(self, *calls: _TaskCall) -> None:
-        """Put tasks into the queue, except those that wait there already."""
+        """Add tasks to the queue, except those that are there already."""
         with away_is_transient(), self._redis.pipeline(transaction=False) as pipeline:
             for call in calls:
                 pipeline.lpos(self._queue.key, call.id)

@@ -93,7 +93,7 @@ class LeaseContext(JobContext):
         )
 
     def keep(self) -> None:
-        """Look at the job and renew the lease three times in its length, until it is over or lost.
+        """Check the job and renew the lease three times in its length, until it is over or lost.
 
         While the store is away the lease runs out; it is good again if it can be renewed before
         another worker took the work. Leases end by the wall clock, which goes on while the machine
@@ -113,14 +113,14 @@ class LeaseContext(JobContext):
                 kept = is_away = True
                 if is_due and not was_away:
                     _log.warning("lease not renewed: %s", error, extra={"job_id": self.its_job.id})
-            except Exception:  # noqa: BLE001 - a lease that nobody keeps must not seem kept
+            except Exception:  # noqa: BLE001 - a lease without renewal must not seem kept
                 _log.exception("lease given up", extra={"job_id": self.its_job.id})
                 kept = False
             if not kept:
                 self.is_lost.set()
                 return
             if is_due:
-                # When the store is back a sweep may kill who does not renew soon.
+                # When the store is back, a sweep may kill holders that do not renew soon.
                 next_s = min(_LOOK_S, pause_s) if is_away else pause_s
                 due_s, due_at = time.monotonic() + next_s, time.time() + next_s
 
@@ -146,7 +146,7 @@ class LeaseContext(JobContext):
 
 @contextmanager
 def keep_lease(runtime: Runtime, job: Job, holding: Holding) -> Iterator[LeaseContext]:
-    """Give a step its context, and keep its lease until the block ends.
+    """Yield the context of a step, and keep its lease until the block ends.
 
     `heartbeat` of the context costs nothing; it raises `JobStopped` a second after the job was
     aborted or deleted, a third of the lease after the lease was lost, and at the lease's end if
@@ -164,7 +164,7 @@ def keep_lease(runtime: Runtime, job: Job, holding: Holding) -> Iterator[LeaseCo
 
 
 def until_answered(limits: JobLimits, ask: Callable[[], _Answer]) -> _Answer:
-    """Ask the store, again and again while it is away, for as long as work waits for what is away.
+    """Call the store, and retry while it is unavailable, for as long as work waits for resources.
 
     For those who hold a chunk or step: a process that ends while nobody can be told of it looks
     like one that was killed by its work, and what it did is lost.

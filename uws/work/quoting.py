@@ -29,13 +29,13 @@ _PACE_AFTER = timedelta(seconds=5)
 
 _AFTER_CHUNK = 0.05
 _BETWEEN_CHUNKS = 0.25
-"""By how much of the time that is left a quote must change to be told. What is done is known when
-a chunk ends. Looked at between two ends, a job seems to be slower and slower until the next: with
-the same bound for both, quotes of a job of 16 chunks went to and fro by half of what was left."""
+"""Fraction of the remaining time by which a quote must change to be published. Progress is known
+when a chunk ends, so between two ends a job seems to become slower. With the same bound for both,
+quotes of a job of 16 chunks varied by half of the remaining time."""
 
 
 _LONGEST_S = 10 * 365 * 86400.0
-"""No quote is further away: the calendar has an end, and what is worked so slowly stands still."""
+"""Longest quote: dates are limited, and a job that slow makes no progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def _as_courtesy() -> Iterator[None]:
     try:
         yield
     except TransientError as error:
-        _log.debug("no quote is told: %s", error)
+        _log.debug("no quote is available: %s", error)
 
 
 def foretell_pace(load: Load, now: datetime) -> datetime | None:

@@ -99,7 +99,7 @@ class _ForkingWorker(Worker):
 
     @override
     def handle_payload(self, message: Any) -> None:  # Any: of redis, which types no messages
-        """Do what this worker is told; RQ's threads stay free of the task's own lock."""
+        """Execute commands to this worker; RQ's threads stay free of the task's own lock."""
         command = parse_payload(message)
         if command.get("command") == STOP_COMMAND:
             self._stop_task(command)
@@ -129,12 +129,12 @@ class _ForkingWorker(Worker):
 
     @override
     def maintain_heartbeats(self, job: Task, execution: "Execution") -> None:
-        """Show to be alive while a task runs, which does not end because the queue is away."""
+        """Send heartbeats while a task runs; a task goes on while the queue is unavailable."""
         try:
             super().maintain_heartbeats(job, execution)
             self._register_if_forgotten()
         except redis.RedisError as error:
-            _log.warning("the work queue is away, %s goes on: %s", job.id, error)
+            _log.warning("the work queue is unavailable, %s continues: %s", job.id, error)
 
     @override
     def handle_job_failure(
@@ -221,7 +221,7 @@ def run_worker(
     runtime.store.close()
     with away_is_transient():
         connection = redis.Redis.from_url(redis_url, retry=Retry(NoBackoff(), 0))
-        connection.ping()  # a wrong address is told at once
+        connection.ping()  # report a wrong address immediately
         connection.set_retry(_patience())
         queue = Queue(queue_name, connection=connection, serializer=JSONSerializer)
         worker = _ForkingWorker(

@@ -119,7 +119,7 @@ def finish_job(runtime: Runtime, job_id: str) -> bool:
 def _do_step(
     runtime: Runtime, job_id: str, step: str, act: Callable[[Runtime, JobContext], None]
 ) -> bool:
-    """Take a step's lease, do its work, and turn what is raised into the job's error."""
+    """Claim a step's lease, do its work, and convert exceptions to the job's error."""
     work, limits = runtime.store.work, runtime.limits
     holder = this_holder(is_task=runtime.executor.forks)
     tries = work.lease_step(job_id, step, holder=holder, lease_s=limits.lease_s)
@@ -151,7 +151,7 @@ def _do_step(
 def _put_off(
     runtime: Runtime, job_id: str, holding: Holding, *, error: TransientError, tries: int
 ) -> bool:
-    """Give a step back that found something away; True where that took too long by now."""
+    """Return a step to the store after a transient error; return whether retries are used up."""
     work, limits = runtime.store.work, runtime.limits
     step, holder = holding.step or "", holding.holder
     failures = until_answered(limits, lambda: work.step_failures(job_id, step))
@@ -165,7 +165,7 @@ def _put_off(
 
 
 def _let_go(context: LeaseContext) -> None:
-    """Give back what was not lost, but whose lease ran out while the store was away."""
+    """Return work to the store whose lease ran out while the store was unavailable."""
     work, job_id, held = context.runtime.store.work, context.job.id, context.holding
 
     def release() -> None:
@@ -179,7 +179,7 @@ def _let_go(context: LeaseContext) -> None:
 
 
 def _refuse_deadly(runtime: Runtime, job_id: str, step: str, tries: int) -> None:
-    """Give a step up that ended so many of its workers; those that gave it back live on."""
+    """Give up a step that killed too many workers; workers that returned it do not count."""
     limit, work = runtime.limits.tries, runtime.store.work
     if tries - until_answered(runtime.limits, lambda: work.step_failures(job_id, step)) > limit:
         raise FatalError(f"the {step} was given up: no worker survived it in {limit} tries")
@@ -187,7 +187,7 @@ def _refuse_deadly(runtime: Runtime, job_id: str, step: str, tries: int) -> None
 
 @contextmanager
 def _storage_is_away() -> Iterator[None]:
-    """Turn trouble with disks and file servers into the moment's."""
+    """Convert errors of disks and file servers to transient errors."""
     try:
         yield
     except OSError as error:
@@ -268,7 +268,7 @@ def _find_begun(runtime: Runtime, job_id: str) -> Job | None:
 
 
 def _tell(runtime: Runtime, chunk: Chunk, result: _Reported | _Retry, *, holder: str) -> int | None:
-    """Give a chunk back, or report it: then as `WorkStore.report_chunk`."""
+    """Return a chunk to the store, or report it as `WorkStore.report_chunk` does."""
     work, job_id, number = runtime.store.work, chunk.job_id, chunk.number
     if isinstance(result, _Retry):
         work.release_chunk(job_id, number, holder=holder, pause_s=result.pause_s)
@@ -280,7 +280,7 @@ def _work_or_give_up(context: LeaseContext, chunk: Chunk, bugs: BugLog) -> _Repo
     """Run a chunk, or account for it when its tries are used up."""
     tries = context.runtime.limits.tries
     extra = {"job_id": chunk.job_id, "chunk": chunk.number}
-    # Tries that found something away were given back by a worker that lived on.
+    # Attempts with a transient error were returned by a live worker.
     deadly = chunk.attempts - chunk.failures
     if deadly > tries:
         return _give_up(context, chunk, f"no worker survived it in {tries} tries")
@@ -304,7 +304,7 @@ def _work_or_give_up(context: LeaseContext, chunk: Chunk, bugs: BugLog) -> _Repo
 
 
 def _pause_s(context: LeaseContext, chunk: Chunk) -> float | None:
-    """Return the pause before the next try of a chunk that found something away, or None.
+    """Return the pause before the next attempt of a chunk with a transient error, or None.
 
     A chunk of the same job that was given up was waited for long enough: what it missed is not
     waited for as long by each of the others.
@@ -321,7 +321,7 @@ def _pause_s(context: LeaseContext, chunk: Chunk) -> float | None:
 def _give_up(
     context: LeaseContext, chunk: Chunk, reason: str, *, is_whole: bool = False
 ) -> _Reported | _Retry:
-    """Have the job type account for a chunk; if even that fails, count its items as failed."""
+    """Let the job type record a chunk as failed; if that fails too, count its items as failed."""
     tries, job_type = context.runtime.limits.tries, _job_type(context.runtime, context.job)
     extra = {"job_id": chunk.job_id, "chunk": chunk.number}
     _log.warning("chunk given up, or an item of it: %s", reason, extra=extra)

@@ -84,7 +84,7 @@ def sweep(
     is_thorough: bool = True,
     is_queue_new: bool = False,
 ) -> SweepReport:
-    """Look once for lost work and for jobs past their time, put it right, and foretell ends anew.
+    """Find lost work and jobs past their time once, handle them, and update quotes.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def run_sweeper(runtime: Runtime, *, every_s: float, stop: threading.Event) -> N
         except TransientError as error:
             _log.warning("sweep put off: %s", error)
         else:
-            # While it was away nothing could be sent: when it is back, it counts as new.
+            # Nothing could be sent while it was unavailable: when it is back, it counts as new.
             swept_epoch = epoch
             if is_thorough:
                 thorough_at_s = time.monotonic() + _THOROUGH_EVERY_S
@@ -148,7 +148,7 @@ def run_sweeper(runtime: Runtime, *, every_s: float, stop: threading.Event) -> N
 
 
 def _epoch(runtime: Runtime, *, is_known_away: bool) -> str:
-    """Return the queue's epoch, empty while the queue is away, which is told once."""
+    """Return the queue's epoch; empty while the queue is unavailable, which is logged once."""
     try:
         return runtime.executor.epoch()
     except TransientError as error:
@@ -217,7 +217,7 @@ def _hanging(runtime: Runtime, now: datetime) -> dict[str, list[str]]:
 
 
 def _stop(runtime: Runtime, job_id: str, holders: Sequence[str]) -> int:
-    """Kill tasks of this host; of others, whose hosts may be gone, what is there is told only."""
+    """Kill tasks of this host; send a stop to the workers of other hosts, which may be gone."""
     for holder in holders:
         _log.warning("a task hangs, and is killed: %s", holder, extra={"job_id": job_id})
         if not kill(holder):

@@ -69,6 +69,6 @@ def test_the_survey_alone_says_how_to_serve_it(tmp_path: Path) -> None:
 def test_a_kept_service_that_ends_by_itself_is_told() -> None:
     with (
         subprocess.Popen([sys.executable, "-c", "raise SystemExit(5)"], text=True) as process,
-        pytest.raises(CutoutError, match="ended by itself, with status 5"),
+        pytest.raises(CutoutError, match="ended unexpectedly with status 5"),
     ):
         run._wait_for_interrupt(process)
