@@ -113,4 +113,4 @@ def test_sync_takes_no_table(service_url: str) -> None:
         timeout=60,
     )
     assert answer.status_code == 400
-    assert "send a table of positions to /async" in answer.text
+    assert "use /async for tables" in answer.text
