@@ -68,7 +68,7 @@ pass_shared = click.make_pass_decorator(Shared, ensure=True)
 
 
 def shared_options(command: Command) -> Command:
-    """Give a command the options --config, --data and --debug."""
+    """Return a command the options --config, --data and --debug."""
     folder = click.Path(file_okay=False, path_type=Path)
     file = click.Path(dir_okay=False, path_type=Path)
     for option in (
@@ -81,7 +81,7 @@ def shared_options(command: Command) -> Command:
 
 
 def cores() -> int:
-    """Give the number of processors that this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0))
 
 

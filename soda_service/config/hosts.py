@@ -8,7 +8,7 @@ __all__ = ["is_address", "is_loopback", "is_named", "name_of"]
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach what listens at `host`."""
+    """Return whether only this machine can reach what listens at `host`."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:  # a name; others than this one may lead anywhere

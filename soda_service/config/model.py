@@ -219,7 +219,7 @@ class JobsConfig:
     beyond it a WAIT is answered at once."""
 
     def limits(self) -> "JobLimits":
-        """Give these settings as the job server's value."""
+        """Return these settings as the job server's value."""
         from uws.runtime import JobLimits  # brings SQLAlchemy, which a cold --help can spare
 
         return JobLimits(**asdict(self))
@@ -335,7 +335,7 @@ class Config:
     sweep: SweepConfig = SweepConfig()
 
     def data_folder(self) -> Path:
-        """Give the data directory.
+        """Return the data directory.
 
         Raises
         ------
@@ -349,11 +349,11 @@ class Config:
         return self.data
 
     def store_url(self) -> str:
-        """Give the SQLAlchemy URL of the job store; ConfigError as `data_folder`."""
+        """Return the SQLAlchemy URL of the job store; ConfigError as `data_folder`."""
         return self.store.url or f"sqlite:///{self.data_folder() / 'soda.db'}"
 
     def queue_url(self) -> str:
-        """Give the URL of the queue server.
+        """Return the URL of the queue server.
 
         Raises
         ------
@@ -368,20 +368,20 @@ class Config:
         return self.queue.url
 
     def files_root(self) -> str:
-        """Give the directory or address of the jobs' files; ConfigError as `data_folder`."""
+        """Return the directory or address of the jobs' files; ConfigError as `data_folder`."""
         return self.files.root or str(self.data_folder() / "jobs")
 
     def published_folder(self) -> Path:
-        """Give the folder that `publish` and the imports write to; as `data_folder`."""
+        """Return the folder that `publish` and the imports write to; as `data_folder`."""
         return self.data_folder() / "releases"
 
     def index_folder(self) -> Path | None:
-        """Give the folder of restart indexes; None where neither it nor data are set."""
+        """Return the folder of restart indexes; None where neither it nor data are set."""
         default = self.data / "tile-index" if self.data else None
         return self.cutouts.index_folder or default
 
     def release_folders(self) -> tuple[Path, ...]:
-        """Give the folders of release files, those that win first."""
+        """Return the folders of release files, those that win first."""
         published = () if self.data is None else (self.published_folder(),)
         shipped = resources.files("soda_service").joinpath(
             "conf", "releases"

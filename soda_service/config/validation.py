@@ -196,7 +196,7 @@ def _allowed(limits: Interval) -> str:
 
 
 def _is_secret(parent: Any, key: int | str) -> bool:
-    """Tell whether a key's value is kept out of messages, as it is of the dataclass's repr."""
+    """Return whether a key's value is kept out of messages, as it is of the dataclass's repr."""
     field = getattr(parent, "__dataclass_fields__", {}).get(key)
     return field is not None and not field.repr
 

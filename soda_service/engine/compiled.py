@@ -1,7 +1,6 @@
-"""The engine's compiled loops, where they were built.
+"""The engine's compiled loops, if they were built.
 
-They are optional: a machine without compiler installs the service all the same, and everything
-works without them, only slower.
+They are optional: without a compiler, the service installs and works all the same, only slower.
 """
 
 import importlib
@@ -18,11 +17,11 @@ def _built() -> tuple[ModuleType | None, str]:
 
 
 native, _reason = _built()
-"""The module of compiled loops; None where it was not built or is left out."""
+"""The module of compiled loops; None if it was not built or is disabled."""
 
 
 def leave_out(reason: str) -> None:
-    """Work without the compiled loops from now on: for what starts a process, before it reads.
+    """Disable the compiled loops. Call this when a process starts, before it reads pixels.
 
     Parameters
     ----------
@@ -34,5 +33,5 @@ def leave_out(reason: str) -> None:
 
 
 def engine_path() -> str:
-    """Return which loops are used: `compiled`, or `pure Python` and why."""
+    """Return which loops are used: `compiled`, or `pure Python` and the reason."""
     return "compiled" if native else f"pure Python ({_reason})"

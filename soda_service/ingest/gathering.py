@@ -82,7 +82,7 @@ def gather_tiles(
 
 
 def _fits(image: TileImage, tiles: Images, tile: str) -> bool:
-    """Tell whether an image can be a tile's: in a band that is free, of the same sky."""
+    """Return whether an image can be a tile's: in a band that is free, of the same sky."""
     others = tiles.get(tile, {})
     return image.band not in others and all(_overlap(image, other) for other in others.values())
 
@@ -119,7 +119,7 @@ def _spellings(bands: Iterable[str]) -> dict[str, str]:
 
 
 def _overlap(one: TileImage, other: TileImage) -> bool:
-    """Tell whether the centre of one image is about within the other."""
+    """Return whether the centre of one image is about within the other."""
     a, b = one.layer.footprint, other.layer.footprint
     half_diagonal = float(np.hypot(*a.size_arcmin)) / 120
     centres = unit_vectors([a.ra_deg, b.ra_deg], [a.dec_deg, b.dec_deg])

@@ -122,7 +122,7 @@ def _header_faults(release: Release, names: Collection[str], own: Sequence[str])
     if not (centre or any(outlines)):
         yield Fault("there are columns of neither a centre (ra, dec) nor corners", column="ra")
     elif not (any(outlines) or is_sized or "radius_deg" in names):
-        yield Fault("there are columns of neither four corners nor a unique area nor a radius")
+        yield Fault("no area: expected columns of four corners, a unique area or a radius")
     absent = [column for column in release.tile_patterns if column not in own]
     for column in absent:
         yield Fault("there is no such column, which tile_patterns needs", column=column)
@@ -138,7 +138,7 @@ def _joined(
     own: Sequence[str],
     faults: list[Fault],
 ) -> Iterator[tuple[tuple[int, Cells], Cells]]:
-    """Give of each tile the first row, and the columns beyond the geometry of all its rows."""
+    """Return of each tile the first row, and the columns beyond the geometry of all its rows."""
     spelling = {band.lower(): band for band in release.band_names}
     differing = {
         column
@@ -148,7 +148,7 @@ def _joined(
     for rows in tiles:
         if len(rows) > 1 and not _is_one_tile(rows):
             name, first, again = rows[0][1]["tilename"], rows[0][0], rows[1][0]
-            faults.append(Fault(f"{name!r} is the name of row {first} too", again, "tilename"))
+            faults.append(Fault(f"{name!r} is also the name of row {first}", again, "tilename"))
         columns = {
             f"{column}_{_spelled(cells.get('band', ''), spelling)}": cells[column]
             for _, cells in rows
@@ -167,7 +167,7 @@ def _float(text: str) -> float:
 
 
 def _is_one_tile(rows: Sequence[tuple[int, Cells]]) -> bool:
-    """Tell whether rows are the bands of one tile: other bands, the same geometry."""
+    """Return whether rows are the bands of one tile: other bands, the same geometry."""
     bands = [cells.get("band", "").lower() for _, cells in rows]
     places = {tuple(cells.get(column) for column in _GEOMETRY) for _, cells in rows}
     return "" not in bands and len(set(bands)) == len(bands) and len(places) == 1
@@ -229,7 +229,7 @@ def _tile(release: Release, cells: Cells, row: int, faults: list[Fault]) -> Tile
 def _unique(
     numbers: Mapping[str, float], crosses: str, row: int, faults: list[Fault]
 ) -> tuple[float, float, float, float] | None:
-    """Give the unique area; CROSSRA0 decides where its two RA could mean either side."""
+    """Return the unique area; CROSSRA0 decides where its two RA could mean either side."""
     if "ura_min" not in numbers:
         return None
     ra_min, ra_max, dec_min, dec_max = (numbers[column] for column in UNIQUE)
@@ -264,7 +264,7 @@ def _corners(
 
 
 def _centre(numbers: Mapping[str, float], corners: Corners | None) -> tuple[float, float] | None:
-    """Give the centre: as the table says, else of the box, else the middle of the corners."""
+    """Return the centre: as the table says, else of the box, else the middle of the corners."""
     if "ra" in numbers:
         return numbers["ra"] % 360.0, numbers["dec"]
     if "ra_ll" in numbers:

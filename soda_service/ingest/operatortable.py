@@ -116,7 +116,7 @@ class OperatorTable:
     def records(
         self, places: Mapping[str, int], faults: list[Fault]
     ) -> Iterator[tuple[int, dict[str, str]]]:
-        """Give the rows, numbered from 1, by column.
+        """Return the rows, numbered from 1, by column.
 
         Parameters
         ----------
@@ -175,7 +175,7 @@ def read_table(path: Path) -> OperatorTable:
 
 
 def _first_bytes(path: Path) -> tuple[bytes, bool]:
-    """Give the first bytes of a file, unpacked, and whether they had to be."""
+    """Return the first bytes of a file, unpacked, and whether they had to be."""
     with path.open("rb") as stream:
         start = stream.read(512)
     if not start.startswith(b"\x1f\x8b"):

@@ -118,7 +118,7 @@ def _triplet(bands: Sequence[str], held: Iterable[tuple[str, ...]]) -> tuple[str
 
 
 def _most_frequent(counts: Counter[_Key]) -> list[_Key]:
-    """Give what is there most often, all of it where several are."""
+    """Return what is there most often, all of it where several are."""
     most = max(counts.values(), default=0)
     return [key for key, number in counts.items() if number == most]
 

@@ -58,7 +58,7 @@ class Footprint:
         return nx * x / 60, ny * y / 60
 
     def is_same_grid(self, other: "Footprint") -> bool:
-        """Tell whether two images have the same pixels on the sky, to a hundredth of one."""
+        """Return whether two images have the same pixels on the sky, to a hundredth of one."""
         tolerance = np.radians(_SAME_GRID_PX * min(self.scale_arcsec) / 3600)
         return self.shape == other.shape and np.allclose(
             self.samples, other.samples, rtol=0, atol=tolerance, equal_nan=True
@@ -167,7 +167,7 @@ def _footprint(grid: Grid, shape: tuple[int, int]) -> Footprint:
 
 
 def _sampled(grid: Grid, shape: tuple[int, int], count: int) -> NDArray[np.float64]:
-    """Give unit vectors of `count` times `count` places from edge to edge of an image."""
+    """Return unit vectors of `count` times `count` places from edge to edge of an image."""
     ny, nx = shape
     y, x = np.meshgrid(
         np.linspace(-0.5, ny - 0.5, count), np.linspace(-0.5, nx - 0.5, count), indexing="ij"
@@ -176,7 +176,7 @@ def _sampled(grid: Grid, shape: tuple[int, int], count: int) -> NDArray[np.float
 
 
 def _is_outline(samples: NDArray[np.float64]) -> bool:
-    """Tell whether four great circles through the corners bound the image."""
+    """Return whether four great circles through the corners bound the image."""
     if not np.isfinite(samples).all():
         return False
     corners = samples[[0, 0, 2, 2], [0, 2, 2, 0]]

@@ -16,7 +16,7 @@ __all__ = ["build_transports"]
 
 
 def build_transports(config: Config, runtime: Runtime) -> Sequence[Sequence[Transport]]:
-    """Give the transports that settings ask for, those together that share what can be away.
+    """Return the transports that settings ask for, those together that share what can be away.
 
     One mail server takes all mail; webhooks lead anywhere, and a slow one holds up no mail.
     """

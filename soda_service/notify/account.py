@@ -52,13 +52,13 @@ class Account:
 
 
 def parameter_of(job: Job, name: str) -> str:
-    """Give a short parameter of a job, without blanks around it; empty where it has none."""
+    """Return a short parameter of a job, without blanks around it; empty where it has none."""
     values = (p.value for p in job.parameters if p.name == name and not p.by_reference)
     return next(values, "").strip()
 
 
 def job_name(job: Job) -> str:
-    """Give the name of a job, fit for one line; empty where it has none.
+    """Return the name of a job, fit for one line; empty where it has none.
 
     A job that was never checked may have any characters in it.
     """

@@ -49,7 +49,7 @@ def resolve(host: str, port: int, *, allow_private: bool) -> tuple[str, ...]:
 
 
 def is_inside(text: str) -> bool:
-    """Tell whether an address is of this machine, of a private network, or of no single host."""
+    """Return whether an address is of this machine, of a private network, or of no single host."""
     address: _Address = ipaddress.ip_address(text)
     carried = _carried(address)
     if carried is not None:
@@ -58,7 +58,7 @@ def is_inside(text: str) -> bool:
 
 
 def _carried(address: _Address) -> ipaddress.IPv4Address | None:
-    """Give the IPv4 address that packets to an IPv6 address end up at, where there is one."""
+    """Return the IPv4 address that packets to an IPv6 address end up at, where there is one."""
     if isinstance(address, ipaddress.IPv4Address):
         return None
     if address in _NAT64:

@@ -60,7 +60,7 @@ class MailTransport:
         return self._policy
 
     def wants(self, job: Job) -> bool:
-        """Tell whether there is something to tell of this job."""
+        """Return whether there is something to tell of this job."""
         return self._is_wanted(job)
 
     def send(self, job: Job, message: Message) -> None:
@@ -172,7 +172,7 @@ def _policy(mail: MailConfig, kind: str, trigger: Trigger, *, lead_s: float = 0.
 
 
 def _ended_by_itself(job: Job) -> bool:
-    """Tell whether a job was not ended by its own client, who knows.
+    """Return whether a job was not ended by its own client, who knows.
 
     An abort by the server says why in a note; one by a client has none.
     """

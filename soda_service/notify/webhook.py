@@ -55,7 +55,7 @@ class WebhookTransport:
         )
 
     def wants(self, job: Job) -> bool:
-        """Tell whether there is something to tell of this job: always."""
+        """Return whether there is something to tell of this job: always."""
         del job
         return True
 
@@ -89,7 +89,7 @@ class WebhookTransport:
 
 
 def sign(body: bytes, secret: str, unix_s: int) -> str:
-    """Give the signature of a body: `t=<unix time>,v1=<HMAC-SHA-256 of "<t>.<body>", hex>`.
+    """Return the signature of a body: `t=<unix time>,v1=<HMAC-SHA-256 of "<t>.<body>", hex>`.
 
     The time is within what is signed, so that nobody can send an old call once more.
     """
@@ -98,7 +98,7 @@ def sign(body: bytes, secret: str, unix_s: int) -> str:
 
 
 def payload(job: Job, account: Account, base_url: str) -> dict[str, Any]:
-    """Give what is told of a job, of JSON's types."""
+    """Return what is told of a job, of JSON's types."""
     base = base_url or job.url.rpartition("/async/")[0]
     address = f"{base}/async/{job.id}" if base else None
     counts = {"rows": account.rows, **account.counts}

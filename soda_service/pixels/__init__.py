@@ -1,1 +1,1 @@
-"""Reading the pixels of tiles: sources of bytes, FITS structure, decoding by rows."""
+"""Read the pixels of tiles: sources of bytes, FITS structure, decoding by rows."""

@@ -1,4 +1,4 @@
-"""What goes wrong with files, as errors of the domain."""
+"""Translation of file errors into the errors of the domain."""
 
 import errno
 import os
@@ -14,21 +14,21 @@ __all__ = ["failures_explained"]
 
 @contextmanager
 def failures_explained(label: str, root: str = "") -> Iterator[None]:
-    """Turn whatever goes wrong with a file into the domain's errors.
+    """Translate any error of reading a file into an error of the domain.
 
     Parameters
     ----------
     label
-        What messages call the file.
+        Name of the file in messages.
     root
-        Directory below which it lies, if known: when that is gone, it is no fault of the file.
+        Directory that holds the file, if known. If it is gone, the file is not to blame.
 
     Raises
     ------
     TileUnreadable
-        For what is wrong with the file.
+        For errors of the file itself.
     SourceUnavailable
-        For what is the moment's.
+        For temporary failures.
     """
     try:
         yield
@@ -50,7 +50,7 @@ def failures_explained(label: str, root: str = "") -> Iterator[None]:
 
 
 def _is_gone(root: str) -> bool:
-    """Whether a root is not there, or is the empty folder that an unmounted disk leaves."""
+    """Return whether a root is missing, or is the empty folder left by an unmounted disk."""
     try:
         with os.scandir(root) as entries:
             return next(entries, None) is None

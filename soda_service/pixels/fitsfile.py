@@ -1,4 +1,4 @@
-"""One FITS file: its image HDUs, and parts of their pixels."""
+"""One FITS file: its image HDUs, and reading parts of their pixels."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,11 +24,11 @@ __all__ = ["FitsFile", "ImageHDU", "open_fits"]
 
 _DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _PIECE_BYTES = 1 << 24
-"""Fetched at once of pixels that are not compressed, so that memory does not grow with the box."""
+"""Uncompressed bytes fetched at once, so that memory does not grow with the box."""
 
 
 _AXES_MAX = 60
-"""Arrays of numpy have 64 at most."""
+"""numpy arrays have at most 64 axes."""
 
 
 class _Pixels(Protocol):
@@ -45,14 +45,14 @@ class ImageHDU:
     number
         0 for the primary HDU.
     header
-        As an image's, sound: what broke the standard is mended or left out.
+        Header as of an uncompressed image. Cards that break the standard are repaired or removed.
     """
 
     def __init__(self, number: int, header: TextHeader, pixels: _Pixels) -> None:
         self.number = number
         self.header = header
         self.name = str(header.get("EXTNAME", "")).strip().upper()
-        """EXTNAME in capitals, or nothing."""
+        """EXTNAME in upper case, or empty."""
         self.shape = image_shape(header)
         """Lengths of the axes in numpy's order: (..., ny, nx)."""
         self.dtype: np.dtype[Any] = np.dtype(_DTYPES[integer(header, "BITPIX")])
@@ -61,63 +61,63 @@ class ImageHDU:
 
     @property
     def rows(self) -> RowTable | None:
-        """Where the compressed rows lie; None where pixels are not stored so."""
+        """The table of the compressed rows; None if pixels are not stored in this way."""
         found = _row_pixels(self._pixels)
         return found.table if found else None
 
     @property
     def table_bytes(self) -> int:
-        """Memory held."""
+        """Memory used, bytes."""
         found = _row_pixels(self._pixels)
         return found.table_bytes if found else 0
 
     def use_index(self, index: Marks | None) -> None:
-        """Start decoding rows at the marks of an index."""
+        """Set the restart index from which decoding of rows starts."""
         found = _row_pixels(self._pixels)
         if found:
             found.index = index
 
     def announce(self, box: PixelBox) -> None:
-        """Say that a box is wanted soon, so that it is brought from disk in the meantime."""
+        """Announce that a box will be read soon, so that it is brought from disk meanwhile."""
         self._pixels.announce(box)
 
     def read(self, box: PixelBox) -> NDArray[np.generic]:
-        """Read the pixels of a box that lies inside, shape (..., *box.shape), big-endian, raw."""
+        """Read the raw, big-endian pixels of a box inside the image, shape (..., *box.shape)."""
         pixels = np.empty((*self.shape[:-2], *box.shape), self.dtype)
         self._pixels.read_into(box, pixels)
         return pixels
 
     def read_into(self, box: PixelBox, out: NDArray[np.generic]) -> None:
-        """Read the pixels of a box that lies inside.
+        """Read the pixels of a box inside the image.
 
         Parameters
         ----------
         out : ndarray, shape (..., *box.shape), of this HDU's dtype
-            The pixels of its rows must lie one after the other, its rows need not.
+            The pixels of a row must be contiguous; the rows need not be.
         """
         self._pixels.read_into(box, out)
 
 
 class FitsFile:
-    """A FITS file, open for reading. Several threads may read at once.
+    """An open FITS file. Several threads may read at once.
 
     Parameters
     ----------
     source
-        Its bytes; closed by `close`.
+        Bytes of the file; closed by `close`.
 
     Raises
     ------
     TileUnreadable
-        When it is no FITS file, or damaged.
+        If it is not a FITS file, or is damaged.
     SourceUnavailable
-        When reading fails as it does when disk or server are away.
+        If reading fails because disk or server are unavailable.
     """
 
     def __init__(self, source: ByteSource) -> None:
         self.source = source
         self.label = source.label
-        """What messages call the file: they never tell a server's path."""
+        """Name of the file in messages, which never contain a server's path."""
         self._astropy = AstropyFile(source)
         with failures_explained(self.label):
             hdus = walk(source)
@@ -126,7 +126,7 @@ class FitsFile:
 
     @property
     def table_bytes(self) -> int:
-        """Memory held."""
+        """Memory used, bytes."""
         return self.source.table_bytes + sum(hdu.table_bytes for hdu in self.images)
 
     def close(self) -> None:
@@ -160,7 +160,7 @@ class FitsFile:
 
 
 def open_fits(path: str, root: str = "", servers: "Servers | None" = None) -> FitsFile:
-    """Open a FITS file by its path, as `open_source` does, with its errors and FitsFile's."""
+    """Open a FITS file by its path; raises the errors of `open_source` and of FitsFile."""
     source = open_source(path, root, servers)
     try:
         return FitsFile(source)
@@ -170,7 +170,7 @@ def open_fits(path: str, root: str = "", servers: "Servers | None" = None) -> Fi
 
 
 class _PlainPixels:
-    """Pixels as they lie in the file."""
+    """Uncompressed pixels."""
 
     def __init__(self, source: ByteSource, hdu: HDU) -> None:
         self._source = source
@@ -192,7 +192,7 @@ class _PlainPixels:
                 self._copy(first + y * row_bytes, row_bytes, out[plane][y : y + step])
 
     def _copy(self, first: int, row_bytes: int, out: NDArray[np.generic]) -> None:
-        """Copy rows that begin at a byte and so many bytes apart."""
+        """Copy rows: the first byte of the first row, and the distance between rows in bytes."""
         length = out.shape[1] * out.itemsize
         if length == row_bytes:
             starts, lengths = np.array([first]), np.array([length * len(out)])
@@ -212,7 +212,7 @@ class _PlainPixels:
 
 
 class _RowsOrOthers:
-    """Compressed rows, read by astropy where there is no decoder for them."""
+    """Compressed rows. astropy reads them if no decoder of our own can."""
 
     def __init__(self, rows: RowPixels, others: OtherPixels) -> None:
         self.rows = rows

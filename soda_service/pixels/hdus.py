@@ -1,7 +1,7 @@
-"""The HDUs of a FITS file: where their headers and data lie (FITS 4.0, sections 3, 4.4, 7).
+"""The HDUs of a FITS file: positions of headers and data (FITS 4.0, sections 3, 4.4, 7).
 
-Nothing that a file says of itself is trusted: sizes are checked against the file before anything
-is read by them.
+Sizes given in a file are not trusted: they are checked against the file's length before they are
+used.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _HEADER_BLOCKS_MAX = 1000
 """36,000 cards."""
 
 _STEP_BYTES = 1 << 16
-"""Read at once where headers are looked for: those of a file of few planes in a request or two."""
+"""Bytes read at once to find headers: one or two requests for a file of few planes."""
 
 _BITPIX = frozenset({8, 16, 32, 64, -32, -64})
 _BYTES_MAX = 2**63 - 1
@@ -29,7 +29,7 @@ _TABLES = frozenset({"BINTABLE", "A3DTABLE"})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HDU:
-    """A header, and where its data lie."""
+    """A header and the position of its data."""
 
     number: int
     """0 for the primary HDU."""
@@ -39,7 +39,7 @@ class HDU:
     """First byte of the data."""
 
     size_bytes: int
-    """Of the data, without padding."""
+    """Length of the data in bytes, without padding."""
 
     @property
     def end(self) -> int:
@@ -48,7 +48,7 @@ class HDU:
 
     @property
     def is_image(self) -> bool:
-        """Whether the data are pixels as they are."""
+        """Whether the data are uncompressed pixels."""
         if self.number == 0:
             return self.header.get("SIMPLE") is True and self.header.get("GROUPS") is not True
         return _kind(self.header) in _IMAGES
@@ -66,13 +66,13 @@ def walk(source: ByteSource) -> list[HDU]:
     Returns
     -------
     list of HDU
-        At least the primary one. What follows the last and is none is passed over (FITS 4.0, 3.5).
+        At least the primary HDU. Anything after the last HDU is ignored (FITS 4.0, 3.5).
 
     Raises
     ------
     TileUnreadable
-        When it is no FITS file, cut off (the padding of its last block may be missing), or tells
-        absurd sizes.
+        If it is not a FITS file, is truncated (the padding of its last block may be missing), or
+        gives absurd sizes.
     """
     if not source.size_bytes:
         raise TileUnreadable("Empty or corrupt FITS file")
@@ -95,31 +95,31 @@ def walk(source: ByteSource) -> list[HDU]:
 
 
 def integer(header: TextHeader, keyword: str, default: int | None = None) -> int:
-    """Give a value that must be an integer.
+    """Return the value of a card that must be an integer.
 
     Raises
     ------
     TileUnreadable
-        When it is none, or is missing and has no default.
+        If it is not an integer, or is missing and has no default.
     """
     value = header.get(keyword, default)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TileUnreadable(f"damaged: {keyword} is {value!r}, no integer")
+        raise TileUnreadable(f"damaged: {keyword} is {value!r}, not an integer")
     return value
 
 
 def image_shape(header: TextHeader, prefix: str = "") -> tuple[int, ...]:
-    """Give the lengths of the axes in numpy's order: (..., ny, nx).
+    """Return the lengths of the axes in numpy's order: (..., ny, nx).
 
     Parameters
     ----------
     prefix
-        `Z` for the image that a table of compressed blocks holds.
+        `Z` for the image in a table of compressed blocks.
 
     Raises
     ------
     TileUnreadable
-        When one is missing or absurd.
+        If a length is missing or absurd.
     """
     count = integer(header, f"{prefix}NAXIS")
     if not 0 <= count <= 999:
@@ -134,7 +134,7 @@ def image_shape(header: TextHeader, prefix: str = "") -> tuple[int, ...]:
 
 
 class _Headers:
-    """The headers of a file, read in steps that are kept for the next one."""
+    """Reader of a file's headers, which reuses what it has read."""
 
     def __init__(self, source: ByteSource) -> None:
         self._source = source
@@ -142,11 +142,11 @@ class _Headers:
         self._window = b""
 
     def peek(self, position: int) -> bytes:
-        """Give the first 9 bytes of a place, or those that are there."""
+        """Return the first 9 bytes at a position, or fewer at the end of the file."""
         return self._part(position, 9)
 
     def read(self, position: int, number: int) -> tuple[TextHeader, int]:
-        """Read a header; gives it, and where it ends."""
+        """Read a header; return it and the position of its end."""
         blocks: list[bytes] = []
         for _ in range(_HEADER_BLOCKS_MAX):
             block = self._part(position, _BLOCK_BYTES)
@@ -176,7 +176,7 @@ class _Headers:
 
 
 def _size_bytes(header: TextHeader, number: int) -> int:
-    """Give the size of the data (FITS 4.0, equations 1, 2 and 4)."""
+    """Return the size of the data (FITS 4.0, equations 1, 2 and 4)."""
     bitpix = integer(header, "BITPIX")
     if bitpix not in _BITPIX:
         raise TileUnreadable(f"damaged: BITPIX of HDU {number} is {bitpix}")

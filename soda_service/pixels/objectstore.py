@@ -1,8 +1,8 @@
-"""Servers of files, asked through obstore: HTTP and S3, their connections, failures and listings.
+"""Access to servers of files by obstore: HTTP and S3, connections, errors and listings.
 
-Connections are one pool for each server, and are made when first needed. obstore works in threads
-of its own, which a forked process does not have: a request there would wait for ever. So no
-process may ask a server before it forks; where one did, its child is told so.
+Each server has one pool of connections, made on first use. obstore works in its own threads, which
+a forked process does not have: a request there would wait for ever. So no process may use a server
+before it forks. If one did, its child raises an error.
 """
 
 import logging
@@ -51,65 +51,65 @@ _LOGIN = re.compile(r"://[^/@\s]*@")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a file (or a folder) lies."""
+    """Location of a file or folder."""
 
     server: str
-    """`https://example.org` or `s3://bucket`: what connections are shared for."""
+    """`https://example.org` or `s3://bucket`. Connections are shared by server."""
 
     key: str
-    """Path there, as it is meant, not quoted, without `/` at its ends."""
+    """Path on the server, unquoted, without `/` at its ends."""
 
     @classmethod
     def parse(cls, url: str) -> "Address":
-        """Read an address; that of an http server is quoted, that of S3 is not.
+        """Parse an address: quoted for HTTP servers, not quoted for S3.
 
         Raises
         ------
         ConfigError
-            When no server is named, the scheme is unknown, or there is a user name, which would
-            come to light in logs.
+            If no server is named, the scheme is unknown, or there is a user name, which would
+            appear in logs.
         """
         scheme, _, rest = url.partition("://")
         host, _, path = rest.partition("/")
         if scheme not in ("http", "https", "s3") or not host:
-            raise ConfigError("an address of tiles is https://SERVER/... or s3://BUCKET/...")
+            raise ConfigError("an address of tiles must be https://SERVER/... or s3://BUCKET/...")
         if "@" in host:
-            raise ConfigError("an address of tiles has no user name and no password in it")
+            raise ConfigError("an address of tiles must not contain a user name or a password")
         if scheme != "s3":
             path = unquote(urlsplit(url).path)
         return cls(f"{scheme}://{host}", path.strip("/"))
 
     @property
     def label(self) -> str:
-        """File name, for messages: they never tell a server's name or path."""
+        """File name for messages, which never contain a server's name or path."""
         return self.key.rpartition("/")[2]
 
     def joined(self, name: str) -> "Address":
-        """Give what lies in this folder."""
+        """Return the address of an item in this folder."""
         return Address(self.server, f"{self.key}/{name}".lstrip("/"))
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Bytes of a file, and what the server said of the whole."""
+    """Bytes of a file, with the server's data on the whole file."""
 
     content: Buffer
     size_bytes: int
-    """Of the whole file."""
+    """Size of the whole file."""
 
     identity: str
-    """Changes with the content: the ETag, or else the time of the last change, and the size."""
+    """Changes with the content: ETag, or otherwise modification time, and size."""
 
 
 class Servers:
-    """Connections to servers. Threads may share it; to other processes go its settings alone.
+    """Connections to servers. Threads may share it. Pickling it transfers only the settings.
 
     Parameters
     ----------
     settings
-        Times, tries and number of connections.
+        Time limits, tries and number of connections.
     environ
-        Where the settings of S3 stand; obstore reads all but one (AWS_ALLOW_HTTP) by itself.
+        Environment with the settings of S3. obstore itself reads all but AWS_ALLOW_HTTP.
     """
 
     def __init__(self, settings: RemoteConfig, environ: Mapping[str, str] = os.environ) -> None:
@@ -119,31 +119,31 @@ class Servers:
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(settings.connections, "tiles")
         self._asked_by = 0
-        """The process that asked first; 0: none did."""
+        """Id of the process that made the first request; 0 if there was none."""
 
     @override
     def __reduce__(self) -> tuple[type["Servers"], tuple[RemoteConfig]]:
         return Servers, (self.settings,)
 
     def get(self, address: Address, start: int, end: int, *, identity: str = "") -> Part:
-        """Get bytes `start` to `end` (exclusive), or those that are there.
+        """Get bytes `start` to `end` (exclusive), or fewer at the end of the file.
 
         Parameters
         ----------
         identity
-            What the file must still be; nothing: whatever it is.
+            Identity that the file must still have; empty: any.
 
         Raises
         ------
         TileUnreadable
-            When there is no such file, it ends before `start`, or the server gives no parts.
+            If the file does not exist, ends before `start`, or the server does not support ranges.
         SourceUnavailable
-            When the server is away or refuses, or the file is another one by now.
+            If the server is unavailable or refuses access, or the file was replaced.
         RuntimeError
-            When this process was forked from one that had asked.
+            If this process was forked from one that had used a server.
         """
         store = self._store(address)
-        with _failures_told(address, is_open=bool(identity)):
+        with _failures_translated(address, is_open=bool(identity)):
             answer = obstore.get(store, address.key, options={"range": (start, end)})
             found = _identity(answer.meta)
             if identity and found != identity:
@@ -158,14 +158,14 @@ class Servers:
         *,
         identity: str,
     ) -> memoryview:
-        """Get ranges side by side, on as many connections as are allowed, and join them.
+        """Get ranges in parallel, on as many connections as are allowed, and join them.
 
         Parameters
         ----------
         begins, ends : ndarray, int64, shape (n,)
-            Ranges inside the file, none empty.
+            Ranges inside the file, none of them empty.
         identity
-            What the file must still be.
+            Identity that the file must still have.
 
         Returns
         -------
@@ -175,9 +175,9 @@ class Servers:
         Raises
         ------
         TileUnreadable, SourceUnavailable, RuntimeError
-            As `get`.
+            As for `get`.
         """
-        self._store(address)  # before the pool is asked, which a fork has not
+        self._store(address)  # before the thread pool is used, which a fork does not have
         sizes = ends - begins
         content = np.empty(int(sizes.sum()), np.uint8).data
         places = (np.cumsum(sizes) - sizes).tolist()
@@ -194,14 +194,14 @@ class Servers:
         return content
 
     def names(self, folder: Address) -> tuple[list[str], list[str]]:
-        """List a folder of an S3 bucket: names of the folders and of the files in it.
+        """Return the names of folders and files in a folder of an S3 bucket.
 
         Raises
         ------
         SourceUnavailable
-            When the server is away or refuses.
+            If the server is unavailable or refuses access.
         """
-        with _failures_told(folder):
+        with _failures_translated(folder):
             found = obstore.list_with_delimiter(self._store(folder), folder.key or None)
         folders = [name.rpartition("/")[2] for name in found["common_prefixes"]]
         return folders, [entry["path"].rpartition("/")[2] for entry in found["objects"]]
@@ -209,14 +209,14 @@ class Servers:
     def _store(self, address: Address) -> _Store:
         with self._lock:
             if self._asked_by not in (0, os.getpid()):
-                raise RuntimeError("servers of tiles were asked before this process was forked")
+                raise RuntimeError("tile servers were used before this process was forked")
             self._asked_by = os.getpid()
             if address.server not in self._stores:
                 self._stores[address.server] = self._connected(address.server)
             return self._stores[address.server]
 
     def _connected(self, server: str) -> _Store:
-        """Make the connections of a server: 5 ms, since certificates are read."""
+        """Connect to a server: takes 5 ms, since certificates are read."""
         scheme, _, bucket = server.partition("://")
         client: ClientConfig = {
             "allow_http": self._allows_http if scheme == "s3" else scheme == "http",
@@ -233,18 +233,18 @@ class Servers:
 
 
 def _identity(meta: "ObjectMeta") -> str:
-    """Tell a content from others by its ETag, or where there is none, by the time of change."""
+    """Return an identity that changes with the content: ETag, or modification time, and size."""
     return f"{meta['e_tag'] or meta['last_modified'].isoformat()}-{meta['size']}"
 
 
 @contextmanager
-def _failures_told(address: Address, *, is_open: bool = False) -> Iterator[None]:
-    """Turn what goes wrong at a server into the domain's errors; the log tells which server.
+def _failures_translated(address: Address, *, is_open: bool = False) -> Iterator[None]:
+    """Translate errors of a server into the domain's errors. The log names the server.
 
     Parameters
     ----------
     is_open
-        Whether the file was there and as long as needed before.
+        Whether the file existed before and had the required length.
     """
     label = address.label
     try:
@@ -255,8 +255,8 @@ def _failures_told(address: Address, *, is_open: bool = False) -> Iterator[None]
         level = logging.WARNING if isinstance(told, SourceUnavailable) else logging.INFO
         _log.log(level, "%s: %s: %s", address.server, address.key, " ".join(text.split())[:500])
         raise told from error
-    except ValueError as error:  # of a key with an empty folder in it
-        raise TileUnreadable(f"{label}: no server can be asked for its path") from error
+    except ValueError as error:  # of a key with an empty folder name
+        raise TileUnreadable(f"{label}: its path is not valid on a server") from error
 
 
 def _explained(
@@ -277,9 +277,9 @@ def _explained(
 
 
 def _fault_of_file(error: Exception, status: str) -> str:
-    """Tell what trying again would not mend, or nothing."""
+    """Return the error if retrying cannot help, otherwise an empty text."""
     if isinstance(error, FileNotFoundError) or status in _GONE:
         return "no such file"
     if isinstance(error, NotSupportedError):
-        return "its server gives whole files only (no HTTP ranges)"
+        return "its server sends whole files only (no HTTP ranges)"
     return "the file is empty" if status == _BEYOND else ""

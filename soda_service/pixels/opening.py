@@ -1,4 +1,4 @@
-"""Opening a tile's bytes, on disk or behind a URL."""
+"""Open the bytes of a tile, on disk or on a server."""
 
 import os
 from pathlib import Path
@@ -20,22 +20,22 @@ def open_source(path: str, root: str = "", servers: "Servers | None" = None) -> 
     Parameters
     ----------
     path
-        Local path, `https://` or `s3://`; plain FITS, or packed by gzip or bzip2, whatever its name
-        says. A packed file is unpacked into an anonymous temporary file, so that memory does not
-        grow with tiles.
+        Local path, `https://` or `s3://` address of a FITS file, plain or compressed by gzip or
+        bzip2, whatever its name. A compressed file is unpacked into an anonymous temporary file, so
+        memory does not grow with tiles.
     root
-        Directory below which the survey lies, if known.
+        Directory that holds the survey, if known.
     servers
-        Connections to ask for what lies behind a URL.
+        Connections for addresses.
 
     Raises
     ------
     ValueError
-        For a URL without connections.
+        For an address without connections.
     TileUnreadable
-        When the file is missing, or packed and damaged.
+        If the file is missing, or compressed and damaged.
     SourceUnavailable
-        When the root is gone, or reading fails as it does when disk or server are away.
+        If the root is gone, or reading fails because disk or server are unavailable.
     """
     if "://" in path:
         from soda_service.pixels.remote import open_remote  # few releases need it
@@ -46,9 +46,9 @@ def open_source(path: str, root: str = "", servers: "Servers | None" = None) -> 
 
 
 def _open_local(path: str) -> LocalSource:
-    # Asked before it is opened: who opens a pipe waits for somebody to write.
+    # Checked before it is opened: opening a pipe waits for a writer.
     if not (Path(path).is_file() or Path(path).is_dir()) and Path(path).exists():
-        raise TileUnreadable("no regular file")
+        raise TileUnreadable("not a regular file")
     stream: BinaryIO = Path(path).open("rb")  # noqa: SIM115 - the source closes it
     try:
         status = os.fstat(stream.fileno())
@@ -60,19 +60,19 @@ def _open_local(path: str) -> LocalSource:
 
 
 def identity_of(path: str, servers: "Servers | None" = None) -> str | None:
-    """Give the identity that a file has now; None where opening it will tell what is wrong.
+    """Return the identity that a file has now; None if opening it will report an error.
 
     Raises
     ------
     TileUnreadable, SourceUnavailable, ValueError
-        As `open_source`, when a remote file is gone or away.
+        As for `open_source`, if a remote file is gone or its server is unavailable.
     """
     if "://" in path:
         from soda_service.pixels.remote import remote_identity  # few releases need it
 
         return remote_identity(path, _required(servers))
     try:
-        # Called for each cutout, and a Path costs more than the call itself.
+        # Called for each cutout; making a Path costs more than the call itself.
         return _identity(os.stat(path))  # noqa: PTH116 - as above
     except OSError:
         return None
@@ -80,5 +80,5 @@ def identity_of(path: str, servers: "Servers | None" = None) -> str | None:
 
 def _required(servers: "Servers | None") -> "Servers":
     if servers is None:
-        raise ValueError("a tile behind a URL is opened through connections; none were given")
+        raise ValueError("a tile on a server needs connections; none were passed")
     return servers

@@ -20,19 +20,19 @@ from soda_service.pixels.source import ByteSource
 __all__ = ["AstropyFile", "OtherPixels"]
 
 _BUFFER_BYTES = 1 << 16
-"""Read ahead of compressed blocks, which lie one after the other."""
+"""Bytes read ahead of compressed blocks, which are contiguous."""
 
 _PAGE_BYTES, _PAGES = 1 << 18, 64
-"""Of remote files; 16 MB in all."""
+"""Page size for remote files; 16 MB in all."""
 
 _BLOCKS_BYTES_MAX = 1 << 30
-"""Of pixels in the blocks that a box touches: blocks of absurd sizes would fill the memory."""
+"""Limit for the blocks that a box touches: blocks of absurd sizes would fill the memory."""
 
 
 class AstropyFile:
-    """A file as astropy reads it, opened when it is first needed.
+    """A file read by astropy, opened on first use.
 
-    It reads through one position of the file, so its HDUs share a lock.
+    All reads share one position in the file, so its HDUs share a lock.
     """
 
     def __init__(self, source: ByteSource) -> None:
@@ -41,23 +41,23 @@ class AstropyFile:
         self._hdulist: Any = None  # astropy is untyped
 
     def section(self, number: int, box: PixelBox) -> NDArray[np.generic]:
-        """Read a box of a compressed HDU, shape (..., *box.shape), raw.
+        """Read a box of a compressed HDU, raw, shape (..., *box.shape).
 
         Raises
         ------
         TileUnreadable
-            When it cannot be decoded.
+            If it cannot be decoded.
         SourceUnavailable, OSError
-            When disk or server are away.
+            If disk or server are unavailable.
         """
         try:
             with self._lock:
                 part = self._hdu(number).section[..., box.y0 : box.y1, box.x0 : box.x1]
         except (MemoryError, SourceUnavailable, TileUnreadable):
             raise
-        except Exception as error:  # codecs fail in every way, one by a private exception
+        except Exception as error:  # codecs raise many types of exception, one of them private
             if isinstance(error, OSError) and error.errno is not None:
-                raise  # the system's, not a codec's
+                raise  # an error of the system, not of a codec
             raise TileUnreadable(f"compressed pixels cannot be decoded: {error}") from error
         return np.asarray(part)
 
@@ -71,7 +71,7 @@ class AstropyFile:
         from astropy.utils.exceptions import AstropyUserWarning
 
         with warnings.catch_warnings():
-            # Of broken cards and missing padding, which were dealt with before.
+            # Warns about broken cards and missing padding, which were handled before.
             warnings.simplefilter("ignore", AstropyUserWarning)
             if self._hdulist is None:
                 source = _Pages(self._source) if self._source.is_remote else self._source
@@ -81,7 +81,7 @@ class AstropyFile:
 
 
 class OtherPixels:
-    """Pixels of one HDU; only the compressed blocks that a box touches are decoded."""
+    """Pixels of one HDU. Only the compressed blocks that a box touches are decoded."""
 
     def __init__(self, file: AstropyFile, source: ByteSource, hdu: HDU) -> None:
         self._file = file
@@ -89,7 +89,7 @@ class OtherPixels:
         self._hdu = hdu
 
     def announce(self, box: PixelBox) -> None:
-        """Say that a box is wanted soon: nothing is known of where it lies, but in proportion."""
+        """Announce that a box will be read soon. Its position in the file is only estimated."""
         ny = image_shape(self._hdu.header, "Z")[-2]
         first, last = (self._hdu.size_bytes * y // ny for y in (box.y0, box.y1))
         self._source.announce(self._hdu.start + first, last - first)
@@ -100,9 +100,9 @@ class OtherPixels:
         Raises
         ------
         TileUnreadable
-            When it cannot be decoded, or its blocks are too large.
+            If it cannot be decoded, or its blocks are too large.
         SourceUnavailable, OSError
-            When disk or server are away.
+            If disk or server are unavailable.
         """
         size_bytes = _touched_bytes(self._hdu, box)
         if size_bytes > _BLOCKS_BYTES_MAX:
@@ -113,7 +113,7 @@ class OtherPixels:
 
 
 class _Bytes(Protocol):
-    """What a file object is made of."""
+    """Source of bytes for a file object."""
 
     @property
     def size_bytes(self) -> int: ...
@@ -122,9 +122,9 @@ class _Bytes(Protocol):
 
 
 class _Pages:
-    """A remote file in pages, the last ones kept: astropy goes to and fro in small steps.
+    """A remote file in pages, the last ones cached: astropy reads back and forth in small steps.
 
-    Without them a cutout of 400 px from a tile of 0.4 MB made 585 requests for 19 MB.
+    Without pages, a cutout of 400 px from a tile of 0.4 MB made 585 requests for 19 MB.
     """
 
     def __init__(self, source: ByteSource) -> None:
@@ -174,7 +174,7 @@ class _Stream(io.RawIOBase):
 
 
 def _touched_bytes(hdu: HDU, box: PixelBox) -> int:
-    """Give the size of the pixels in the blocks that a box touches."""
+    """Return the size of the pixels in the blocks that a box touches."""
     shape = image_shape(hdu.header, "Z")
     sides = list(shape[:-2])
     for axis, first, last in ((2, box.y0, box.y1), (1, box.x0, box.x1)):

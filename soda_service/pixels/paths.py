@@ -1,4 +1,4 @@
-"""Where a tile's file lies: template, per-band columns, wildcards; never outside the root."""
+"""Paths of tile files: template, per-band columns, wildcards. They never leave the root."""
 
 import fnmatch
 import glob
@@ -29,38 +29,38 @@ _FIELD = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
 def is_remote_root(root: str) -> bool:
-    """Tell whether tiles lie on a server, `https://` or `s3://`, and not in a directory."""
+    """Return whether tiles are on a server, `https://` or `s3://`, and not in a directory."""
     return "://" in root
 
 
 def locate(release: Release, tile: Tile, band: str, servers: "Servers | None" = None) -> TileFile:
-    """Find the file of a tile in a band.
+    """Return the file of a tile in a band.
 
     Parameters
     ----------
     release
     tile
-        One of the release's.
+        A tile of the release.
     band
-        Name of a band, in the release's spelling.
+        Name of a band, as the release spells it.
     servers
-        Connections to ask for the files of an `s3://` root whose path has a wildcard.
+        Connections for an `s3://` root whose path has a wildcard.
 
     Returns
     -------
     TileFile
-        Path (or address, quoted where it is of an http server) and planes; where the path has no
-        wildcard nobody has looked whether the file is there.
+        Path (or address, quoted for an HTTP server) and planes. Without a wildcard in the path,
+        the file is not checked to exist.
 
     Raises
     ------
     UnknownTile
         If the release has no such band, or not for this tile.
     TileUnreadable
-        If no file matches a wildcard, there is one and the root cannot be searched (`https://`),
-        or the path leads out of the root.
+        If no file matches a wildcard, if there is a wildcard and the root cannot be listed
+        (`https://`), or if the path leads out of the root.
     SourceUnavailable
-        If there is a wildcard and the root is not there.
+        If there is a wildcard and the root is missing.
     """
     if band not in release.band_names:
         known = ", ".join(release.band_names)
@@ -79,12 +79,12 @@ def locate(release: Release, tile: Tile, band: str, servers: "Servers | None" = 
 
 
 def relative_path(release: Release, tile: Tile, band: str) -> str:
-    """Give the path of a tile's file below the root, wildcards and all, without looking there.
+    """Return the path of a tile's file below the root, with its wildcards and without access to it.
 
     Raises
     ------
     UnknownTile
-        If the release lacks this band for this tile.
+        If the release has no such band for this tile.
     TileUnreadable
         If the path leads out of the root.
     """
@@ -99,10 +99,10 @@ def relative_path(release: Release, tile: Tile, band: str) -> str:
 
 
 def logical_dir(release: Release, tile: Tile) -> str:
-    """Give the folder of a tile's files below the root, with `/` at its end.
+    """Return the folder of a tile's files below the root, ending in `/`.
 
-    For users, who are never told where the root is. Of a tile with different folders for its
-    bands, the folder of the first band that it has; `./` is the root itself.
+    This is for users, who never see the root. If the bands of a tile have different folders, it is
+    the folder of the first band that the tile has. `./` is the root itself.
     """
     for band in release.band_names:
         try:
@@ -120,7 +120,7 @@ def _filled(release: Release, tile: Tile, band: str, quote: Callable[[str], str]
         column = match[1]
         if column == "band":
             return quote(release.band_spelling.get(band, band))
-        # A column of this band comes first; operators' tables may have it in lower case.
+        # The column of this band takes precedence; operators' tables may have it in lower case.
         for key in (f"{column}_{band}", f"{column}_{band.lower()}", column):
             if key in tile.columns:
                 text = tile.columns[key]
@@ -138,14 +138,14 @@ def _filled(release: Release, tile: Tile, band: str, quote: Callable[[str], str]
 
 
 def _spelt(root: str, relative: str) -> str:
-    """Write a path as the root's kind of address has it."""
-    # In an address of HTTP a blank or # would end it.
+    """Quote a path as the kind of root requires."""
+    # In an HTTP address a space or # would end the path.
     return quote(relative) if root.startswith(("http://", "https://")) else relative
 
 
 def _matching(root: str, pattern: str, name: str, servers: "Servers | None") -> str:
-    """Find the file of a pattern below the root; of several the last by name."""
-    # The last name is the latest processing where names count up (p01, p02).
+    """Return the file that matches a pattern below the root; of several the last by name."""
+    # The last name is the latest processing if names count up (p01, p02).
     found = max(_below(root, pattern, name, servers), default=None)
     if found is None:
         raise TileUnreadable(f"{name}: no file matches its path")
@@ -158,10 +158,10 @@ def _below(root: str, pattern: str, name: str, servers: "Servers | None") -> Ite
 
         if not root.startswith("s3://"):
             raise TileUnreadable(
-                f"{name}: its path has a * or ?, but files of an http server cannot be listed"
+                f"{name}: its path has a * or ?, but files on an HTTP server cannot be listed"
             )
         if servers is None:
-            raise ValueError("a bucket is listed through connections; none were given")
+            raise ValueError("listing a bucket needs connections; none were passed")
         yield from _objects(servers, Address.parse(root), PurePosixPath(pattern).parts)
         return
     folder = Path(root)
@@ -172,7 +172,7 @@ def _below(root: str, pattern: str, name: str, servers: "Servers | None") -> Ite
 
 
 def _objects(servers: "Servers", folder: "Address", parts: Sequence[str]) -> Iterator[str]:
-    """Find the objects of a pattern; folders are listed only where its part is not plain."""
+    """Find the objects of a pattern. Folders are listed only for parts that have a wildcard."""
     part, *deeper = parts
     if deeper and not glob.has_magic(part):
         found = [part]
@@ -190,22 +190,24 @@ def _objects(servers: "Servers", folder: "Address", parts: Sequence[str]) -> Ite
 
 
 def format_planes(planes: tuple[Plane, ...]) -> str:
-    """Write planes as the cell of a tile table: `SCI:1;WGT:3`."""
+    """Return planes as a cell of a tile table: `SCI:1;WGT:3`."""
     return ";".join(f"{plane.role}:{plane.hdu}" for plane in planes)
 
 
 def parse_planes(cell: str) -> tuple[Plane, ...]:
-    """Read the planes of a tile table's cell; a number is an HDU's number, a word its EXTNAME.
+    """Parse the planes in a cell of a tile table. A number is an HDU number, a word an EXTNAME.
 
     Raises
     ------
     TileUnreadable
-        If the cell does not say `role:hdu;role:hdu`.
+        If the cell is not `role:hdu;role:hdu`.
     """
     planes = []
     for part in cell.split(";"):
         role, colon, hdu = part.strip().partition(":")
         if not (role and colon and hdu):
-            raise TileUnreadable(f"planes are written SCI:1;WGT:2 in a tile table, not {cell!r}")
+            raise TileUnreadable(
+                f"{cell!r} in a tile table is not a list of planes like SCI:1;WGT:2"
+            )
         planes.append(Plane(role, int(hdu) if hdu.isdecimal() else hdu))
     return tuple(planes)

@@ -1,4 +1,4 @@
-"""Which images of a file are the planes of a tile."""
+"""Choice of the images in a file that are planes of a tile."""
 
 from collections.abc import Iterator, Sequence
 
@@ -22,19 +22,19 @@ _ROLES = {
     "IVAR": "WGT",
     "INVVAR": "WGT",
 }
-"""What surveys call their planes."""
+"""Names that surveys give their planes."""
 
 _SAME_GRID_PX = 0.01
-"""Planes whose corners agree to this are on one grid: headers written in float32 still do."""
+"""Tolerance of corners on one grid, in pixels: headers written in float32 stay within it."""
 
 
 def named(file: FitsFile, planes: Sequence[Plane]) -> list[ImageHDU]:
-    """Find the HDUs that a release names, in its order.
+    """Return the HDUs that a release names, in its order.
 
     Raises
     ------
     TileUnreadable
-        When one is not there, or they differ in size.
+        If one does not exist, or they differ in size.
     """
     hdus = []
     for plane in planes:
@@ -60,12 +60,12 @@ def _size(hdu: ImageHDU) -> str:
 
 
 def on_one_grid(file: FitsFile) -> Iterator[ImageHDU]:
-    """Find the first image with a celestial WCS, and those that lie on the same sky.
+    """Return the first image with a celestial WCS, and the images on the same grid.
 
     Raises
     ------
     TileUnreadable
-        When there is none.
+        If there is none.
     """
     first: Grid | None = None
     shape: tuple[int, ...] = ()
@@ -88,7 +88,7 @@ def on_one_grid(file: FitsFile) -> Iterator[ImageHDU]:
 
 
 def is_same_grid(first: Grid, second: Grid, shape: tuple[int, ...]) -> bool:
-    """Tell whether images of one shape (ny, nx) have the same pixels on the sky, to 0.01 pixel."""
+    """Return whether images of one shape (ny, nx) have the same pixels on the sky to 0.01 pixel."""
     ys, xs = (side.ravel() for side in np.meshgrid(*((0, (n - 1) / 2, n - 1) for n in shape)))
     x, y = sky_to_pixel(first, *pixel_to_sky(second, xs, ys))
     distances = np.hypot(x - xs, y - ys)
@@ -96,7 +96,7 @@ def is_same_grid(first: Grid, second: Grid, shape: tuple[int, ...]) -> bool:
 
 
 def plane_roles(hdus: Sequence[ImageHDU]) -> Iterator[str]:
-    """Tell what planes hold by their EXTNAME; the first of unknown name is the science plane."""
+    """Return the roles of planes by EXTNAME. The first of unknown name is the science plane."""
     used: set[str] = set()
     for position, hdu in enumerate(hdus):
         role = _ROLES.get(hdu.name, "SCI" if position == 0 else hdu.name or str(hdu.number))

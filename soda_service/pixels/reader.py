@@ -1,4 +1,4 @@
-"""Tiles as planes of pixels on one sky grid, and the open files kept at hand."""
+"""Tiles as planes of pixels on one sky grid, and a cache of open files."""
 
 import threading
 import time
@@ -28,40 +28,41 @@ if TYPE_CHECKING:
 __all__ = ["Indexes", "TileFile", "TileHandle", "TilePlane", "TileReader", "plane_roles"]
 
 _BYTES_MAX = 256 << 20
-"""Of tables in memory: 0.3 MB for each compressed plane of 10,000 rows, so some 300 files of three
-planes; the number of files is reached first, but for tiles of far more rows."""
+"""Limit for tables in memory. A compressed plane of 10,000 rows takes 0.3 MB, so this allows some
+300 files of three planes. The limit on the number of files is reached first, except for tiles of
+far more rows."""
 
 _REMOTE_FRESH_S = 60.0
-"""How long a remote file counts as unchanged: asking costs a request."""
+"""Time for which a remote file counts as unchanged, since checking it costs a request."""
 
 
 class Indexes(Protocol):
-    """Where restart indexes are found and made."""
+    """Source of restart indexes."""
 
     def find(self, tile_path: str, file: FitsFile) -> Marks | None:
-        """Give the index of a file, if there is one that fits it."""
+        """Return the restart index of a file, if one fits it."""
         ...
 
     def provide(
         self, tile_path: str, file: FitsFile, *, rows: int, progress: Callable[[], None]
     ) -> Marks | None:
-        """Make the index of a file that has none, if so many cutouts are worth it."""
+        """Make the index of a file that has none, if that many cutouts are worth it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class TileFile:
-    """Where a tile's pixels in one band are."""
+    """File of a tile in one band."""
 
     path: str
-    """Local path, or `https://` or `s3://`."""
+    """Local path, or `https://` or `s3://` address."""
 
     planes: tuple[Plane, ...] = ()
-    """Planes to read, the science plane first; empty: every image HDU with a celestial WCS that
-    has the first one's shape and grid."""
+    """Planes to read, the science plane first. Empty: every image HDU with a celestial WCS that has
+    the first one's shape and grid."""
 
     root: str = ""
-    """Directory of the release, if known: when it is gone, that is no fault of the file."""
+    """Directory of the release, if known. If it is gone, the file is not to blame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +73,21 @@ class TilePlane:
     """`SCI`, `MSK`, `WGT`, or another name."""
 
     header: TextHeader
-    """As an image's, without the cards of its compression's table."""
+    """Header as of an uncompressed image, without the cards of the compression table."""
 
     shape: tuple[int, ...]
-    """(ny, nx), pixels; more axes before them in a cube."""
+    """(ny, nx), pixels; a cube has more axes before them."""
 
     dtype: np.dtype[Any]
-    """Of its raw pixels, big-endian as in a FITS file."""
+    """Type of the raw pixels, big-endian as in a FITS file."""
 
 
 class TileHandle:
-    """An open tile. Stays readable as long as somebody holds it; threads may share it."""
+    """An open tile. It stays readable while it is referenced; threads may share it."""
 
     def __init__(self, file: FitsFile, hdus: Sequence[ImageHDU], roles: Sequence[str]) -> None:
         self.file = file
-        """Its FITS file, for who makes an index of it; closed with the handle."""
+        """Its FITS file, needed to make an index; closed with the handle."""
         self._hdus = tuple(hdus)
         self.planes = tuple(
             TilePlane(role, hdu.header, hdu.shape, hdu.dtype)
@@ -94,7 +95,7 @@ class TileHandle:
         )
         """The planes, the science plane first."""
         self.primary: TextHeader = file.primary
-        """Header of the file's primary HDU, for the cards that all planes share."""
+        """Header of the file's primary HDU, for cards that all planes share."""
         self.label: str = file.label
         """The file's name."""
         self.shape: tuple[int, int] = (hdus[0].shape[-2], hdus[0].shape[-1])
@@ -102,20 +103,20 @@ class TileHandle:
         self.grid: Grid = sky_grid(hdus[0].header)
         """Of the first plane, distortions included."""
         self.is_sound: bool = True
-        """False once disk or server were away while it was read: it may never be again."""
+        """False after disk or server were unavailable during a read: it may stay unreadable."""
         self._same_grid: weakref.WeakKeyDictionary[TileHandle, bool] = weakref.WeakKeyDictionary()
         weakref.finalize(self, file.close)
 
     @property
     def table_bytes(self) -> int:
-        """Memory held."""
+        """Memory used, bytes."""
         return self.file.table_bytes
 
     def shares_grid(self, other: "TileHandle") -> bool:
-        """Whether each pixel of another tile is the same sky as this one's, to 0.01 pixel.
+        """Return whether each pixel of another tile is the same sky as in this one, to 0.01 pixel.
 
-        Found out once for a pair of open tiles, so that a cutout in several bands of a survey
-        on common grids costs nothing.
+        The result is cached for a pair of open tiles, so cutouts in several bands of a survey on
+        common grids cost nothing.
         """
         is_same = True if other is self else self._same_grid.get(other)
         if is_same is None:
@@ -124,14 +125,14 @@ class TileHandle:
         return is_same
 
     def use_index(self, index: Marks | None) -> None:
-        """Start decoding compressed rows at the marks of an index from now on."""
+        """Set the restart index from which decoding of compressed rows starts."""
         for hdu in self._hdus:
             hdu.use_index(index)
 
     def announce(self, box: PixelBox) -> None:
-        """Say that a box inside the image is wanted soon, so that it is brought from disk.
+        """Announce that a box inside the image will be read soon, so it is brought from disk.
 
-        What goes wrong is told when the box is read.
+        Errors are raised only when the box is read.
         """
         try:
             for hdu in self._hdus:
@@ -145,9 +146,9 @@ class TileHandle:
         Parameters
         ----------
         number
-            Which of `planes`.
+            Index in `planes`.
         box
-            Inside the image, not empty.
+            Box inside the image, not empty.
 
         Returns
         -------
@@ -157,11 +158,11 @@ class TileHandle:
         Raises
         ------
         ValueError
-            When the box is empty or reaches beyond the image.
+            If the box is empty or reaches beyond the image.
         TileUnreadable
-            When the file is truncated or damaged there.
+            If the file is truncated or damaged there.
         SourceUnavailable
-            When disk or server are away.
+            If disk or server are unavailable.
         """
         self._require(box)
         plane = self.planes[number]
@@ -170,23 +171,23 @@ class TileHandle:
         return pixels
 
     def read_into(self, number: int, box: PixelBox, out: NDArray[np.generic]) -> None:
-        """Read part of a plane into an array, such as a part of a file that is to be written.
+        """Read part of a plane into an array, such as part of an output file.
 
         Parameters
         ----------
         number, box
             As for `read`.
         out : ndarray, shape (..., *box.shape), of the plane's dtype
-            The pixels of its rows must lie one after the other, its rows need not.
+            The pixels of a row must be contiguous; the rows need not be.
 
         Raises
         ------
         ValueError
-            When the box is empty or reaches beyond the image, or the array does not fit.
+            If the box is empty or reaches beyond the image, or the array does not fit.
         TileUnreadable
-            When the file is truncated or damaged there.
+            If the file is truncated or damaged there.
         SourceUnavailable
-            When disk or server are away.
+            If disk or server are unavailable.
         """
         self._require(box)
         plane = self.planes[number]
@@ -207,7 +208,7 @@ class TileHandle:
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """A tile kept open."""
+    """A cached open tile."""
 
     handle: TileHandle
     fresh_until_s: float
@@ -215,18 +216,18 @@ class _Open:
 
 
 class TileReader:
-    """Opens tiles and keeps the last ones open. Threads may share it.
+    """Opens tiles and keeps the most recently used ones open. Threads may share it.
 
     Parameters
     ----------
     max_open
-        How many files are kept open; the one that was used longest ago is let go first.
+        Maximum number of open files; the least recently used one is dropped first.
     indexes
-        Where restart indexes of compressed tiles are found.
+        Source of restart indexes of compressed tiles.
     servers
-        Connections to ask for tiles behind a URL.
+        Connections for tiles on servers.
     max_bytes
-        How much memory their tables may take, before files are let go.
+        Maximum memory of the tables of open files, bytes.
     """
 
     def __init__(
@@ -245,17 +246,17 @@ class TileReader:
         self._lock = threading.Lock()
 
     def open(self, file: TileFile) -> TileHandle:
-        """Open a tile, or give it as it is open already, unless its file has changed since.
+        """Open a tile, or return it if it is open already and its file has not changed.
 
         A remote file counts as unchanged for a minute.
 
         Raises
         ------
         TileUnreadable
-            When the file is missing, damaged or truncated, has no image with a celestial WCS, or
-            lacks one of the planes asked for.
+            If the file is missing, damaged or truncated, has no image with a celestial WCS, or
+            lacks one of the requested planes.
         SourceUnavailable
-            When the root is gone or disk or server are away.
+            If the root is gone, or disk or server are unavailable.
         """
         with self._lock:
             known = self._open.get(file)
@@ -268,25 +269,25 @@ class TileReader:
             if identity_of(file.path, self.servers) == known.handle.file.source.identity:
                 self._keep(file, known.handle, now_s)
                 return known.handle
-        # Outside of the lock: unpacking a .bz2 takes seconds, and no other tile must wait for it.
+        # Outside the lock: unpacking a .bz2 takes seconds, and must not block other tiles.
         handle = self._opened(file)
         self._keep(file, handle, now_s)
         return handle
 
     def prepare(self, file: TileFile, *, rows: int, progress: Callable[[], None]) -> None:
-        """Make the restart index of a tile, where the cutouts that come next are worth it.
+        """Make the restart index of a tile if the cutouts to come are worth it.
 
         Parameters
         ----------
         rows
-            How many cutouts.
+            Number of cutouts.
         progress
-            Called every some ten milliseconds while an index is made.
+            Called about every ten milliseconds while an index is made.
 
         Raises
         ------
         TileUnreadable, SourceUnavailable
-            When the tile cannot be opened; an index that cannot be made is a line in the log.
+            If the tile cannot be opened. An index that cannot be made is only logged.
         """
         if self._indexes is None:
             return
@@ -296,7 +297,7 @@ class TileReader:
             handle.use_index(index)
 
     def close(self) -> None:
-        """Let go of all files; each closes when its last user is done."""
+        """Drop all files. Each closes when its last user is done."""
         with self._lock:
             self._open.clear()
 
@@ -307,7 +308,7 @@ class TileReader:
         return handle
 
     def _keep(self, file: TileFile, handle: TileHandle, now_s: float) -> None:
-        """Keep a tile open, within the limits; the one kept last stays in any case."""
+        """Cache an open tile, within the limits; the last one is always kept."""
         fresh_s = _REMOTE_FRESH_S if "://" in file.path else 0.0
         with self._lock:
             before = self._open.get(file)

@@ -1,4 +1,4 @@
-"""Tiles on servers: the bytes that are needed, by HTTP range requests and from S3."""
+"""Tiles on servers: read only the needed bytes, by HTTP range requests and from S3."""
 
 import tempfile
 import threading
@@ -17,16 +17,16 @@ from soda_service.pixels.source import ByteSource, LocalSource, failures_explain
 __all__ = ["RemoteSource", "open_remote", "remote_identity"]
 
 _WINDOW_BYTES = 1 << 16
-"""Read at once where less is asked for: most headers, and what stands before a file's first."""
+"""Minimum bytes per read: holds most headers, and everything before a file's first header."""
 
 _WINDOWS = 4
-"""Kept of a file: the headers of a tile of three planes, whose tables begin right after them."""
+"""Bytes cached per file: the headers of a tile of three planes, whose tables follow directly."""
 
 _PIECE_BYTES = 1 << 22
-"""Longer ranges are got in such pieces, side by side, so that a lost connection costs little."""
+"""Longer ranges are fetched in pieces of this size in parallel, so a lost one costs little."""
 
 _BATCH_BYTES = 4 * _PIECE_BYTES
-"""Brought at a time of a packed file."""
+"""Bytes per request when a compressed file is downloaded."""
 
 _PACKED = (b"\x1f\x8b", b"BZ")
 
@@ -39,9 +39,9 @@ class RemoteSource:
     servers
         Connections.
     address
-        Of the file.
+        Address of the file.
     opening
-        Its first bytes, all of them where it is shorter than a window.
+        First bytes of the file; all of them if it is shorter than a window.
     """
 
     is_remote = True
@@ -58,19 +58,19 @@ class RemoteSource:
 
     @property
     def table_bytes(self) -> int:
-        """Memory held."""
+        """Memory used, bytes."""
         with self._lock:
             return sum(len(window) for window in self._windows.values())
 
     def read(self, start: int, length: int) -> bytes:
-        """Read bytes; what was read around them a moment ago is not asked for again.
+        """Read bytes. Neighbouring bytes of recent reads are cached.
 
         Raises
         ------
         TileUnreadable
-            When the file ends before, or is gone.
+            If the file ends before, or is gone.
         SourceUnavailable
-            When the server is away, or the file was replaced since it was opened.
+            If the server is unavailable, or the file was replaced since it was opened.
         """
         if start < 0 or length < 0 or start + length > self.size_bytes:
             raise TileUnreadable(f"{self.label}: truncated: no byte {self.size_bytes}")
@@ -79,9 +79,9 @@ class RemoteSource:
             return bytes(known)
         begin = start + len(known)
         end = min(max(start + length, begin + _WINDOW_BYTES), self.size_bytes)
-        if len(known):  # the end of a table, say: nothing is read after it
+        if len(known):  # for example the end of a table, after which nothing is read
             end = start + length
-        got = self._got(np.array([begin]), np.array([end]))
+        got = self._fetch_ranges(np.array([begin]), np.array([end]))
         if end - begin <= _WINDOW_BYTES:
             self._keep(begin, got)
         return bytes(known) + bytes(got[: start + length - begin])
@@ -89,25 +89,25 @@ class RemoteSource:
     def fetch(
         self, starts: NDArray[np.int64], lengths: NDArray[np.int64]
     ) -> tuple[Buffer, NDArray[np.int64]]:
-        """Get ranges, those that lie close together in one request.
+        """Fetch ranges; neighbouring ranges share a request.
 
         Parameters
         ----------
         starts, lengths : ndarray, int64, shape (n,)
-            Bytes of the file; ranges of no length are passed over.
+            Byte ranges of the file; empty ranges are skipped.
 
         Returns
         -------
         buffer : Buffer
         places : ndarray, int64, shape (n,)
-            Where in the buffer each range begins.
+            Position in the buffer where each range begins.
 
         Raises
         ------
         TileUnreadable
-            When a range reaches beyond the file, or the file is gone.
+            If a range reaches beyond the file, or the file is gone.
         SourceUnavailable
-            When the server is away, or the file was replaced since it was opened.
+            If the server is unavailable, or the file was replaced since it was opened.
         """
         filled = lengths > 0
         if not filled.any():
@@ -118,18 +118,18 @@ class RemoteSource:
         run = np.maximum(np.searchsorted(begins, starts, side="right") - 1, 0)
         offsets = np.cumsum(ends - begins) - (ends - begins)
         places = np.where(filled, starts - begins[run] + offsets[run], 0)
-        return self._got(begins, ends), places
+        return self._fetch_ranges(begins, ends), places
 
     def announce(self, start: int, length: int) -> None:
-        """Do nothing: what would be got ahead is not known well enough to be worth its bytes."""
+        """Do nothing: the needed ranges are not known well enough to fetch them ahead."""
 
     def close(self) -> None:
-        """Forget what was read; connections are shared by files, and stay."""
+        """Drop cached bytes. Connections are shared between files and stay open."""
         with self._lock:
             self._windows.clear()
 
     def _known(self, start: int, length: int) -> memoryview:
-        """Give the bytes from a place on that are at hand."""
+        """Return the cached bytes from a position on."""
         with self._lock:
             for begin, window in self._windows.items():
                 if begin <= start < begin + len(window):
@@ -143,30 +143,31 @@ class RemoteSource:
             while len(self._windows) > _WINDOWS:
                 self._windows.popitem(last=False)
 
-    def _got(self, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> memoryview:
+    def _fetch_ranges(self, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> memoryview:
         begins, ends = _pieces(begins, ends)
         return self._servers.get_all(self._address, begins, ends, identity=self.identity)
 
 
 def open_remote(path: str, servers: Servers) -> ByteSource:
-    """Open a file on a server, by one request for its first bytes.
+    """Open a file on a server, with one request for its first bytes.
 
     Parameters
     ----------
     path
-        `https://` (quoted), `http://` or `s3://` (not quoted). A file packed by gzip or bzip2 is
-        brought here whole and unpacked into an anonymous temporary file.
+        `https://` or `http://` (quoted) or `s3://` (not quoted). A file compressed by gzip or bzip2
+        is downloaded whole and unpacked into an anonymous temporary file.
     servers
-        Connections to ask through.
+        Connections to use.
 
     Raises
     ------
     TileUnreadable
-        When there is no such file, it is empty, packed and damaged, or the server gives no parts.
+        If the file does not exist, is empty, is compressed and damaged, or the server does not
+        support ranges.
     SourceUnavailable
-        When the server is away or refuses.
+        If the server is unavailable or refuses access.
     ConfigError
-        When the address is none.
+        If the address is not valid.
     """
     address = Address.parse(path)
     opening = servers.get(address, 0, _WINDOW_BYTES)
@@ -174,22 +175,22 @@ def open_remote(path: str, servers: Servers) -> ByteSource:
     if bytes(memoryview(opening.content)[:2]) not in _PACKED:
         return source
     with failures_explained(source.label):
-        return LocalSource(_brought(source), source.label, source.identity)
+        return LocalSource(_downloaded(source), source.label, source.identity)
 
 
 def remote_identity(path: str, servers: Servers) -> str:
-    """Give the identity that a file on a server has now, by a request for one byte.
+    """Return the identity that a file on a server has now, by a request for one byte.
 
     Raises
     ------
     TileUnreadable, SourceUnavailable, ConfigError
-        As `open_remote`.
+        As for `open_remote`.
     """
     return servers.get(Address.parse(path), 0, 1).identity
 
 
-def _brought(source: RemoteSource) -> BinaryIO:
-    """Copy a packed file here and unpack it."""
+def _downloaded(source: RemoteSource) -> BinaryIO:
+    """Download a compressed file and unpack it."""
     copy: BinaryIO = tempfile.TemporaryFile(suffix=".packed")  # noqa: SIM115 - the source closes it
     try:
         for start in range(0, source.size_bytes, _BATCH_BYTES):
@@ -199,7 +200,7 @@ def _brought(source: RemoteSource) -> BinaryIO:
         copy.seek(0)
         return unpacked(copy)
     except BaseException:
-        with suppress(OSError):  # a full disk says so once more
+        with suppress(OSError):  # closing reports a full disk once more
             copy.close()
         raise
 
@@ -207,7 +208,7 @@ def _brought(source: RemoteSource) -> BinaryIO:
 def _runs(
     starts: NDArray[np.int64], lengths: NDArray[np.int64], gap_bytes: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Join ranges that are at most so many bytes apart; gives begins and ends, in order."""
+    """Join ranges with gaps of at most so many bytes; return begins and ends, in order."""
     order = np.argsort(starts, kind="stable")
     starts, ends = starts[order], np.maximum.accumulate((starts + lengths)[order])
     after = np.flatnonzero(starts[1:] - ends[:-1] > gap_bytes)

@@ -1,4 +1,4 @@
-"""Pixels of images whose rows are compressed one by one: what to fetch of them, and what then."""
+"""Pixels of images whose rows are compressed one by one: what to fetch, and how to decode it."""
 
 import logging
 import zlib
@@ -21,31 +21,31 @@ __all__ = ["Marks", "RowPixels"]
 _log = logging.getLogger(__name__)
 
 _PIECE_BYTES = 1 << 24
-"""Fetched at once, so that memory does not grow with the box."""
+"""Bytes fetched at once, so that memory does not grow with the box."""
 
 _SURPLUS, _SURPLUS_BYTES = 1.15, 256
-"""By how much the part of a row that is fetched is longer than its mean share, where no index
-tells its end: few rows of noise differ by more, and those are fetched again."""
+"""Factor by which the fetched part of a row exceeds its mean share if no index gives its end. Few
+noisy rows differ by more; those are fetched again."""
 
 _WORD_BYTES = 4
-"""Fetched beyond a mark, for decoders that look ahead."""
+"""Bytes fetched beyond a mark, for decoders that look ahead."""
 
 
 class Marks(Protocol):
-    """Where decoding may start within rows (a restart index)."""
+    """A restart index: positions in rows where decoding may start."""
 
     @property
     def step(self) -> int:
-        """Pixels between marks."""
+        """Number of pixels between marks."""
         ...
 
     def marks(self, hdu: int, y0: int, y1: int, column: int) -> NDArray[np.uint32] | None:
-        """Give (bit, pixel before) of rows at pixel `column * step`; None where not known."""
+        """Return (bit, previous pixel) of rows at pixel `column * step`; None if unknown."""
         ...
 
 
 class RowPixels:
-    """Pixels of one HDU; its table is read when they are first asked for."""
+    """Pixels of one HDU. Its table is read on first use."""
 
     def __init__(self, source: ByteSource, hdu: HDU, scheme: RowScheme) -> None:
         self.index: Marks | None = None
@@ -57,14 +57,14 @@ class RowPixels:
 
     @property
     def table(self) -> RowTable:
-        """Where the rows lie.
+        """The table of compressed rows.
 
         Raises
         ------
         TileUnreadable
-            When that cannot be told.
+            If the table cannot be read.
         OSError
-            When disk or server are away.
+            If disk or server are unavailable.
         """
         if self._rows is None:
             self._rows = read_table(self._source, self._hdu, self._scheme)
@@ -72,11 +72,11 @@ class RowPixels:
 
     @property
     def table_bytes(self) -> int:
-        """Memory held."""
+        """Memory used, bytes."""
         return self._rows.size_bytes if self._rows else 0
 
     def announce(self, box: PixelBox) -> None:
-        """Say that the rows of a box are wanted soon."""
+        """Announce that the rows of a box will be read soon."""
         for number in range(len(self.table.starts) // self._ny):
             rows = slice(number * self._ny + box.y0, number * self._ny + box.y1)
             lengths = self.table.lengths[rows]
@@ -97,9 +97,9 @@ class RowPixels:
         Raises
         ------
         TileUnreadable
-            When a row is damaged, or the file was cut off.
+            If a row is damaged, or the file was truncated.
         OSError
-            When disk or server are away.
+            If disk or server are unavailable.
         """
         for number, plane in enumerate(np.ndindex(out.shape[:-2])):
             y0, part = number * self._ny + box.y0, out[plane]
@@ -120,15 +120,15 @@ class RowPixels:
             try:
                 decode_rows(self._scheme, table.streams(y0, y1), box.x0, box.x1, out)
             except DamagedRow as error:
-                self.index = index  # the tile is at fault
+                self.index = index  # the tile is to blame, not the index
                 message = f"row {y0 + error.row} of HDU {table.number} is damaged"
                 raise TileUnreadable(message) from error
         if table.lossless is not None:
             _fill_lossless(self._source, table, table.lossless, y0, box, out)
 
     def _read_parts(self, y0: int, y1: int, box: PixelBox, out: NDArray[np.generic]) -> bool:
-        """Decode rows from parts of their streams; False where whole ones are needed."""
-        if compiled.native is None:  # it needs whole rows
+        """Decode rows from parts of their streams; return False if whole streams are needed."""
+        if compiled.native is None:  # the decoder in Python needs whole rows
             return False
         index = self.index
         streams = self._marked(index, y0, y1, box) if index is not None else None
@@ -150,7 +150,7 @@ class RowPixels:
         self.index = None
 
     def _marked(self, index: Marks, y0: int, y1: int, box: PixelBox) -> RowStreams | None:
-        """Give rows from the mark before a box on, of a remote file also to the one after it."""
+        """Return rows from the mark before a box; of a remote file, up to the mark after it."""
         column = box.x0 // index.step
         before = index.marks(self._hdu.number, y0, y1, column) if column else None
         table, marks_x = self.table, column * index.step
@@ -175,7 +175,7 @@ class RowPixels:
         after: NDArray[np.uint32] | None,
         marks_x: int,
     ) -> RowStreams | None:
-        """Fetch rows from one mark to another; None where the rows have no such bytes."""
+        """Fetch rows between two marks; return None if the rows do not have these bytes."""
         table = self.table
         firsts = np.zeros(y1 - y0, np.int64)
         lasts = lengths = table.lengths[y0:y1]
@@ -195,7 +195,7 @@ class RowPixels:
         return table.placed(heap, places, parts, y0, marks=before, marks_x=marks_x)
 
     def _estimated(self, y0: int, y1: int, x1: int) -> RowStreams | None:
-        """Fetch, of a remote file, the beginnings of rows that reach to a column most likely."""
+        """Fetch, from a remote file, row beginnings that most likely reach a column."""
         share = x1 / self._scheme.width * _SURPLUS
         if not self._source.is_remote or self._scheme.algorithm != "RICE_1" or share >= 1:
             return None
@@ -215,7 +215,7 @@ def _fill_lossless(
     box: PixelBox,
     out: NDArray[np.generic],
 ) -> None:
-    """Put in the rows that are not compressed as the others are."""
+    """Fill in the rows that are compressed differently from the others."""
     first, last = np.searchsorted(lossless.rows, [y0, y0 + len(out)])
     for number in range(first, last):
         this = slice(number, number + 1)
@@ -235,7 +235,7 @@ def _fill_lossless(
 def _lossless_values(
     stream: bytes, dtype: np.dtype[np.generic] | None, scheme: RowScheme
 ) -> NDArray[np.generic]:
-    """Give the pixels of a row; as many bytes as each has tell its type, as writers have it."""
+    """Return the pixels of a row. The bytes per pixel determine the type, as for all writers."""
     if dtype is None:
         unpacker = zlib.decompressobj(wbits=47)  # gzip or zlib
         stream = unpacker.decompress(stream, scheme.width * 8 + 1)
@@ -244,5 +244,5 @@ def _lossless_values(
         dtype = np.dtype(types.get(len(stream) // scheme.width, "u1"))
     values = np.frombuffer(stream, dtype)
     if len(values) != scheme.width:
-        raise ValueError(f"{len(values)} pixels, not {scheme.width}")
+        raise ValueError(f"{len(values)} pixels instead of {scheme.width}")
     return values

@@ -1,8 +1,8 @@
-"""Tables of compressed rows: where the stream of each image row lies, and how it is scaled.
+"""Tables of compressed rows: position of the stream of each image row, and its scaling.
 
-Most surveys compress each row of an image by itself (FITS 4.0, 10.1: ZTILE1 = ZNAXIS1, the others
-1), the default of the writers of such files. The table is read once, by columns; of the rows of a
-cutout, slices of its arrays are all that is needed.
+Most surveys compress each image row separately (FITS 4.0, 10.1: ZTILE1 = ZNAXIS1, the others 1),
+which is the default of such writers. The table is read once, by columns; for the rows of a cutout,
+slices of its arrays are enough.
 """
 
 import math
@@ -30,7 +30,7 @@ _BITPIX = frozenset({8, 16, 32, -32, -64})
 _WIDTH_MAX = 2**31 - 1
 _LOSSLESS = ("GZIP_COMPRESSED_DATA", "UNCOMPRESSED_DATA")
 _PLACES = frozenset({"COMPRESSED_DATA", *_LOSSLESS})
-"""Columns of descriptors: numbers of items and where they lie in the heap."""
+"""Columns of descriptors: number of items, and their position in the heap."""
 
 _TFORM = re.compile(r"\s*(\d*)([LXBIJKAEDCMPQ])([LXBIJKAEDCM]?)")
 _SIZES = {"L": 1, "B": 1, "A": 1, "I": 2, "J": 4, "K": 8, "E": 4, "D": 8, "C": 8, "M": 16}
@@ -39,51 +39,51 @@ _NUMBERS = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
+class _TableColumn:
     """A column of a binary table."""
 
     offset: int
-    """First byte in a row."""
+    """First byte within a row."""
 
     code: str
     """Letter of its TFORM, e.g. `P`."""
 
     item: str
-    """Of a column of descriptors the letter of what they point at, e.g. `B`."""
+    """For a column of descriptors, the letter of the type they point to, e.g. `B`."""
 
     repeat: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lossless:
-    """Rows that were not compressed as the others are, since they could not be quantised."""
+    """Rows that were compressed differently, since they could not be quantised."""
 
     rows: NDArray[np.int64]
-    """Which they are, ascending."""
+    """Their row numbers, ascending."""
 
     starts: NDArray[np.int64]
     """First byte in the file."""
 
     lengths: NDArray[np.int64]
-    """Bytes."""
+    """Length in bytes."""
 
     dtype: np.dtype[np.generic] | None
-    """Of rows that are not compressed at all; None: packed by gzip."""
+    """Type of rows that are not compressed at all; None: compressed by gzip."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowTable:
-    """Where the rows of a compressed image lie; those of a cube's planes follow each other."""
+    """Positions of the rows of a compressed image. The planes of a cube follow each other."""
 
     scheme: RowScheme
     number: int
-    """Of the HDU."""
+    """Number of the HDU."""
 
     starts: NDArray[np.int64]
     """First byte in the file, shape (n,)."""
 
     lengths: NDArray[np.int64]
-    """Bytes, shape (n,); 0 for rows that are among `lossless`."""
+    """Length in bytes, shape (n,); 0 for rows in `lossless`."""
 
     scales: NDArray[np.float64] | None
     zeros: NDArray[np.float64] | None
@@ -93,25 +93,25 @@ class RowTable:
 
     lossless: Lossless | None
     damaged: NDArray[np.int64]
-    """Rows that lie outside of the HDU, or nowhere; ascending."""
+    """Rows that lie outside the HDU or have no position; ascending."""
 
     source: ByteSource
 
     @property
     def size_bytes(self) -> int:
-        """Memory held."""
+        """Memory used, bytes."""
         arrays = [self.starts, self.lengths, self.scales, self.zeros, self.blanks, self.damaged]
         if self.lossless:
             arrays += [self.lossless.rows, self.lossless.starts, self.lossless.lengths]
         return sum(array.nbytes for array in arrays if array is not None)
 
     def require(self, y0: int, y1: int) -> None:
-        """Refuse rows that lie nowhere.
+        """Raise an error if rows have no valid position.
 
         Raises
         ------
         TileUnreadable
-            Names the first.
+            Names the first such row.
         """
         if len(self.damaged):
             among = self.damaged[np.searchsorted(self.damaged, [y0])[0] :][:1]
@@ -122,14 +122,14 @@ class RowTable:
                 )
 
     def streams(self, y0: int, y1: int) -> RowStreams:
-        """Give the whole streams of rows y0 to y1, those of a cube's planes counted through.
+        """Return the whole streams of rows y0 to y1, numbered across the planes of a cube.
 
         Raises
         ------
         TileUnreadable
-            When one of them lies outside of the HDU, or the file was cut off.
+            If a stream lies outside the HDU, or the file was truncated.
         OSError
-            When disk or server are away.
+            If disk or server are unavailable.
         """
         self.require(y0, y1)
         lengths = self.lengths[y0:y1]
@@ -146,7 +146,7 @@ class RowTable:
         marks: NDArray[np.uint32] | None = None,
         marks_x: int = 0,
     ) -> RowStreams:
-        """Describe the rows from y0 on, whose streams lie in memory, whole or from marks on."""
+        """Describe the rows from y0 on, whose streams are in memory, whole or from marks on."""
         rows = slice(y0, y0 + len(places))
         return RowStreams(
             heap=heap,
@@ -162,22 +162,22 @@ class RowTable:
 
 
 def row_scheme(header: TextHeader) -> RowScheme | None:
-    """Tell how the rows of a compressed image are coded.
+    """Return the coding of the rows of a compressed image.
 
     Parameters
     ----------
     header
-        Of the table.
+        Header of the table.
 
     Returns
     -------
     RowScheme or None
-        None where blocks are no rows, or coded in a way that the decoder does not know.
+        None if blocks are not rows, or the decoder does not know the coding.
 
     Raises
     ------
     TileUnreadable
-        When the image's size is absurd.
+        If the image's size is absurd.
     """
     shape = image_shape(header, "Z")
     algorithm = _ALGORITHMS.get(str(header.get("ZCMPTYPE", "")).strip().upper())
@@ -195,7 +195,7 @@ def row_scheme(header: TextHeader) -> RowScheme | None:
     byte_pix, block_px = options.get("BYTEPIX", 4), options.get("BLOCKSIZE", 32)
     if dither is None or seed not in _SEEDS or byte_pix not in {1, 2, 4} or block_px < 1:
         return None
-    # Integers of fewer bytes than their image has would have to be extended by their sign.
+    # Integers with fewer bytes than the image's would need sign extension.
     if algorithm == "RICE_1" and byte_pix * 8 < (32 if is_float else integer(header, "ZBITPIX")):
         return None
     return RowScheme(
@@ -212,14 +212,14 @@ def row_scheme(header: TextHeader) -> RowScheme | None:
 
 
 def read_table(source: ByteSource, hdu: HDU, scheme: RowScheme) -> RowTable:
-    """Read where the rows of a compressed image lie.
+    """Read the positions of the rows of a compressed image.
 
     Raises
     ------
     TileUnreadable
-        When the table is not as the standard has it, or the file was cut off.
+        If the table does not follow the standard, or the file was truncated.
     OSError
-        When disk or server are away.
+        If disk or server are unavailable.
     """
     header = hdu.header
     row_bytes, rows = integer(header, "NAXIS1"), integer(header, "NAXIS2")
@@ -231,7 +231,9 @@ def read_table(source: ByteSource, hdu: HDU, scheme: RowScheme) -> RowTable:
     if not row_bytes * rows <= heap <= hdu.size_bytes:
         raise TileUnreadable(f"damaged: THEAP of HDU {hdu.number} is {heap}")
     content = source.read(hdu.start, row_bytes * count)
-    table = _Table(np.frombuffer(content, np.uint8).reshape(count, row_bytes), columns, header)
+    table = _BinaryTable(
+        np.frombuffer(content, np.uint8).reshape(count, row_bytes), columns, header
+    )
     room = hdu.start + heap, hdu.end
     starts, lengths, is_bad = table.places("COMPRESSED_DATA", *room)
     lossless, damaged = _lossless(table, room, lengths, is_bad)
@@ -250,21 +252,21 @@ def read_table(source: ByteSource, hdu: HDU, scheme: RowScheme) -> RowTable:
     )
 
 
-class _Table:
-    """A binary table in memory, and the keywords that stand for columns of one value."""
+class _BinaryTable:
+    """A binary table in memory, with the keywords that replace columns of one value."""
 
     def __init__(
-        self, content: NDArray[np.uint8], columns: dict[str, _Column], header: TextHeader
+        self, content: NDArray[np.uint8], columns: dict[str, _TableColumn], header: TextHeader
     ) -> None:
         self._content = content
         self.columns = columns
         self._header = header
 
-    def _bytes(self, column: _Column, length: int) -> NDArray[np.uint8]:
+    def _bytes(self, column: _TableColumn, length: int) -> NDArray[np.uint8]:
         return np.ascontiguousarray(self._content[:, column.offset : column.offset + length])
 
     def checksum(self, name: str) -> int:
-        """Give the CRC32 of the descriptors of a column."""
+        """Return the CRC32 of the descriptors of a column."""
         return zlib.crc32(self._bytes(self.columns[name], self._descriptor_bytes(name)).data)
 
     def _descriptor_bytes(self, name: str) -> int:
@@ -273,19 +275,19 @@ class _Table:
     def places(
         self, name: str, first: int, end: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-        """Give where the streams of a column lie in the file.
+        """Return the positions in the file of a column's streams.
 
         Parameters
         ----------
         first, end
-            Of the heap, bytes of the file.
+            Byte range of the heap in the file.
 
         Returns
         -------
         starts, lengths : ndarray, int64
-            Bytes; 0 where a row has none, or one that does not lie in the heap.
+            In bytes; 0 if a row has no stream, or one outside the heap.
         is_bad : ndarray, bool
-            Whether it does not.
+            Whether the stream lies outside the heap.
         """
         column = self.columns[name]
         pairs = self._bytes(column, self._descriptor_bytes(name))
@@ -299,23 +301,26 @@ class _Table:
         return np.where(is_used, offsets + first, 0), np.where(is_used, lengths, 0), is_bad
 
     def numbers(self, name: str, dtype: DTypeLike) -> NDArray[Any]:  # Any: as the caller asks
-        """Give a column of numbers, or its keyword's value for each row."""
+        """Return a column of numbers, or its keyword's value for each row."""
         column = self.columns.get(name)
         if column is None:
             value = self._header.get(name)
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise TileUnreadable(f"damaged: {name} is {value!r}, no number")
+                raise TileUnreadable(f"damaged: {name} is {value!r}, not a number")
             return np.full(len(self._content), value, dtype)
         if column.code not in _NUMBERS or not column.repeat:
-            raise TileUnreadable(f"damaged: column {name} holds no numbers")
+            raise TileUnreadable(f"damaged: column {name} is not numeric")
         stored = np.dtype(_NUMBERS[column.code])
         return self._bytes(column, stored.itemsize).view(stored)[:, 0].astype(dtype)
 
 
 def _lossless(
-    table: _Table, room: tuple[int, int], lengths: NDArray[np.int64], is_bad: NDArray[np.bool_]
+    table: _BinaryTable,
+    room: tuple[int, int],
+    lengths: NDArray[np.int64],
+    is_bad: NDArray[np.bool_],
 ) -> tuple[Lossless | None, NDArray[np.int64]]:
-    """Find the rows that lie in another column, and those that lie nowhere."""
+    """Return the rows that are in another column, and those without a valid position."""
     rows = np.flatnonzero((lengths == 0) & ~is_bad)
     name = next((name for name in _LOSSLESS if name in table.columns), None)
     if not len(rows) or name is None:
@@ -330,16 +335,16 @@ def _lossless(
 
 
 def _names(header: TextHeader) -> list[str]:
-    """Give the columns' names in capitals."""
+    """Return the column names in upper case."""
     count = integer(header, "TFIELDS", 0)
     if not 0 <= count <= 999:
         raise TileUnreadable(f"damaged: TFIELDS is {count}; 0 to 999 are allowed")
     return [str(header.get(f"TTYPE{n}", "")).strip().upper() for n in range(1, count + 1)]
 
 
-def _columns(header: TextHeader, row_bytes: int) -> dict[str, _Column]:
-    """Find the columns by the lengths of those before (FITS 4.0, 7.3.1)."""
-    columns: dict[str, _Column] = {}
+def _columns(header: TextHeader, row_bytes: int) -> dict[str, _TableColumn]:
+    """Return the columns. Each begins after the lengths of those before (FITS 4.0, 7.3.1)."""
+    columns: dict[str, _TableColumn] = {}
     offset = 0
     for number, name in enumerate(_names(header), start=1):
         form = _TFORM.match(str(header.get(f"TFORM{number}", "")).upper())
@@ -349,7 +354,7 @@ def _columns(header: TextHeader, row_bytes: int) -> dict[str, _Column]:
         is_descriptor = code in _DESCRIPTORS
         if name in _PLACES and not (is_descriptor and repeat and item in _NUMBERS):
             raise TileUnreadable(f"damaged: TFORM{number} of {name} is {form[0]}")
-        columns[name] = _Column(offset, code, item, repeat)
+        columns[name] = _TableColumn(offset, code, item, repeat)
         size = 2 * np.dtype(_DESCRIPTORS[code]).itemsize if is_descriptor else _SIZES.get(code, 0)
         offset += -(-repeat // 8) if code == "X" else repeat * size
     if offset > row_bytes:
@@ -358,7 +363,7 @@ def _columns(header: TextHeader, row_bytes: int) -> dict[str, _Column]:
 
 
 def _width(header: TextHeader, shape: tuple[int, ...]) -> int:
-    """Give the width of an image whose compressed blocks are its rows; 0 where they are not."""
+    """Return the width of an image whose compressed blocks are its rows; 0 if they are not."""
     if len(shape) < 2 or integer(header, "ZTILE1", shape[-1]) != shape[-1]:
         return 0
     others = (integer(header, f"ZTILE{axis}", 1) for axis in range(2, len(shape) + 1))
@@ -366,7 +371,7 @@ def _width(header: TextHeader, shape: tuple[int, ...]) -> int:
 
 
 def _options(header: TextHeader) -> dict[str, int]:
-    """Give the algorithm's parameters that are integers."""
+    """Return the integer parameters of the algorithm."""
     options: dict[str, int] = {}
     for number in range(1, 1000):
         name, value = header.get(f"ZNAME{number}"), header.get(f"ZVAL{number}")
@@ -378,7 +383,7 @@ def _options(header: TextHeader) -> dict[str, int]:
 
 
 def _blank(header: TextHeader) -> int | None:
-    """Give the integer that stands for NaN."""
+    """Return the integer that represents NaN."""
     blank = header.get("ZBLANK", header.get("BLANK"))
     if isinstance(blank, bool) or not isinstance(blank, int):
         return None

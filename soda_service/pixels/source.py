@@ -1,8 +1,8 @@
-"""Where the bytes of a tile come from: a file here, unpacked if need be, or one far away.
+"""Sources of a tile's bytes: a local file, unpacked if necessary, or a remote one.
 
-A file is mapped into memory, so that rows are decoded where they lie. A map has one danger: the
-process is killed (SIGBUS) when it touches a page that is not to be had, of a file cut off or of a
-disk that went away. So pages are asked for before they are touched, by a call that fails with an
+A local file is mapped into memory, so rows are decoded in place. This has one danger: if the
+process touches a page that cannot be read, because the file was truncated or its disk is gone, the
+kernel kills it (SIGBUS). So pages are requested before they are touched, by a call that reports an
 error instead.
 """
 
@@ -27,15 +27,15 @@ from soda_service.pixels.failures import failures_explained
 __all__ = ["ByteSource", "LocalSource", "failures_explained", "unpacked"]
 
 _POPULATE_READ = 22
-"""Linux 5.14's MADV_POPULATE_READ, which Python does not name."""
+"""Linux 5.14's MADV_POPULATE_READ, which Python does not define."""
 
 _FRESH_S = 2.0
-"""How long pages count as there: asking for the 464 pages of 228 compressed rows takes 0.13 ms
-each time, a fifth of the whole cutout, and the next position of a batch lies in the same rows. The
-kernel takes pages back that were used longest ago, not those of a moment ago."""
+"""Time for which pages count as present, s. Requesting the 464 pages of 228 compressed rows takes
+0.13 ms each time, a fifth of the whole cutout, and the next position of a batch is in the same
+rows. The kernel evicts the least recently used pages, not those just read."""
 
 _GAP_BYTES = 16384
-"""Ranges closer together are asked for as one: a call costs as much as some 4 pages."""
+"""Ranges closer than this are requested together: a call costs as much as about 4 pages."""
 
 
 class ByteSource(Protocol):
@@ -43,45 +43,45 @@ class ByteSource(Protocol):
 
     @property
     def label(self) -> str:
-        """File name, for messages: they never tell a server's path."""
+        """File name for messages, which never contain a server's path."""
         ...
 
     @property
     def size_bytes(self) -> int:
-        """Of the file, unpacked."""
+        """Size of the unpacked file."""
         ...
 
     @property
     def identity(self) -> str:
-        """Changes with the content."""
+        """Identity, which changes with the content."""
         ...
 
     @property
     def is_remote(self) -> bool:
-        """Whether bytes cost more than decoding."""
+        """Whether fetching bytes costs more than decoding them."""
         ...
 
     @property
     def table_bytes(self) -> int:
-        """Memory held."""
+        """Memory used, bytes."""
         ...
 
     def read(self, start: int, length: int) -> bytes:
-        """Read bytes; TileUnreadable where the file ends before."""
+        """Read bytes; raises TileUnreadable if the file ends before."""
         ...
 
     def fetch(
         self, starts: NDArray[np.int64], lengths: NDArray[np.int64]
     ) -> tuple[Buffer, NDArray[np.int64]]:
-        """Make ranges available; gives a buffer, and where in it each begins."""
+        """Make ranges available; return a buffer and the position of each range in it."""
         ...
 
     def announce(self, start: int, length: int) -> None:
-        """Say that a range is wanted soon; returns at once."""
+        """Announce that a range will be read soon; return at once."""
         ...
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         ...
 
 
@@ -91,16 +91,16 @@ class LocalSource:
     Parameters
     ----------
     stream
-        Open for reading, not packed; closed by `close`.
+        Open for reading, uncompressed; closed by `close`.
     label
         File name, for messages.
     identity
-        Changes with the content; of the file as it lies there, where `stream` is its unpacked copy.
+        Changes with the content; that of the original file if `stream` is its unpacked copy.
 
     Raises
     ------
     OSError
-        When it cannot be read.
+        If it cannot be read.
     """
 
     is_remote = False
@@ -111,13 +111,13 @@ class LocalSource:
         self.size_bytes = os.fstat(stream.fileno()).st_size
         self._stream = stream
         self._map = _mapped(stream)
-        # For each page, the number of the moment at which it was last known to be there.
+        # For each page, the number of the time interval in which it was last known to be present.
         pages = -(-self.size_bytes // mmap.PAGESIZE)
         self._seen = np.full(pages, _moment()) - np.uint16(2)
 
     @property
     def table_bytes(self) -> int:
-        """Memory held besides the file's own pages."""
+        """Memory used besides the file's own pages, bytes."""
         return self._seen.nbytes
 
     def read(self, start: int, length: int) -> bytes:
@@ -126,9 +126,9 @@ class LocalSource:
         Raises
         ------
         TileUnreadable
-            When the file ends before.
+            If the file ends before.
         OSError
-            When disk or server are away.
+            If disk or server are unavailable.
         """
         if start + length > self.size_bytes:
             raise TileUnreadable(f"truncated: no byte {self.size_bytes}")
@@ -144,21 +144,21 @@ class LocalSource:
         Parameters
         ----------
         starts, lengths : ndarray, int64, shape (n,)
-            Bytes of the file; ranges of no length are passed over.
+            Byte ranges of the file; empty ranges are skipped.
 
         Returns
         -------
         buffer : Buffer
-            Good until the source is closed.
+            Valid until the source is closed.
         places : ndarray, int64, shape (n,)
-            Where in the buffer each range begins.
+            Position in the buffer where each range begins.
 
         Raises
         ------
         TileUnreadable
-            When a range reaches beyond the file, or the file was cut off since it was opened.
+            If a range reaches beyond the file, or the file was truncated since it was opened.
         OSError
-            When disk or server are away.
+            If disk or server are unavailable.
         """
         begins, ends = _runs(starts, lengths)
         if not len(begins):
@@ -171,21 +171,21 @@ class LocalSource:
         return self._gathered(begins, ends, starts)
 
     def announce(self, start: int, length: int) -> None:
-        """Have a range brought from disk: 3.7 times faster than its pages one by one."""
+        """Have a range read from disk: 3.7 times faster than its pages one by one."""
         if sys.platform == "linux":
             os.posix_fadvise(self._stream.fileno(), start, length, os.POSIX_FADV_WILLNEED)
 
     def close(self) -> None:
         """Close the file."""
         if self._map is not None:
-            with suppress(BufferError):  # somebody looks at it still; it goes with the last one
+            with suppress(BufferError):  # still in use; the map closes with its last user
                 self._map.close()
         self._stream.close()
 
     def _has_pages(
         self, mapped: mmap.mmap, begins: NDArray[np.int64], ends: NDArray[np.int64]
     ) -> bool:
-        """Bring the pages of ranges into the map; False where the system does not say it did."""
+        """Bring the pages of ranges into the map; return False if this is not confirmed."""
         now = _moment()
         firsts = begins // mmap.PAGESIZE
         lasts = (ends - 1) // mmap.PAGESIZE
@@ -204,14 +204,15 @@ class LocalSource:
                 mapped.madvise(_POPULATE_READ, start, (last + 1) * mmap.PAGESIZE - start)
                 self._seen[first : last + 1] = now
         except OSError:
-            # An older kernel; or what reading the bytes by calls will say with its reason.
+            # An older kernel; or an error that reading the bytes by calls will report with its
+            # reason.
             return False
         return True
 
     def _gathered(
         self, begins: NDArray[np.int64], ends: NDArray[np.int64], starts: NDArray[np.int64]
     ) -> tuple[Buffer, NDArray[np.int64]]:
-        """Read ranges by calls, one after the other into a buffer."""
+        """Read ranges by calls, one after the other, into a buffer."""
         places = np.cumsum(ends - begins) - (ends - begins)
         buffer = np.empty(int((ends - begins).sum()), np.uint8).data
         for begin, end, place in zip(begins.tolist(), ends.tolist(), places.tolist(), strict=True):
@@ -232,12 +233,12 @@ def _identity(status: os.stat_result) -> str:
 
 
 def unpacked(stream: BinaryIO) -> BinaryIO:
-    """Give a file as it is without gzip or bzip2.
+    """Return a file as it is without gzip or bzip2.
 
     Parameters
     ----------
     stream
-        A real file, at its start; closed where another one is given back.
+        A real file, at its start; closed if another one is returned.
 
     Returns
     -------
@@ -247,7 +248,7 @@ def unpacked(stream: BinaryIO) -> BinaryIO:
     Raises
     ------
     OSError, EOFError, zlib.error
-        When it cannot be read or unpacked.
+        If it cannot be read or unpacked.
     """
     start = stream.read(2)
     stream.seek(0)
@@ -266,14 +267,14 @@ def _copied(stream: BinaryIO, packed: gzip.GzipFile | bz2.BZ2File) -> BinaryIO:
         copy.flush()
         copy.seek(0)
     except BaseException:
-        with suppress(OSError):  # a full disk says so once more
+        with suppress(OSError):  # closing reports a full disk once more
             copy.close()
         raise
     return copy
 
 
 def _mapped(stream: BinaryIO) -> mmap.mmap | None:
-    """Map a file; None where the system cannot ask for its pages, or the file cannot be mapped."""
+    """Map a file; return None if its pages cannot be requested, or it cannot be mapped."""
     if sys.platform != "linux":
         return None
     try:
@@ -283,14 +284,14 @@ def _mapped(stream: BinaryIO) -> mmap.mmap | None:
 
 
 def _moment() -> np.uint16:
-    """Number the moments; each lasts half as long as pages count as there."""
+    """Return the number of the current interval, half as long as pages count as present."""
     return np.uint16(int(time.monotonic() * 2 / _FRESH_S) & 0xFFFF)
 
 
 def _runs(
     starts: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Join ranges that lie close together; gives where each run begins and ends, in order."""
+    """Join ranges that lie close together; return begins and ends of the runs, in order."""
     if len(lengths) and not lengths.all():
         filled = lengths > 0
         starts, lengths = starts[filled], lengths[filled]

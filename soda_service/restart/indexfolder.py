@@ -43,7 +43,7 @@ class IndexFolder:
         self._from_rows = from_rows
 
     def find(self, tile_path: str, file: FitsFile) -> RestartIndex | None:
-        """Give the index of a tile, if there is one that fits it, and a decoder to use it.
+        """Return the index of a tile, if there is one that fits it, and a decoder to use it.
 
         Parameters
         ----------
@@ -153,14 +153,14 @@ class IndexFolder:
         return removed
 
     def _path(self, tile_path: str) -> Path:
-        """Give the place of an index; in 256 folders, so that none is too long to be listed."""
+        """Return the place of an index; in 256 folders, so that none is too long to be listed."""
         name = hashlib.sha256(tile_path.encode("utf-8", "surrogateescape")).hexdigest()
         return self._folder / name[:2] / f"{name[2:32]}{_ENDING}"
 
 
 @contextmanager
 def _claimed(folder: Path) -> Iterator[bool]:
-    """Tell whether no other process of this host makes an index in a folder, and keep it so.
+    """Return whether no other process of this host makes an index in a folder, and keep it so.
 
     The workers of a job begin with the same tiles, and one index is enough.
     """

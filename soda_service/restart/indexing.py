@@ -55,7 +55,7 @@ class Indexed:
 
 
 class Wanted:
-    """Tells whether a release has a file; whether it is there, where that can be told."""
+    """Return whether a release has a file; whether it is there, where that can be told."""
 
     def __init__(self, releases: Releases, servers: Servers) -> None:
         self._paths: set[str] = set()

@@ -107,7 +107,7 @@ class MarkedPlane:
         return self.columns * self.rows * MARK_BYTES
 
     def place(self, column: int, row: int) -> int:
-        """Give the byte at which the mark of a row at a column (1: the first) lies."""
+        """Return the byte at which the mark of a row at a column (1: the first) lies."""
         return self.start + ((column - 1) * self.rows + row) * MARK_BYTES
 
 
@@ -213,7 +213,7 @@ class RestartIndex:
         weakref.finalize(self, os.close, descriptor)
 
     def marks(self, hdu: int, y0: int, y1: int, column: int) -> NDArray[np.uint32] | None:
-        """Give the marks of rows at a column.
+        """Return the marks of rows at a column.
 
         Parameters
         ----------
@@ -311,7 +311,7 @@ def open_index(path: Path) -> tuple[int, Head]:
 
 
 def _table_checksum(file: FitsFile | None, number: int) -> int | None:
-    """Give the CRC32 of the descriptors of an HDU's rows; None where it has none."""
+    """Return the CRC32 of the descriptors of an HDU's rows; None where it has none."""
     for image in file.images if file else ():
         table = image.rows if image.number == number else None
         if table is not None:

@@ -70,7 +70,7 @@ def reap() -> Iterator[tuple[int, int]]:
 
 
 def has_children() -> bool:
-    """Tell whether a child or adopted orphan is left, be it running or not reaped."""
+    """Return whether a child or adopted orphan is left, be it running or not reaped."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

@@ -48,17 +48,17 @@ def find_server() -> Path:
 
 
 def socket_path(folder: Path) -> Path:
-    """Give the unix socket of the server whose folder is `folder`."""
+    """Return the unix socket of the server whose folder is `folder`."""
     return folder / "queue.sock"
 
 
 def url_of(folder: Path) -> str:
-    """Give the URL of the server whose folder is `folder`."""
+    """Return the URL of the server whose folder is `folder`."""
     return f"unix://{quote(str(socket_path(folder)))}"
 
 
 def last_words(folder: Path) -> str:
-    """Give the end of the server's log, for when it does not start; empty if there is none."""
+    """Return the end of the server's log, for when it does not start; empty if there is none."""
     try:
         lines = _log_path(folder).read_text(errors="replace").splitlines()
     except OSError:
@@ -86,7 +86,7 @@ def run_server(program: Path, folder: Path) -> None:
 
 
 def is_answering(folder: Path) -> bool:
-    """Tell whether the server answers a PING."""
+    """Return whether the server answers a PING."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(1.0)
         try:

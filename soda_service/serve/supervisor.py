@@ -65,7 +65,7 @@ class Parts:
 
 
 def service_parts() -> Parts:
-    """Give the parts of the cutout service."""
+    """Return the parts of the cutout service."""
     from soda_service import worker
     from soda_service.app import create_app
 

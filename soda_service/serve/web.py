@@ -57,7 +57,7 @@ def listen(web: WebConfig) -> socket.socket:
 
 
 def address_of(listener: socket.socket) -> str:
-    """Give `HOST:PORT` at which this machine reaches the listener."""
+    """Return `HOST:PORT` at which this machine reaches the listener."""
     host, port = listener.getsockname()[:2]
     host = _WILDCARDS.get(host, host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -83,7 +83,7 @@ class Probe:
         self._asked: http.client.HTTPConnection | None = None
 
     def is_up(self) -> bool:
-        """Tell whether the server has answered by 200; asks when nothing is under way."""
+        """Return whether the server has answered by 200; asks when nothing is under way."""
         asked = self._asked or http.client.HTTPConnection(self._address, timeout=_PROBE_S)
         try:
             if self._asked is None:
@@ -134,7 +134,7 @@ def run_web(
 
 
 def gunicorn_settings(web: WebConfig) -> dict[str, int | str]:
-    """Give gunicorn's settings that do not depend on who starts it.
+    """Return gunicorn's settings that do not depend on who starts it.
 
     Threads, since a client that waits is one that sleeps: with 1,000 of them waiting, answers to
     others take no longer, and with 4,000 hardly (docs/performance.md). gevent would hold a waiter

@@ -1,1 +1,1 @@
-"""Releases and their tiles: what there is, where it lies on the sky, how its pixels are read."""
+"""Releases and their tiles: which exist, where they are on the sky, where their files are."""

@@ -1,6 +1,6 @@
-"""Catalogues of objects: from COADD_OBJECT_ID to a place on the sky. The one door to their tables.
+"""Object catalogues: look up the position of a COADD_OBJECT_ID. All SQL on them is here.
 
-SQLite or PostgreSQL, by URL; the tables are made when something is first loaded.
+SQLite or PostgreSQL, by URL. The tables are made when the first objects are loaded.
 """
 
 import logging
@@ -25,7 +25,7 @@ _IDS_AT_ONCE = 1_000
 _ROWS_AT_ONCE = 10_000
 _LARGEST_ID = 2**63 - 1
 _LOADING = "~"
-"""After the name of a release whose objects are being loaded; no release is named so."""
+"""Suffix of a release's name while its objects are being loaded. No release name contains it."""
 
 _METADATA = sa.MetaData()
 _RELEASES = sa.Table(
@@ -34,12 +34,12 @@ _RELEASES = sa.Table(
     sa.Column("release_id", sa.Integer, primary_key=True),
     sa.Column("name_folded", sa.String(65), nullable=False, unique=True),
     sa.Column("name", sa.String(65), nullable=False),
-    sqlite_autoincrement=True,  # no number comes back: objects of a removed one may still be there
+    sqlite_autoincrement=True,  # never reuse an id: objects of a removed release may remain
 )
 _OBJECTS = sa.Table(
     "catalogue_object",
     _METADATA,
-    # A number instead of the name: a survey has 10^8 to 10^9 objects.
+    # An integer instead of the name: a survey has 10^8 to 10^9 objects.
     sa.Column("release_id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("alphawin_deg", sa.Double, nullable=False),
@@ -59,24 +59,24 @@ class CatalogueObject:
     """COADD_OBJECT_ID, 63 bit."""
 
     alphawin_deg: float
-    """ALPHAWIN_J2000: the centre of its cutouts."""
+    """ALPHAWIN_J2000, deg: right ascension of the centre of its cutouts."""
 
     deltawin_deg: float
     ra_deg: float
-    """RA as the catalogue rounds it; its cutouts are named after it."""
+    """RA as rounded by the catalogue; the names of cutouts use it."""
 
     dec_deg: float
     tilename: str
-    """Empty where the catalogue does not say."""
+    """Empty if the catalogue has no tile name."""
 
 
 _FIELDS = tuple(field.name for field in fields(CatalogueObject))
 
 
 class ObjectCatalogue:
-    """The objects of all releases. Releases are told apart without regard to case.
+    """The objects of all releases. Release names are not case-sensitive.
 
-    Connections open when first needed, and anew in a process that was forked.
+    Connections open on first use, and again in a forked process.
 
     Parameters
     ----------
@@ -96,14 +96,14 @@ class ObjectCatalogue:
         self._engine.dispose()
 
     def find(self, release: str, ids: Sequence[int]) -> dict[int, CatalogueObject]:
-        """Look objects up.
+        """Look up objects by id.
 
         Parameters
         ----------
         release
             Name of the release.
         ids
-            Any number of them, in any order; unknown ones are left out of the answer.
+            Any number of ids in any order. Unknown ids are left out of the result.
 
         Returns
         -------
@@ -113,7 +113,7 @@ class ObjectCatalogue:
         Raises
         ------
         SourceUnavailable
-            If the database does not answer.
+            If the database does not respond.
         """
         wanted = iter(sorted({number for number in ids if 0 <= number <= _LARGEST_ID}))
         found: dict[int, CatalogueObject] = {}
@@ -129,37 +129,37 @@ class ObjectCatalogue:
         return found
 
     def load(self, release: str, rows: Iterable[CatalogueObject], *, replace: bool = False) -> int:
-        """Add objects to a release; those that are there already get the new values.
+        """Add objects to a release; existing objects get the new values.
 
-        Each batch is a transaction of its own, so that others who write to the same database
-        wait for no more than one.
+        Each batch is one transaction, so other writers of the same database wait for one batch at
+        most.
 
         Parameters
         ----------
         release
             Name of the release.
         rows
-            Read as a stream.
+            Rows, read as a stream.
         replace
-            Whether the new objects take the place of all that the release has had: at once, when
-            the last is there; after an error on the way the old ones are still in place.
+            Whether the new objects replace all previous ones. They do so in one step, after the
+            last object is loaded. After an error, the previous objects are still in place.
 
         Returns
         -------
         int
-            Number of rows.
+            Number of rows loaded.
 
         Raises
         ------
         SourceUnavailable
-            If the database does not answer.
+            If the database does not respond.
         """
         with self._connection() as connection:
             _METADATA.create_all(connection)
         name = f"{release}{_LOADING}" if replace else release
         if replace:
-            self.remove(name)  # what is left of a load that was broken off
-        number = self._made_number(name)
+            self.remove(name)  # left over from an interrupted load
+        number = self._number_or_new(name)
         total = 0
         stream = iter(rows)
         statement = self._upsert()
@@ -169,10 +169,10 @@ class ObjectCatalogue:
                 connection.execute(statement, values)
             total += len(batch)
         if replace:
-            self._take_place(release, number)
+            self._rename_loaded(release, number)
         return total
 
-    def _made_number(self, release: str) -> int:
+    def _number_or_new(self, release: str) -> int:
         with self._connection() as connection:
             number = self._number(connection, release)
             if number is None:
@@ -180,11 +180,11 @@ class ObjectCatalogue:
                 connection.execute(sa.insert(_RELEASES).values(row))
                 number = self._number(connection, release)
         if number is None:
-            raise SourceUnavailable("the object catalogue does not keep what is written to it")
+            raise SourceUnavailable("the object catalogue did not store what was written to it")
         return number
 
-    def _take_place(self, release: str, number: int) -> None:
-        """Give a loaded catalogue its release's name, and drop the one that had it."""
+    def _rename_loaded(self, release: str, number: int) -> None:
+        """Rename a loaded catalogue to its release, and delete the previous one."""
         folded = release.lower()
         with self._connection() as connection:
             old = self._number(connection, release)
@@ -195,7 +195,7 @@ class ObjectCatalogue:
             self._drop(old)
 
     def _drop(self, number: int) -> int:
-        """Delete objects, in batches."""
+        """Delete the objects with a release's number, in batches."""
         of_release = _OBJECTS.c.release_id == number
         some = sa.select(_OBJECTS.c.id).where(of_release).limit(_ROWS_AT_ONCE)
         statement = sa.delete(_OBJECTS).where(of_release, _OBJECTS.c.id.in_(some))
@@ -208,7 +208,7 @@ class ObjectCatalogue:
                 return total
 
     def releases(self) -> tuple[str, ...]:
-        """Name the releases that have objects, sorted."""
+        """Return the names of the releases that have objects, sorted."""
         has_objects = sa.exists().where(_OBJECTS.c.release_id == _RELEASES.c.release_id)
         with self._connection() as connection:
             if not self._is_made(connection):
@@ -217,7 +217,7 @@ class ObjectCatalogue:
             return tuple(sorted(name for name in names if not name.endswith(_LOADING)))
 
     def remove(self, release: str) -> int:
-        """Drop all objects of a release; return how many there were."""
+        """Delete all objects of a release, and return how many there were."""
         with self._connection() as connection:
             number = self._number(connection, release)
             if number is None:
@@ -228,16 +228,16 @@ class ObjectCatalogue:
     @contextmanager
     def _connection(self) -> Iterator[sa.Connection]:
         """Open a transaction."""
-        if self._process != os.getpid():  # connections of the parent are not ours to use or close
+        if self._process != os.getpid():  # the parent's connections must not be used or closed here
             self._engine.dispose(close=False)
             self._process = os.getpid()
         try:
             with self._engine.begin() as connection:
                 yield connection
         except OperationalError as error:
-            # The driver's words name hosts and files: they are for operators, not for users.
+            # The driver's message names hosts and files: log it, and do not show it to users.
             _log.warning("object catalogue: %s", error.orig)
-            raise SourceUnavailable("the object catalogue does not answer") from error
+            raise SourceUnavailable("the object catalogue does not respond") from error
 
     def _is_made(self, connection: sa.Connection) -> bool:
         if not self._has_tables:
@@ -251,7 +251,7 @@ class ObjectCatalogue:
         return connection.scalar(sa.select(_RELEASES.c.release_id).where(folded))
 
     def _upsert(self) -> sa.Executable:
-        """Make the statement that adds an object or gives it new values."""
+        """Build the statement that inserts an object or updates its values."""
         keys = ["release_id", "id"]
         statement: sqlite.Insert | postgresql.Insert
         if self._engine.dialect.name == "postgresql":
@@ -263,12 +263,12 @@ class ObjectCatalogue:
 
 
 def _values(row: CatalogueObject) -> dict[str, object]:
-    # A third of the time that dataclasses.asdict takes, which copies deeply.
+    # Takes a third of the time of dataclasses.asdict, which makes deep copies.
     return {name: getattr(row, name) for name in _FIELDS}
 
 
-# The driver's own connection, whatever its type.
+# Any: the connection of the driver, whose type differs between drivers.
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """Let readers go on while a catalogue is loaded, and writers wait for each other."""
+    """Let readers continue while a catalogue is loaded, and let writers wait for each other."""
     connection.execute("PRAGMA busy_timeout = 30000")
     connection.execute("PRAGMA journal_mode = WAL")

@@ -1,7 +1,7 @@
-"""Data sets by their identifiers: a release, a tile of it, or a tile in one band.
+"""Identifiers of data sets: a release, one of its tiles, or a tile in one band.
 
-`ivo://{authority}/{release}?{tile}/{band}`, and shorter. Clients take them as they are given
-(SODA-7).
+The form is `ivo://{authority}/{release}?{tile}/{band}`, or a shorter part of it. Clients use
+identifiers exactly as the service gives them (SODA-7).
 """
 
 import re
@@ -20,40 +20,40 @@ _FORM = re.compile(
 )
 
 _PLAIN = "+-._~="
-"""What names hold besides letters and digits without being written as %XX."""
+"""Characters besides letters and digits that are not percent-encoded in identifiers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What an identifier stands for."""
+    """The release, tile and band that an identifier names."""
 
     release: Release
     tile: str = ""
-    """As the release's table writes it; empty: the tile is found by the position."""
+    """As the release's table spells it. Empty: the position selects the tile."""
 
     band: str = ""
-    """As the release writes it; empty: all bands."""
+    """As the release spells it. Empty: all bands."""
 
 
-class Releases(Protocol):
-    """Where releases are looked up."""
+class ReleaseLookup(Protocol):
+    """Look-up of releases."""
 
     @property
     def authority(self) -> str:
-        """Who publishes them."""
+        """Authority part of the identifiers."""
         ...
 
     def get(self, name: str, *, with_tiles: bool = False) -> Release:
-        """Find a release by its name; raises `UnknownRelease`."""
+        """Return the release of a name; raises `UnknownRelease`."""
         ...
 
     def index(self, release: Release) -> TileIndex:
-        """Give the tiles of a release."""
+        """Return the tile index of a release."""
         ...
 
 
 def dataset_id(authority: str, release: str, tile: str = "", band: str = "") -> str:
-    """Write the identifier of a release, of a tile, or of a tile in one band."""
+    """Return the identifier of a release, of a tile, or of a tile in one band."""
     text = f"ivo://{authority}/{quote(release, safe=_PLAIN)}"
     if not tile:
         return text
@@ -61,27 +61,27 @@ def dataset_id(authority: str, release: str, tile: str = "", band: str = "") -> 
     return f"{text}/{quote(band, safe=_PLAIN)}" if band else text
 
 
-def find_dataset(text: str, releases: Releases) -> Dataset:
-    """Find what an identifier stands for; a blank in it is tried as `+`, which it may have been.
+def find_dataset(text: str, releases: ReleaseLookup) -> Dataset:
+    """Return the data set of an identifier. A space is also tried as `+`, which it may have been.
 
     Parameters
     ----------
     text
-        As the client sent it, decoded once.
+        As sent by the client, percent-decoded once.
 
     Raises
     ------
     UnknownRelease, UnknownTile
-        When there is no such data set; the text says what of it is unknown.
+        If there is no such data set. The message says which part is unknown.
     """
     parts = _FORM.fullmatch(text.strip())
     example = dataset_id(releases.authority, "RELEASE", "TILE", "BAND")
     if parts is None:
-        raise UnknownTile(f"{text!r} is no identifier of this service; they are like {example}")
+        raise UnknownTile(f"{text!r} is not an identifier of this service; expected {example}")
     if parts["authority"].lower() != releases.authority.lower():
         raise UnknownTile(
-            f"{text!r} is a data set of {parts['authority']}; those of this service are like"
-            f" {example}"
+            f"{text!r} is a data set of {parts['authority']}; identifiers of this service look"
+            f" like {example}"
         )
     release = releases.get(unquote(parts["release"]).replace(" ", "+"), with_tiles=True)
     if not parts["part"]:
@@ -89,8 +89,8 @@ def find_dataset(text: str, releases: Releases) -> Dataset:
     return _part_of(release, unquote(parts["part"]), releases)
 
 
-def _part_of(release: Release, part: str, releases: Releases) -> Dataset:
-    """Find a tile, or a tile in a band."""
+def _part_of(release: Release, part: str, releases: ReleaseLookup) -> Dataset:
+    """Return the data set of a tile, or of a tile in a band."""
     index = releases.index(release)
     tile, slash, band = part.partition("/")
     number = index.number(tile)

@@ -1,4 +1,4 @@
-"""Filters of well-known surveys: names, wavelengths, order, and their spellings in headers."""
+"""Filters of well-known surveys: names, wavelengths, order, and spellings in FITS headers."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ __all__ = [
 ]
 
 NO_BAND = "x"
-"""Band of images that do not tell theirs."""
+"""Band of images whose headers and names do not tell one."""
 
 _NANOMETRES: Mapping[str, tuple[float, float]] = {
     "FUV": (134, 179), "NUV": (177, 283), "u": (320, 400), "U": (320, 400), "B": (390, 490),
@@ -24,10 +24,10 @@ _NANOMETRES: Mapping[str, tuple[float, float]] = {
     "J": (1100, 1400), "H": (1480, 1800), "Ks": (1990, 2310), "K": (1950, 2400),
     "W1": (2750, 3900), "W2": (3950, 5350), "W3": (7500, 16500), "W4": (19500, 28000),
 }  # fmt: skip
-"""Half-power wavelengths, rounded: good for sorting, and where a header says nothing better."""
+"""Half-power wavelengths, rounded: precise enough for sorting, and used if headers have none."""
 
 _SPELLINGS = {name.lower(): name for name in reversed(tuple(_NANOMETRES)) if name not in ("B", "V")}
-"""Any case to the usual one. Files `a` and `b`, or version `v`, are no Johnson filters."""
+"""Usual spelling by lower-case name. Files `a` and `b`, or version `v`, are not Johnson filters."""
 
 _HUBBLE = re.compile(r"F(\d{3,4})(W|M|N|LP|X|W2)", re.IGNORECASE)
 _KEYWORDS = ("BAND", "FILTER", "FILTNAM", "FILTNAM1", "FPA.FILTERID", "FILTER1", "FILTER2")
@@ -36,19 +36,19 @@ _CENTRE_AND_WIDTH = re.compile(r"\s(\d{4,5}(?:\.\d+)?)\s+(\d{3,4}(?:\.\d+)?)\s*$
 _CLASSICAL: Sequence[tuple[str, str, str]] = (
     ("i", "r", "g"), ("z", "r", "g"), ("Ks", "H", "J"), ("K", "H", "J"), ("W3", "W2", "W1"),
 )  # fmt: skip
-"""Triplets, red first, that show most where all three bands are there."""
+"""Triplets, red first, in order of preference if all three bands exist."""
 
 
 class Values(Protocol):
-    """What is asked of a header."""
+    """The part of a FITS header that is used here."""
 
     def get(self, keyword: str, default: Any = None, /) -> Any:
-        """Give a card's value, of whatever type it has."""
+        """Return the value of a card, of any type."""
         ...
 
 
 def band_of_token(token: str) -> str | None:
-    """Give the filter that a part of a file name means, in its usual spelling; None if none."""
+    """Return the filter named by a token of a file name, in its usual spelling; None if none."""
     if token in _NANOMETRES:
         return token
     if _HUBBLE.fullmatch(token):
@@ -57,18 +57,18 @@ def band_of_token(token: str) -> str | None:
 
 
 def band_of_header(*headers: Values) -> str | None:
-    """Find the filter that headers tell.
+    """Return the filter that headers name.
 
     Parameters
     ----------
     headers
-        The most specific first.
+        Headers, the most specific one first.
 
     Returns
     -------
     str or None
-        Its usual spelling where it is known (`g DECam SDSS c0001 ..`, `r_SDSS`), else its first
-        word as it stands.
+        The usual spelling if it is known (`g DECam SDSS c0001 ..`, `r_SDSS`), otherwise the
+        first word of the card.
     """
     for header in headers:
         for keyword in _KEYWORDS:
@@ -82,7 +82,7 @@ def band_of_header(*headers: Values) -> str | None:
 
 
 def wavelength_of_header(*headers: Values) -> tuple[float, float] | None:
-    """Read shortest and longest wavelength, m, of `FILTER = 'g ... 4720.0 1520.0'` (angstrom)."""
+    """Return shortest and longest wavelength, m, from `FILTER = 'g .. 4720. 1520.'` (angstrom)."""
     for header in headers:
         found = _CENTRE_AND_WIDTH.search(str(header.get("FILTER", "")))
         if found:
@@ -92,10 +92,10 @@ def wavelength_of_header(*headers: Values) -> tuple[float, float] | None:
 
 
 def wavelength_m(band: str) -> tuple[float, float] | None:
-    """Give shortest and longest wavelength of a known filter, m."""
+    """Return shortest and longest wavelength, m, of a known filter."""
     hubble = _HUBBLE.fullmatch(band)
     if hubble:
-        # F814W is at 814 nm, F160W of the infrared cameras at 1.60 um: there is none below 200.
+        # F814W is at 814 nm, F160W of the infrared cameras at 1.60 um. No optical one is below 200.
         centre = float(hubble[1]) * (10 if int(hubble[1]) < 200 else 1)
         low, high = 0.9 * centre, 1.1 * centre
     elif band in _NANOMETRES:
@@ -106,18 +106,18 @@ def wavelength_m(band: str) -> tuple[float, float] | None:
 
 
 def by_wavelength(band: str) -> tuple[float, str]:
-    """Key that sorts bands from blue to red, those of unknown wavelength last, by name."""
+    """Return a sort key: bands from blue to red, then those of unknown wavelength by name."""
     known = wavelength_m(band)
     return (sum(known) / 2 if known else 1.0, band)
 
 
 def colour_triplet(bands: Sequence[str]) -> tuple[str, str, str] | None:
-    """Choose bands to be shown as red, green, blue; None where there are fewer than three.
+    """Choose the bands for red, green and blue; return None if there are fewer than three.
 
     Parameters
     ----------
     bands
-        From blue to red.
+        Ordered from blue to red.
     """
     if len(bands) < 3:
         return None

@@ -1,4 +1,4 @@
-"""The part of the sky that a release's tiles cover, as pages draw it."""
+"""The area of sky that a release's tiles cover, for drawing on web pages."""
 
 from dataclasses import dataclass
 
@@ -15,21 +15,21 @@ _CAP_VERTICES = 24
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Outlines of tiles; those of which no image is known are left out."""
+    """Outlines of the tiles whose image is known."""
 
     names: tuple[str, ...]
     outlines_deg: tuple[Floats, ...]
-    """Of each tile RA, Dec of its corners, shape (n, 2), ICRS; joined by great circles."""
+    """RA, Dec of the corners of each tile, shape (n, 2), ICRS deg; joined by great circles."""
 
     area_deg2: float
-    """Of their unique areas where all tiles have one, else of their images."""
+    """Area of the tiles' unique areas if all tiles have one, otherwise of their images."""
 
     is_area_shared: bool
-    """True where images are summed, so that sky in several of them counts several times."""
+    """True if the area is a sum of images, where overlapping sky counts several times."""
 
 
 def footprint_of(index: TileIndex) -> Footprint:
-    """Draw the outlines of a release's tiles."""
+    """Return the outlines of a release's tiles."""
     outlines: dict[int, Floats] = {}
     image_area_sr = 0.0
     for shapes in index.images:
@@ -51,12 +51,12 @@ def footprint_of(index: TileIndex) -> Footprint:
 
 
 def hammer(ra_deg: Floats, dec_deg: Floats) -> Floats:
-    """Project positions to the plane by Hammer's equal-area projection, RA 0 in the middle.
+    """Project positions by Hammer's equal-area projection, with RA 0 in the middle.
 
     Returns
     -------
     ndarray, shape (..., 2)
-        x from -2.83 to 2.83, RA growing to the left; y from -1.42 (south) to 1.42.
+        x from -2.83 to 2.83, RA increasing to the left; y from -1.42 (south) to 1.42.
     """
     half = np.radians((np.asarray(ra_deg) + 180.0) % 360.0 - 180.0) / 2
     dec = np.radians(dec_deg)
@@ -65,7 +65,7 @@ def hammer(ra_deg: Floats, dec_deg: Floats) -> Floats:
 
 
 def _circles(caps: Caps) -> Floats:
-    """Give points around circles, shape (n, vertices, 3)."""
+    """Return points around circles, shape (n, vertices, 3)."""
     right, up = tangents(caps.centre)
     turn = np.arange(_CAP_VERTICES)[:, None] * (2 * np.pi / _CAP_VERTICES)
     around = np.cos(turn) * right[:, None] + np.sin(turn) * up[:, None]
@@ -82,7 +82,7 @@ def _area_sr(shapes: Outlines | Caps) -> float:
 
 
 def _triangle_sr(a: Floats, b: Floats, c: Floats) -> Floats:
-    """Give the solid angles of triangles (Van Oosterom and Strackee 1983, equation 8)."""
+    """Return the solid angles of triangles (Van Oosterom and Strackee 1983, equation 8)."""
     angles: Floats = 2 * np.arctan2(dot(a, np.cross(b, c)), 1 + dot(a, b) + dot(b, c) + dot(c, a))
     return np.abs(angles)
 

@@ -1,9 +1,9 @@
-"""Which of many shapes on the sky may hold a position: cells of declination zones, in numpy.
+"""Fast preselection of shapes that may contain a position: cells in declination zones, in numpy.
 
-A shape stands in every cell that its bounding box of RA and Dec touches; a position looks at the
-shapes of its own cell only. Shapes of different sizes stand in grids of different coarseness, so
-that one image of the whole sky among 100,000 stamps costs one more look-up, and memory stays
-within a few cells a shape whatever their sizes.
+A shape is listed in every cell that its bounding box of RA and Dec touches. A position is compared
+only with the shapes of its own cell. Shapes of different sizes use grids of different cells. So
+one all-sky image among 100,000 small ones costs only one more look-up, and memory is limited to a
+few cells per shape, whatever the sizes.
 """
 
 from collections.abc import Iterator
@@ -23,18 +23,18 @@ _ZONE_BITS = 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bounds:
-    """Boxes of RA and Dec, deg, arrays of shape (n,)."""
+    """Bounding boxes in RA and Dec, deg, as arrays of shape (n,)."""
 
     ra_min: NDArray[np.float64]
     ra_width: NDArray[np.float64]
-    """0 to 360; the box goes on across RA 0."""
+    """0 to 360; the box may continue across RA 0."""
 
     dec_min: NDArray[np.float64]
     dec_max: NDArray[np.float64]
 
     @classmethod
     def around(cls, centre: NDArray[np.float64], radius_deg: NDArray[np.float64]) -> Self:
-        """Return the boxes around circles, a little wider than they are.
+        """Return boxes around circles, slightly larger than necessary.
 
         Parameters
         ----------
@@ -55,24 +55,24 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Level:
-    """The shapes of about one size: their cells, sorted, each with its shapes."""
+    """The shapes of similar size: sorted cells, each with its shapes."""
 
     step_deg: float
     cells: NDArray[np.int64]
     first: NDArray[np.int64]
-    """Where a cell's shapes begin in `shapes`."""
+    """Index in `shapes` where the shapes of each cell begin."""
 
     count: NDArray[np.int64]
     shapes: NDArray[np.int32]
 
 
 class SkyGrid:
-    """Candidates for positions among boxes on the sky.
+    """Preselection of shapes for positions, by bounding boxes.
 
     Parameters
     ----------
     bounds
-        One box for each shape; positions outside of it will not be offered the shape.
+        One box for each shape. A shape is never returned for positions outside its box.
     """
 
     def __init__(self, bounds: Bounds) -> None:
@@ -83,8 +83,8 @@ class SkyGrid:
         )
         breadth = bounds.ra_width * np.cos(np.radians(nearest))
         extent = np.maximum(bounds.dec_max - bounds.dec_min, breadth)
-        # A step between half the extent and all of it: at most 4 x 4 cells for a shape, and two
-        # to four shapes in a cell of a survey whose tiles just touch.
+        # A step between half the extent and the whole extent: at most 4 x 4 cells per shape, and
+        # two to four shapes per cell for a survey whose tiles just touch.
         exponent = np.floor(np.log2(360 / np.maximum(extent, 1e-9)))
         sizes = np.clip(exponent, 0, _FINEST).astype(np.int64)
         self._levels = tuple(
@@ -95,7 +95,7 @@ class SkyGrid:
     def candidates(
         self, ra_deg: NDArray[np.float64], dec_deg: NDArray[np.float64]
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.int32]]]:
-        """Pair positions with the shapes of their cells.
+        """Yield pairs of positions and the shapes of their cells.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class SkyGrid:
         Yields
         ------
         positions, shapes : ndarray, equal shapes
-            Indices; within one pair of arrays no position comes twice.
+            Indices; within one pair of arrays each position occurs at most once.
         """
         for level in self._levels:
             zone = _zones(dec_deg, level.step_deg)
@@ -127,19 +127,19 @@ def _zones(dec_deg: NDArray[np.float64], step_deg: float) -> NDArray[np.int64]:
 
 
 def _cells_around(zone: NDArray[np.int64], step_deg: float) -> NDArray[np.int64]:
-    """Give the number of cells around each zone, so that they are about a step wide."""
+    """Return the number of cells in each zone, each about one step wide."""
     middle = np.radians((zone + 0.5) * step_deg - 90.0)
     cells: NDArray[np.float64] = 360.0 * np.cos(middle) / step_deg
     return np.maximum(1, cells).astype(np.int64)
 
 
 def _columns(ra_deg: NDArray[np.float64], around: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give the cell of each RA; just below 360 the division may round up to the next turn."""
+    """Return the cell of each RA. Just below 360 the division may round up to the first cell."""
     return np.minimum((ra_deg * (around / 360.0)).astype(np.int64), around - 1)
 
 
 def _repeat(counts: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """Give for counts (2, 3) the owners 0 0 1 1 1 and the numbers 0 1 0 1 2."""
+    """Return, for counts (2, 3), the owners 0 0 1 1 1 and the numbers 0 1 0 1 2."""
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
 

@@ -1,10 +1,10 @@
-"""Shapes that tiles have on the sky, and how far inside of them a position lies.
+"""Shapes of tiles on the sky, and the depth of positions inside them.
 
-Three kinds, each with one method to find the best shape for many positions:
+There are three kinds. Each finds the best shape for many positions at once:
 
-- `Areas`: the tiles' own boxes of RA and Dec, which share out the sky among them;
-- `Outlines`: images of four corners; the edges of a TAN image are great circles;
-- `Caps`: circles about images whose outline is no such thing (all-sky maps).
+- `Areas`: the tiles' unique boxes in RA and Dec, which divide the sky among them;
+- `Outlines`: images with four corners; the edges of a TAN image are great circles;
+- `Caps`: circles around images that have no such outline (all-sky maps).
 """
 
 from abc import abstractmethod
@@ -31,7 +31,7 @@ __all__ = ["Areas", "Caps", "Outlines", "Shapes", "tan_corners"]
 
 
 _ROUNDING_DEG = 5e-6
-"""Neighbouring areas of published tables miss or overlap each other by up to 2e-6 deg."""
+"""Gaps and overlaps between neighbouring areas of published tables are up to 2e-6 deg."""
 
 _ON_THE_EDGE = 1e-9
 """Radians, 0.2 mas: a position this far outside counts as on the edge."""
@@ -39,18 +39,18 @@ _ON_THE_EDGE = 1e-9
 _OUTSIDE = -np.inf
 
 _SHARE_STEPS = 32
-"""How finely the part of a quadrilateral that lies in a shape is measured, along each side."""
+"""Number of sample points along each side of a quadrilateral, for measuring its overlap."""
 
 
 def tan_corners(ra_deg: float, dec_deg: float, *, width_deg: float, height_deg: float) -> Floats:
-    """Give the corners of a gnomonic image whose y axis points north.
+    """Return the corners of a gnomonic image whose y axis points north.
 
     Parameters
     ----------
     ra_deg, dec_deg
-        Its centre, where it touches the sphere.
+        Centre of the image, where the plane touches the sphere.
     width_deg, height_deg
-        Its sizes in the tangential plane: pixels times pixel scale.
+        Sizes in the tangent plane: number of pixels times pixel scale.
 
     Returns
     -------
@@ -64,14 +64,14 @@ def tan_corners(ra_deg: float, dec_deg: float, *, width_deg: float, height_deg: 
 
 
 class Shapes(Protocol):
-    """Some shapes of one kind, each of a tile.
+    """Shapes of one kind, each belonging to a tile.
 
     Attributes
     ----------
     tiles : ndarray, shape (n,), int32
         Number of the tile that each shape belongs to, ascending.
     grid : SkyGrid
-        Where the shapes are.
+        Cells for the preselection of shapes.
     """
 
     tiles: NDArray[np.int32]
@@ -79,17 +79,17 @@ class Shapes(Protocol):
 
     @abstractmethod
     def coordinates(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
-        """Give positions, one a row, in the form that `depth` takes."""
+        """Return positions, one per row, in the form that `depth` takes."""
 
     @abstractmethod
     def depth(self, coordinates: Floats, shapes: NDArray[np.int32]) -> Floats:
-        """Tell how far inside its shape each position lies; -inf where it is outside.
+        """Return how far inside its shape each position lies; -inf outside.
 
-        The unit is the kind's own; deeper is greater.
+        The unit depends on the kind of shape; a greater value is deeper.
         """
 
     def deepest(self, ra_deg: Floats, dec_deg: Floats) -> NDArray[np.int32]:
-        """Find for each position the tile in whose shape it lies deepest; -1 where in none."""
+        """Return, for each position, the tile in which it lies deepest; -1 if in none."""
         best = np.full(len(ra_deg), _OUTSIDE)
         found = np.full(len(ra_deg), -1, dtype=np.int32)
         coordinates = self.coordinates(ra_deg, dec_deg)
@@ -101,7 +101,7 @@ class Shapes(Protocol):
         return found
 
     def all_around(self, ra_deg: float, dec_deg: float) -> list[int]:
-        """List the tiles in whose shape a position lies, the deepest first."""
+        """Return the tiles whose shape contains a position, the deepest first."""
         ra, dec = np.array([ra_deg]), np.array([dec_deg])
         coordinates = self.coordinates(ra, dec)
         held: list[tuple[float, int]] = []
@@ -112,17 +112,17 @@ class Shapes(Protocol):
         return [tile for _, tile in sorted(held)]
 
     def share(self, shape: int, points: Floats) -> float:
-        """Give the part of some points, unit vectors of shape (n, 3), that lies in a shape."""
+        """Return the fraction of points, unit vectors of shape (n, 3), inside a shape."""
         coordinates = self.coordinates(*positions(points))
         depth = self.depth(coordinates, np.full(len(points), shape, dtype=np.int32))
         return float(np.mean(depth > _OUTSIDE))
 
 
 class Areas(Shapes):
-    """Boxes of RA and Dec, half-open: from the lower edge on, up to but without the upper one.
+    """Half-open boxes in RA and Dec: they include the lower edge and exclude the upper edge.
 
-    Where rounding leaves a gap between two boxes the nearer one has it; where they overlap, the
-    one whose edge is farther.
+    A position in a gap left by rounding belongs to the nearest box. In an overlap, it belongs
+    to the box whose edge is farther away.
 
     Parameters
     ----------
@@ -149,14 +149,14 @@ class Areas(Shapes):
 
     @override
     def coordinates(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
-        """Give RA and Dec, deg."""
+        """Return RA and Dec, deg."""
         return np.stack([ra_deg, dec_deg], axis=-1)
 
     @override
     def depth(self, coordinates: Floats, shapes: NDArray[np.int32]) -> Floats:
-        """Give the distance to the nearest side, deg of RA or Dec; + 1000 where within.
+        """Return the distance to the nearest side, deg of RA or Dec, plus 1000 if inside.
 
-        A pole, which no half-open box holds, is on the edge of those that reach it.
+        A pole is in no half-open box, and counts as on the edge of those that reach it.
         """
         width = self._width[shapes]
         east = (coordinates[:, 0] - self._ra_min[shapes]) % 360.0
@@ -182,7 +182,7 @@ class Outlines(Shapes):
     Attributes
     ----------
     corners, inwards : ndarray, shape (n, 4, 3)
-        Unit vectors: the corners anticlockwise; of the edges after them, what points inside.
+        Unit vectors: the corners anticlockwise, and the inward normal of the edge after each.
     centre : ndarray, shape (n, 3)
         Unit vectors.
     radius : ndarray, shape (n,)
@@ -201,19 +201,19 @@ class Outlines(Shapes):
 
     @override
     def coordinates(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
-        """Give unit vectors."""
+        """Return unit vectors."""
         return unit_vectors(ra_deg, dec_deg)
 
     @override
     def depth(self, coordinates: Floats, shapes: NDArray[np.int32]) -> Floats:
-        """Give the sine of the great-circle distance to the nearest edge."""
+        """Return the sine of the great-circle distance to the nearest edge."""
         depth = np.einsum("nek,nk->ne", self.inwards[shapes], coordinates).min(axis=1)
         return np.where(depth < -_ON_THE_EDGE, _OUTSIDE, depth)
 
     def meeting(self, other: "Outlines") -> NDArray[np.intp]:
-        """Give the shapes that share sky with the first of some others.
+        """Return the shapes that overlap the first of some other outlines.
 
-        Convex shapes are apart exactly when an edge of one has all of the other outside.
+        Convex shapes are disjoint exactly if one has an edge with all of the other outside it.
         """
         centre, radius = other.centre[0], other.radius[0]
         near = _within(self.centre, centre, self.radius + radius)
@@ -224,7 +224,7 @@ class Outlines(Shapes):
         return met
 
     def points(self, shape: int) -> Floats:
-        """Give unit vectors, shape (n, 3), spread evenly over a shape."""
+        """Return unit vectors, shape (n, 3), spread evenly over a shape."""
         first, second, third, fourth = self.corners[shape]
         steps = (np.arange(_SHARE_STEPS) + 0.5) / _SHARE_STEPS
         along, up = (side.reshape(-1, 1) for side in np.meshgrid(steps, steps))
@@ -258,33 +258,33 @@ class Caps(Shapes):
 
     @override
     def coordinates(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
-        """Give unit vectors."""
+        """Return unit vectors."""
         return unit_vectors(ra_deg, dec_deg)
 
     @override
     def depth(self, coordinates: Floats, shapes: NDArray[np.int32]) -> Floats:
-        """Give the distance to the circle, radians."""
+        """Return the depth inside the circle: distance to its edge, radians."""
         depth = self.radius[shapes] - separations(self.centre[shapes], coordinates)
         return np.where(depth < -_ON_THE_EDGE, _OUTSIDE, depth)
 
     def meeting(self, other: Outlines) -> NDArray[np.intp]:
-        """Give the circles that may share sky with the first of some outlines.
+        """Return the circles that may overlap the first of some outlines.
 
-        Its circle stands for the outline: images of the whole sky need no finer sieve.
+        The bounding circle represents the outline: all-sky images need no finer test.
         """
         return _within(self.centre, other.centre[0], self.radius + other.radius[0])
 
 
 def _within(centres: Floats, centre: Floats, radius: Floats) -> NDArray[np.intp]:
-    """Give the centres, shape (n, 3), no farther from a centre than their radius, radians.
+    """Return the indices of centres, shape (n, 3), no farther from a centre than radius, radians.
 
-    All are looked at: 10,169 take 0.1 ms, a small part of the mosaic that asks.
+    All centres are compared: 10,169 take 0.1 ms, a small part of making a mosaic.
     """
     return np.flatnonzero(separations(centres, centre) <= radius + _ON_THE_EDGE)
 
 
 def _anticlockwise(corners: Floats, centre: Floats) -> Floats:
-    """Order corners, shape (n, 4, 3), around their centre as seen from outside the sphere."""
+    """Order corners, shape (n, 4, 3), anticlockwise as seen from outside the sphere."""
     right, up = tangents(centre)
     x, y = dot(corners, right[:, None]), dot(corners, up[:, None])
     order = np.argsort(np.arctan2(y, x), axis=1)

@@ -1,4 +1,4 @@
-"""The TOML file of a release: text to `Release` and back. Keys are named as `Release`'s fields."""
+"""The TOML file of a release, read and written. Keys have the names of `Release`'s fields."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 OBJECT_COLUMNS = ("coadd_object_id", "ra", "dec", "alphawin_j2000", "deltawin_j2000", "tilename")
-"""Columns of an object catalogue that `object_columns` can rename."""
+"""Columns of an object catalogue that `object_columns` may rename."""
 
 _RELEASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}", re.ASCII)
 _BAND_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+'-]{0,31}", re.ASCII)
@@ -32,12 +32,12 @@ _FIELD = re.compile(r"\{([^{}]*)\}")
 
 
 def is_release_name(text: str) -> bool:
-    """Tell whether a text can name a release (and its files)."""
+    """Return whether a text is a valid name of a release (and of its files)."""
     return _RELEASE_NAME.fullmatch(text) is not None
 
 
 def is_band_name(text: str) -> bool:
-    """Tell whether a text can name a band (and stand in a list of bands)."""
+    """Return whether a text is a valid name of a band (and of a column in a list of bands)."""
     return _BAND_NAME.fullmatch(text) is not None
 
 
@@ -55,16 +55,18 @@ def _template(text: str) -> str:
     bare = _FIELD.sub("x", template)
     named = all(_IDENTIFIER.fullmatch(name) for name in _FIELD.findall(template))
     if not template or not named or set(bare) & set("{}"):
-        raise ValueError(f"{text!r} is no path with columns in braces: {{tilename}}_{{band}}.fits")
+        raise ValueError(
+            f"{text!r} is not a path with columns in braces: {{tilename}}_{{band}}.fits"
+        )
     if bare.startswith("/") or ".." in PurePosixPath(bare).parts:
-        raise ValueError(f"{text!r} does not stay below the root")
+        raise ValueError(f"{text!r} leads out of the root; a path must stay below it")
     return template
 
 
 def _root(text: str, info: ValidationInfo) -> str:
     scheme, colon, _ = text.partition("://")
     if not text or (colon and scheme not in ("http", "https", "s3")):
-        raise ValueError(f"{text!r} is no directory and no https:// or s3:// address")
+        raise ValueError(f"{text!r} is neither a directory nor an https:// or s3:// address")
     folder: Path = info.context  # type: ignore[assignment]  # validate() gives it
     return text if colon else str(folder.absolute() / text)
 
@@ -72,23 +74,23 @@ def _root(text: str, info: ValidationInfo) -> str:
 def _hdu(value: Any) -> str | int:
     if (isinstance(value, str) and value) or (type(value) is int and value >= 0):
         return value
-    raise ValueError(f"expected a name or a number from 0 on, found {value!r}")
+    raise ValueError(f"found {value!r}; expected a name, or a number from 0")
 
 
 def _bit(number: int) -> int:
     if number & (number - 1):
-        raise ValueError(f"{number} is no single bit: 1, 2, 4, 8 and so on, as a whole number")
+        raise ValueError(f"{number} is not a single bit; expected 0, 1, 2, 4, 8 and so on")
     return number
 
 
 def _increasing(pair: tuple[float, float]) -> tuple[float, float]:
     if pair[0] >= pair[1]:
-        raise ValueError(f"{list(pair)} is not the smaller, then the greater number")
+        raise ValueError(f"{list(pair)} is not increasing; expected the smaller number first")
     return pair
 
 
 def _option(value: Any) -> Any:
-    """Write an option's value as a user would send it."""
+    """Return the value of an option as a user would send it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return repr(value) if isinstance(value, int | float) else value
@@ -98,9 +100,9 @@ def _expression(text: str) -> str:
     try:
         groups = re.compile(text).groupindex
     except re.error as error:
-        raise ValueError(f"{text!r} is no regular expression: {error}") from error
+        raise ValueError(f"{text!r} is not a regular expression: {error}") from error
     if not groups or any(name != name.lower() for name in groups):
-        raise ValueError(f"{text!r} has no named groups in lower case, (?P<name>...)")
+        raise ValueError(f"{text!r} has no named groups in lower case; expected (?P<name>...)")
     return text
 
 
@@ -108,13 +110,13 @@ def _distinct(entries: tuple[Any, ...]) -> tuple[Any, ...]:  # Any: of _Band or 
     names = [getattr(entry, fields(entry)[0].name) for entry in entries]
     for number, name in enumerate(names):
         if name in names[:number]:
-            raise ValueError(f"{name!r} comes twice")
+            raise ValueError(f"{name!r} occurs twice")
     return entries
 
 
 def _some(entries: tuple[Any, ...]) -> tuple[Any, ...]:
     if not entries:
-        raise ValueError("a release has at least one band")
+        raise ValueError("there are no bands; a release has at least one")
     return entries
 
 
@@ -194,7 +196,7 @@ _SHARED = tuple(
     for key in fields(_ReleaseFile)
     if key.name in Release.__dataclass_fields__ and key.name not in ("bands", "planes")
 )
-"""Keys that are fields of `Release` as they are."""
+"""Keys that are also fields of `Release`, with the same values."""
 
 
 def parse_release(path: Path) -> Release:
@@ -203,7 +205,7 @@ def parse_release(path: Path) -> Release:
     Parameters
     ----------
     path
-        The file; a `root` that is no absolute path lies beside it.
+        The file. A relative `root` is relative to its folder.
 
     Returns
     -------
@@ -212,7 +214,7 @@ def parse_release(path: Path) -> Release:
     Raises
     ------
     ConfigError
-        If it cannot be read or anything is wrong in it: each fault with file and key.
+        If the file cannot be read or has errors: each error with file and key.
     """
     table = validate(_ReleaseFile, read_toml(path), place=str(path), folder=path.parent)
     shared = {key: getattr(table, key) for key in _SHARED}
@@ -229,14 +231,14 @@ def parse_release(path: Path) -> Release:
 
 
 def write_release(release: Release, path: Path) -> None:
-    """Write a release as TOML, in one step; `parse_release` gives an equal value back.
+    """Write a release as TOML, atomically. `parse_release` reads an equal value back.
 
     Parameters
     ----------
     release
-        Its `source` and `is_local` are not written: they follow from the place.
+        Its `source` and `is_local` are not written: they follow from the location.
     path
-        The file, `{name}.toml` in lower case by custom.
+        The file, by convention `{name}.toml` in lower case.
     """
     table = {
         **{key: getattr(release, key) for key in _SHARED},
@@ -261,5 +263,5 @@ def _band_table(band: Band, spelling: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _says_much(value: Any, default: Any) -> bool:
-    """Tell whether a key is worth a line: not where it is empty, and by default so."""
+    """Return whether a key needs a line: it does not if it is empty or has its default."""
     return value not in (None, {}, []) and (bool(value) or value != default)

@@ -1,4 +1,4 @@
-"""The releases that there are, and their tile indices; changed files are noticed while running."""
+"""All releases and their tile indices. Changed files are noticed while the service runs."""
 
 import logging
 import os
@@ -20,12 +20,12 @@ _log = logging.getLogger(__name__)
 
 _TABLE = ".tiles.csv"
 _Stamp = tuple[int, int, int]
-"""Time of last change, size and inode of a file: what changes when its content does."""
+"""Modification time, size and inode of a file, which change with its content."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """What the folders held at one moment."""
+    """The content of the folders at one time."""
 
     parsed: Mapping[Path, tuple[_Stamp, Release | ConfigError]] = field(default_factory=dict)
     """TOML files, in order of precedence."""
@@ -35,7 +35,7 @@ class _Snapshot:
 
     @property
     def releases(self) -> tuple[Release, ...]:
-        """The releases; of two that share a name the first."""
+        """The releases; if a name occurs twice, the first."""
         by_name: dict[str, Release] = {}
         for _, release in self.parsed.values():
             if isinstance(release, Release):
@@ -44,20 +44,20 @@ class _Snapshot:
 
 
 class Releases:
-    """All releases of some folders.
+    """The releases in some folders.
 
-    A folder holds a TOML file for each release and `{release}.tiles.csv` for those whose tiles
-    are known; a table in an earlier folder serves a release of a later one.
+    A folder holds a TOML file for each release, and `{release}.tiles.csv` for those whose tiles are
+    known. A table in an earlier folder also serves a release of a later folder.
 
     Parameters
     ----------
     folders
-        The data directory's first (its releases are the local ones and come before the others),
-        then those that come with the service. A folder need not exist.
+        The data directory's folder first, then those that come with the service. Releases in the
+        first folder are local ones and come before the others. A folder need not exist.
     check_every_s
-        How often at most the folders are looked at for changes.
+        Minimum time between two checks of the folders for changes, s.
     authority
-        Who publishes them, as identifiers of data sets say (IVOA Identifiers 2.0).
+        Authority part of the identifiers of data sets (IVOA Identifiers 2.0).
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Releases:
         authority: str = "unregistered.invalid",
     ) -> None:
         self.authority = authority
-        """Who publishes them."""
+        """Authority part of the identifiers of data sets."""
         self._folders = tuple(folders)
         self._check_every_s = check_every_s
         self._lock = threading.Lock()
@@ -77,31 +77,31 @@ class Releases:
         self._indices: dict[Path, tuple[_Stamp, TileIndex]] = {}
 
     def all(self) -> tuple[Release, ...]:
-        """List the releases in order: by folder, then by file name."""
+        """Return the releases, ordered by folder, then by file name."""
         return self._current().releases
 
     def faults(self) -> tuple[ConfigError, ...]:
-        """List what is wrong with those files that were passed over."""
+        """Return the errors of files that were ignored."""
         parsed = self._current().parsed.values()
         return tuple(fault for _, fault in parsed if isinstance(fault, ConfigError))
 
     def get(self, name: str, *, database: str | None = None, with_tiles: bool = False) -> Release:
-        """Find a release by its name, without regard to case.
+        """Return a release by its name, which is not case-sensitive.
 
         Parameters
         ----------
         name
-            As a user wrote it.
+            As the user wrote it.
         database
-            The qualifier that the user gave with it, which must be the release's; None or empty:
-            none was given.
+            The qualifier that the user sent with the name, which must be that of the release; None
+            or empty if there was none.
         with_tiles
-            Whether only releases that have tiles will do.
+            Whether to consider only releases that have tiles.
 
         Raises
         ------
         UnknownRelease
-            If there is none; the text lists those that there are.
+            If there is none. The message lists the known releases.
         """
         snapshot = self._current()
         for release in snapshot.releases:
@@ -121,7 +121,7 @@ class Releases:
         )
 
     def default(self) -> Release:
-        """Give the release of requests that name none: one marked so, else the first with tiles.
+        """Return the default release: the one marked as default, otherwise the first with tiles.
 
         Raises
         ------
@@ -137,7 +137,7 @@ class Releases:
         return next((release for release in served if release.is_default), served[0])
 
     def of_dataset(self, text: str) -> Release:
-        """Give the release of a data set by its identifier.
+        """Return the release of a data set's identifier.
 
         Raises
         ------
@@ -147,18 +147,18 @@ class Releases:
         return find_dataset(text, self).release
 
     def has_tiles(self, release: Release) -> bool:
-        """Tell whether a release has a tile table."""
+        """Return whether a release has a tile table."""
         return release.name.lower() in self._current().tables
 
     def index(self, release: Release) -> TileIndex:
-        """Give the tile index of a release; loaded when first asked for, and when it changed.
+        """Return the tile index of a release, which is loaded on first use and after a change.
 
         Raises
         ------
         UnknownRelease
             If the release has no tile table.
         ConfigError
-            If its table is at fault and no earlier state of it is loaded.
+            If the table has errors and no earlier version is loaded.
         """
         table = self._current().tables.get(release.name.lower())
         if table is None:
@@ -173,14 +173,14 @@ class Releases:
             except ConfigError as error:
                 if known is None:
                     raise
-                # Told once: the old index goes on under the new file's stamp.
-                _log.error("tile table is at fault, its earlier state stays in use: %s", error)
+                # Logged once: the old index is kept under the stamp of the new file.
+                _log.error("tile table has errors, its earlier version stays in use: %s", error)
                 index = known[1]
             self._indices[path] = stamp, index
             return index
 
     def _current(self) -> _Snapshot:
-        """Look at the folders, if it is time to."""
+        """Return the current snapshot; check the folders if it is time to."""
         now = time.monotonic()
         with self._lock:
             if self._checked_at is None or now - self._checked_at >= self._check_every_s:
@@ -206,12 +206,12 @@ class Releases:
         try:
             return replace(parse_release(path), is_local=path.parent == self._folders[0])
         except ConfigError as error:
-            _log.error("release file is at fault and passed over: %s", error)
+            _log.error("release file has errors and is ignored: %s", error)
             return error
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, _Stamp]]:
-    """List the TOML files and tile tables of a folder, by name."""
+    """Yield the TOML files and tile tables of a folder, sorted by name."""
     try:
         with os.scandir(folder) as entries:
             names = sorted(entry.name for entry in entries)
@@ -222,6 +222,6 @@ def _files(folder: Path) -> Iterator[tuple[Path, _Stamp]]:
             path = folder / name
             try:
                 status = path.stat()
-            except FileNotFoundError:  # withdrawn at this moment
+            except FileNotFoundError:  # removed since the folder was listed
                 continue
             yield path, (status.st_mtime_ns, status.st_size, status.st_ino)

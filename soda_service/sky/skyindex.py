@@ -1,8 +1,8 @@
-"""Which tiles' images share sky with a shape, among 10,000 at once and exactly.
+"""Exact test of which tiles' images overlap a shape, for 10,000 tiles at once.
 
-The circles around tiles are the first sieve. What passes it is looked at with its corners and
-edges, which are great circles: two regions share sky where their outlines cross, or where one has
-a point of the other's outline inside.
+Bounding circles select candidates. These are tested by their corners and edges, which are great
+circles: two regions overlap if their outlines cross, or if one contains a point of the other's
+outline.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ Bools = NDArray[np.bool_]
 Numbers = NDArray[np.intp]
 
 _TOUCH = 1e-9
-"""Radians, 0.2 mas: regions no farther than this from each other touch, and so share sky."""
+"""Radians, 0.2 mas: regions within this distance touch, and count as overlapping."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,27 +39,27 @@ class _Boundary:
     """The outline of a polygon or a range."""
 
     points: Floats
-    """Unit vectors, shape (k, 3): at least one on each closed line of it."""
+    """Unit vectors, shape (k, 3): at least one point on each closed line of the outline."""
 
     arcs: Floats
-    """Pieces of great circles, shape (m, 2, 3): unit vectors of both ends, less than 180 deg."""
+    """Great-circle arcs, shape (m, 2, 3): unit vectors of both ends, less than 180 deg apart."""
 
     parallels: tuple[tuple[Range, float], ...] = ()
-    """Pieces of small circles: the range that they bound, and their declination, deg."""
+    """Arcs of small circles: the range that they bound, and their declination, deg."""
 
 
 def tiles_meeting(index: TileIndex, position: Position) -> Bools:
-    """Tell which tiles' images share sky with a shape; touching is enough.
+    """Return which tiles' images overlap a shape; touching is enough.
 
     Parameters
     ----------
     position
-        ICRS.
+        The shape, ICRS.
 
     Returns
     -------
     ndarray, shape (len(index),), bool
-        A tile whose image is not known is never among them.
+        Always False for a tile whose image is not known.
     """
     met = np.zeros(len(index), dtype=np.bool_)
     for shapes in index.images:
@@ -75,7 +75,7 @@ def tiles_meeting(index: TileIndex, position: Position) -> Bools:
 
 
 def _near(centre: Floats, radius: Floats, position: Position) -> Numbers:
-    """Give the circles that share sky with one around a shape, or with a wide range."""
+    """Return the circles that overlap the bounding circle of a shape, or a wide range."""
     if isinstance(position, Range):
         return np.flatnonzero(_near_range(centre, radius, position))
     middle = unit_vectors(*map(np.array, position.centre))
@@ -88,7 +88,7 @@ def _near(centre: Floats, radius: Floats, position: Position) -> Numbers:
 
 
 def _near_range(centre: Floats, radius: Floats, asked: Range) -> Bools:
-    """Compare the circles' own ranges of RA and Dec with another one."""
+    """Compare the RA and Dec ranges of the circles with those of the range."""
     bounds = Bounds.around(centre, np.degrees(radius))
     has_dec = (bounds.dec_max >= asked.dec_min_deg) & (bounds.dec_min <= asked.dec_max_deg)
     middle = bounds.ra_min + bounds.ra_width / 2 - asked.ra_min_deg - asked.width_deg / 2
@@ -103,7 +103,7 @@ def _meets_circle(shapes: Outlines | Caps, near: Numbers, asked: Circle) -> Bool
     distance = separations(shapes.centre[near], middle)
     if isinstance(shapes, Caps):
         return np.asarray(distance <= shapes.radius[near] + reach)
-    # What lies in the circle with all its surroundings needs no closer look.
+    # A shape whose bounding circle lies inside the circle needs no further test.
     met: Bools = np.array(distance + shapes.radius[near] <= reach)
     open_ = np.flatnonzero(~met)
     corners, inwards = shapes.corners[near[open_]], shapes.inwards[near[open_]]
@@ -114,7 +114,7 @@ def _meets_circle(shapes: Outlines | Caps, near: Numbers, asked: Circle) -> Bool
 
 
 def _outlines_meet(shapes: Outlines, near: Numbers, asked: Polygon | Range) -> Bools:
-    """Look for corners within the shape, then for its outline within, or across, the images."""
+    """Test for corners inside the shape, then for its outline inside or across the images."""
     corners = shapes.corners[near]
     met: Bools = np.any(asked.contains(*positions(corners)), axis=1)
     boundary = _boundary_of(asked)
@@ -149,7 +149,7 @@ def _caps_meet(shapes: Caps, near: Numbers, asked: Polygon | Range) -> Bools:
     for start, end in boundary.arcs:
         met |= arc_distances(centre, start, end) <= reach
     for bounded, dec_deg in boundary.parallels:
-        # What is nearest on a parallel has the same RA, or is one of its ends.
+        # The nearest point on a parallel has the same RA, or is one of its ends.
         met |= _has_ra(bounded, ra) & (np.radians(np.abs(dec - dec_deg)) <= reach)
     return met
 
@@ -162,7 +162,7 @@ def _boundary_of(asked: Polygon | Range) -> _Boundary:
         return _Boundary(vertices[:1], arcs)
     low, high = asked.dec_min_deg, asked.dec_max_deg
     sides = np.array([asked.ra_min_deg, asked.ra_min_deg + asked.width_deg])
-    # In two pieces, since a meridian from pole to pole is no arc of less than 180 degrees.
+    # In two pieces, since a meridian from pole to pole is not shorter than 180 degrees.
     decs = np.array([low, (low + high) / 2, high])
     lines = unit_vectors(*np.meshgrid(sides, decs, indexing="ij"))
     arcs = np.stack([lines[:, :-1], lines[:, 1:]], axis=2).reshape(-1, 2, 3)
@@ -172,14 +172,14 @@ def _boundary_of(asked: Polygon | Range) -> _Boundary:
 
 
 def _holds(inwards: Floats, point: Floats) -> Bools:
-    """Tell which outlines, by what points inside from their edges, (n, 4, 3), hold a point."""
+    """Return which outlines contain a point, from the inward normals of their edges, (n, 4, 3)."""
     return np.asarray(((inwards @ point) >= -_TOUCH).all(axis=-1))
 
 
 def _arc_meets(corners: Floats, inwards: Floats, start: Floats, end: Floats) -> Bools:
-    """Tell which outlines an arc crosses or touches.
+    """Return which outlines an arc crosses or touches.
 
-    Two arcs cross where the four triangles of their ends run the same way round.
+    Two arcs cross if the four triangles of their ends have the same orientation.
     """
     normal = np.cross(start, end)
     beside = corners @ normal
@@ -191,11 +191,11 @@ def _arc_meets(corners: Floats, inwards: Floats, start: Floats, end: Floats) -> 
 
 
 def _parallel_crosses(corners: Floats, asked: Range, dec_deg: float) -> Bools:
-    """Tell which outlines have an edge that meets the piece of a parallel between two meridians.
+    """Return which outlines have an edge that meets the arc of a parallel between two meridians.
 
-    On the great circle of an edge, z is `height cos(angle - top)`, the angle from the corner on.
+    On the great circle of an edge, z is `height cos(angle - top)`, angle counted from the corner.
     """
-    if abs(dec_deg) == 90:  # a point, which is looked at by itself
+    if abs(dec_deg) == 90:  # a pole, which is tested as a point
         return np.zeros(len(corners), dtype=np.bool_)
     following = np.roll(corners, -1, axis=1)
     ahead = np.cross(normalised(np.cross(corners, following)), corners)
@@ -215,6 +215,6 @@ def _parallel_crosses(corners: Floats, asked: Range, dec_deg: float) -> Bools:
 
 
 def _has_ra(asked: Range, ra_deg: Floats) -> Bools:
-    """Tell which RA lie between the meridians of a range."""
+    """Return which RA lie between the meridians of a range."""
     slack = np.degrees(_TOUCH)
     return np.asarray((ra_deg - asked.ra_min_deg + slack) % 360 <= asked.width_deg + 2 * slack)

@@ -1,6 +1,6 @@
-"""The canonical tile table: one CSV line per tile, `{release}.tiles.csv`, read and written here.
+"""The canonical tile table, `{release}.tiles.csv`: one CSV line per tile, read and written here.
 
-Columns, in this order, then any others of the release's own (for path templates):
+The columns are these, in this order, then any others of the release (for path templates):
 
 ====================================  =======================================================
 `tilename`                            name, unique without regard to case: letters, digits, _+.=@~-
@@ -54,9 +54,9 @@ Corners = tuple[tuple[float, float], ...]
 CORNERS = tuple(f"{axis}{corner}" for corner in range(1, 5) for axis in ("ra", "dec"))
 UNIQUE = ("ura_min", "ura_max", "udec_min", "udec_max")
 CANONICAL = ("tilename", "ra", "dec", *CORNERS, *UNIQUE, "radius_deg")
-"""Columns that mean something to the index; `tilename`, `ra` and `dec` are always there."""
+"""Columns used by the index; `tilename`, `ra` and `dec` are always present."""
 
-_FAULTS_TOLD = 100
+_FAULTS_SHOWN = 100
 _NAME = re.compile(r"[A-Za-z0-9_+=@~][A-Za-z0-9_+.=@~-]{0,127}", re.ASCII)
 _COLUMN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+'-]*", re.ASCII)
 
@@ -81,10 +81,10 @@ class TileRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TileTable:
-    """The whole table: numbers as arrays, the rest as the lines they came in.
+    """The whole table: numbers as arrays, the rest as the original lines.
 
-    A line is taken apart when it is asked for: 10,000 DES tiles are 3 MB in this form and some
-    20 MB as strings of each cell.
+    A line is split only when its cells are needed: 10,000 DES tiles take 3 MB in this form and
+    about 20 MB as one string per cell.
     """
 
     names: tuple[str, ...]
@@ -105,75 +105,75 @@ class TileTable:
     lines: tuple[str, ...]
 
     def cells(self, number: int) -> dict[str, str]:
-        """Give all cells of a tile as text, by column."""
+        """Return all cells of a tile as text, by column."""
         return dict(zip(self.columns, next(csv.reader([self.lines[number]])), strict=True))
 
 
 def table_path(folder: Path, release: str) -> Path:
-    """Give the file of a release's tile table in a folder of releases."""
+    """Return the path of a release's tile table in a folder of releases."""
     return folder / f"{release.lower()}.tiles.csv"
 
 
 def is_tile_name(text: str) -> bool:
-    """Tell whether a text can be a tile's name; it also names a folder of results."""
+    """Return whether a text is a valid tile name; the name is also used for a folder of results."""
     return _NAME.fullmatch(text) is not None
 
 
 def refuse_faults(source: Path, faults: Sequence[Fault]) -> None:
-    """Raise ConfigError with all faults of a file (the first 100, and how many more), if any."""
+    """Raise ConfigError if there are errors: with the first 100, and the number of others."""
     if not faults:
         return
-    lines = [f"{source}: {fault}" for fault in faults[:_FAULTS_TOLD]]
-    if len(faults) > _FAULTS_TOLD:
-        lines.append(f"{source}: and {len(faults) - _FAULTS_TOLD} more faults")
+    lines = [f"{source}: {fault}" for fault in faults[:_FAULTS_SHOWN]]
+    if len(faults) > _FAULTS_SHOWN:
+        lines.append(f"{source}: and {len(faults) - _FAULTS_SHOWN} more faults")
     raise ConfigError("\n".join(lines))
 
 
 def row_faults(tile: TileRow, row: int) -> Iterator[Fault]:
-    """Check one tile's name, numbers and columns.
+    """Check the name, numbers and columns of one tile.
 
     Parameters
     ----------
     row
-        1 for the first after the header.
+        Number of the row; 1 is the first row after the header.
 
     Yields
     ------
     Fault
-        What is wrong, with row and column.
+        Each error, with row and column.
     """
     if not is_tile_name(tile.name):
-        allowed = "a name has 1 to 128 letters, digits or _+.=@~- and begins with none of .-"
-        yield Fault(f"{tile.name[:140]!r} cannot name a tile: {allowed}", row, "tilename")
+        allowed = "a name has 1 to 128 letters, digits or _+.=@~- and does not begin with . or -"
+        yield Fault(f"{tile.name[:140]!r} is not a valid tile name: {allowed}", row, "tilename")
     corners = tile.corners or ()
     positions = [("", (tile.ra_deg, tile.dec_deg))]
     positions += [(str(n), corner) for n, corner in enumerate(corners, 1)]
     for number, (ra, dec) in positions:
         if not math.isfinite(ra):
-            yield Fault(f"{ra!r} is no right ascension in degrees", row, f"ra{number}")
+            yield Fault(f"{ra!r} is not a right ascension in degrees", row, f"ra{number}")
         if not -90 <= dec <= 90:
-            yield Fault(f"{dec!r} is no declination: -90 to 90 deg", row, f"dec{number}")
+            yield Fault(f"{dec!r} is not a declination from -90 to 90 deg", row, f"dec{number}")
     if tile.unique is not None:
         yield from _unique_faults(tile.unique, row)
     if tile.radius_deg is not None and not 0 < tile.radius_deg <= 180:
-        yield Fault(f"{tile.radius_deg!r} is out of range: above 0, to 180 deg", row, "radius_deg")
+        yield Fault(f"{tile.radius_deg!r} is not above 0 and at most 180 deg", row, "radius_deg")
     if not corners and tile.radius_deg is None and tile.unique is None:
-        yield Fault("there are neither four corners nor a unique area nor a radius", row)
+        yield Fault("no area: expected four corners, a unique area or a radius", row)
 
 
 def _unique_faults(unique: tuple[float, float, float, float], row: int) -> Iterator[Fault]:
     ra_min, ra_max, dec_min, dec_max = unique
     if not math.isfinite(ra_min) or not math.isfinite(ra_max) or ra_min == ra_max:
-        yield Fault(f"no range of right ascension: {ra_min!r} to {ra_max!r}", row, "ura_min")
+        yield Fault(f"{ra_min!r} to {ra_max!r} is not a range of right ascension", row, "ura_min")
     elif abs(ra_max - ra_min) > 360:
-        yield Fault(f"more than a circle: {ra_min!r} to {ra_max!r} deg", row, "ura_min")
+        yield Fault(f"{ra_min!r} to {ra_max!r} deg is more than a full circle", row, "ura_min")
     if not -90 <= dec_min < dec_max <= 90:
         found = f"{dec_min!r} to {dec_max!r}"
-        yield Fault(f"no range of declination within -90 to 90 deg: {found}", row, "udec_min")
+        yield Fault(f"{found} is not a range of declination from -90 to 90 deg", row, "udec_min")
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a file in one step: readers see the old text or the new, never a part of it."""
+    """Write a file atomically: readers see the old text or the new text, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
     try:
@@ -190,14 +190,14 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def write_tiles(path: Path, tiles: Iterable[TileRow]) -> int:
-    """Write a canonical tile table, in one step.
+    """Write a canonical tile table, atomically.
 
     Parameters
     ----------
     path
-        See `table_path`.
+        The file; see `table_path`.
     tiles
-        In the order in which the index numbers them.
+        The tiles in the order of their numbers in the index.
 
     Returns
     -------
@@ -207,7 +207,7 @@ def write_tiles(path: Path, tiles: Iterable[TileRow]) -> int:
     Raises
     ------
     ConfigError
-        If a tile is at fault, or two have one name; nothing is written then.
+        If a tile has errors or two tiles have the same name; nothing is written.
     """
     rows = list(tiles)
     faults = [fault for row, tile in enumerate(rows, 1) for fault in row_faults(tile, row)]
@@ -215,14 +215,14 @@ def write_tiles(path: Path, tiles: Iterable[TileRow]) -> int:
     extra = tuple(dict.fromkeys(column for tile in rows for column in tile.columns))
     for column in extra:
         if column in CANONICAL or not _COLUMN.fullmatch(column):
-            faults.append(Fault("this column cannot stand beside the canonical ones", None, column))
+            faults.append(Fault("this column cannot be added to the canonical ones", None, column))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow((*CANONICAL, *extra))
     for number, tile in enumerate(rows, 1):
         own = [tile.columns.get(column, "") for column in extra]
         faults += [
-            Fault("a cell cannot hold a line break", number, column)
+            Fault("the cell contains a line break; none is allowed", number, column)
             for column, cell in zip(extra, own, strict=True)
             if len(cell.splitlines()) > 1 or cell != cell.rstrip("\r\n")
         ]
@@ -233,7 +233,7 @@ def write_tiles(path: Path, tiles: Iterable[TileRow]) -> int:
 
 
 def _number_cells(tile: TileRow) -> Iterator[str]:
-    """Write the numbers of a tile in the order of CANONICAL, to 1e-10 deg."""
+    """Yield the numbers of a tile as text, in the order of CANONICAL, rounded to 1e-10 deg."""
     corners = [angle for corner in tile.corners or () for angle in corner]
     nothing: list[float | None] = [None] * 8
     numbers = [tile.ra_deg, tile.dec_deg, *(corners or nothing), *(tile.unique or nothing[:4])]
@@ -247,7 +247,7 @@ def _repeated(names: Sequence[str]) -> list[Fault]:
     for row, name in enumerate(names, 1):
         known = first.setdefault(name.lower(), row)
         if known != row:
-            faults.append(Fault(f"{name!r} is the name of row {known} too", row, "tilename"))
+            faults.append(Fault(f"{name!r} is also the name of row {known}", row, "tilename"))
     return faults
 
 
@@ -266,7 +266,7 @@ def read_tiles(path: Path) -> TileTable:
     Raises
     ------
     ConfigError
-        If it is missing, no such table, or any cell is at fault; each fault with row and column.
+        If the file is missing or not such a table, or cells have errors: each with row and column.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -276,7 +276,7 @@ def read_tiles(path: Path) -> TileTable:
     columns = tuple(next(reader, ()))
     for column in ("tilename", "ra", "dec"):
         if column not in columns:
-            raise ConfigError(f"{path}: there is no column {column}; it has: {', '.join(columns)}")
+            raise ConfigError(f"{path}: no column {column}; it has: {', '.join(columns)}")
     places = [columns.index(c) if c in columns else None for c in CANONICAL[1:]]
     name_place = columns.index("tilename")
     names: list[str] = []
@@ -289,7 +289,7 @@ def read_tiles(path: Path) -> TileTable:
         names.append(cells[name_place])
         numbers.append(_numbers(cells, places, row, faults))
     if not faults and len(names) != len(lines) - 1:
-        faults.append(Fault("a cell holds a line break; each tile takes one line"))
+        faults.append(Fault("a cell contains a line break; each tile has one line"))
     faults += _repeated(names)
     refuse_faults(path, faults)
     table = np.array(numbers, dtype=np.float64).reshape(len(names), len(CANONICAL) - 1)
@@ -324,7 +324,7 @@ def _numbers(
 
 
 def _table_faults(table: TileTable) -> list[Fault]:
-    """Check every tile; the arrays tell quickly which rows need words."""
+    """Check every tile: array tests select the rows that need an error message."""
     corners, unique = table.corners_deg.reshape(-1, 8), table.unique_deg
     has_corners, has_unique = np.isfinite(corners), np.isfinite(unique)
     decs = np.concatenate([corners[:, 1::2], unique[:, 2:], table.dec_deg[:, None]], axis=1)

@@ -69,7 +69,7 @@ class Link:
     local_semantics: str = ""
 
     def cells(self) -> tuple[str, ...]:
-        """Give the row as texts, in the order of `COLUMNS`."""
+        """Return the row as texts, in the order of `COLUMNS`."""
         length = "" if self.content_length is None else str(self.content_length)
         head = (self.id, self.access_url, self.service_def, self.error_message, self.description)
         return (*head, self.semantics, self.content_type, length, self.local_semantics)
@@ -127,7 +127,7 @@ class LinkMaker:
     services: list[Descriptor]
 
     def links(self, given: str, dataset: Dataset, index: TileIndex) -> Iterator[Link]:
-        """Give the links of a data set, under the identifier that was given."""
+        """Return the links of a data set, under the identifier that was given."""
         release, tile = dataset.release, dataset.tile
         if not tile:
             yield from self._cutout_links(given, dataset, index)
@@ -184,7 +184,7 @@ class LinkMaker:
         )
 
     def _cutout_links(self, given: str, dataset: Dataset, index: TileIndex) -> Iterator[Link]:
-        """Give links of the cutout service, whose descriptors have what lies within."""
+        """Return links of the cutout service, whose descriptors have what lies within."""
         release = dataset.release
         identifier = dataset_id(self.authority, release.name, dataset.tile, dataset.band)
         coverage = _coverage(dataset, index)
@@ -234,7 +234,7 @@ def _coverage(dataset: Dataset, index: TileIndex) -> Coverage:
 
 
 def _outline(dataset: Dataset, index: TileIndex) -> tuple[Circle | None, Polygon | None]:
-    """Give a circle that has a tile's image inside, and its outline."""
+    """Return a circle that has a tile's image inside, and its outline."""
     number = index.number(dataset.tile)
     if number is None:  # a whole release
         return None, None

@@ -67,19 +67,19 @@ class Images:
     """Address of the DataLink service."""
 
     def __len__(self) -> int:
-        """Give the number of rows."""
+        """Return the number of rows."""
         return len(self.index) * len(self.release.bands)
 
 
 def wavelengths_m(band: Band) -> Interval | None:
-    """Give the shortest and longest wavelength of a band, m, where they are told."""
+    """Return the shortest and longest wavelength of a band, m, where they are told."""
     if band.wavelength_min_m is None or band.wavelength_max_m is None:
         return None
     return band.wavelength_min_m, band.wavelength_max_m
 
 
 def resolving_power(band: Band) -> float | None:
-    """Give the mean wavelength of a band over its width, to 6 decimals, where both are told."""
+    """Return the mean wavelength of a band over its width, to 6 decimals, where both are told."""
     bounds = wavelengths_m(band)
     if bounds is None or bounds[0] == bounds[1]:
         return None
@@ -87,7 +87,7 @@ def resolving_power(band: Band) -> float | None:
 
 
 def fields_of_view_deg(index: TileIndex) -> NDArray[np.float64]:
-    """Give the diameters of the circles around the tiles' images.
+    """Return the diameters of the circles around the tiles' images.
 
     Returns
     -------

@@ -21,7 +21,7 @@ _DOCUMENTS = {
 
 
 def manifest_links(job: Job, records: Iterable[Mapping[str, str]]) -> Iterator[Link]:
-    """Give a link for each file, and an error for each position without one.
+    """Return a link for each file, and an error for each position without one.
 
     Parameters
     ----------
@@ -48,14 +48,14 @@ def manifest_links(job: Job, records: Iterable[Mapping[str, str]]) -> Iterator[L
 
 
 def result_links(job: Job, job_url: str) -> Iterator[Link]:
-    """Give links of the cutouts that a job lists: of an aborted one what was made until then."""
+    """Return links of the cutouts that a job lists: of an aborted one what was made until then."""
     for result in job.results:
         if result.id not in _DOCUMENTS and result.key:
             yield _link(job, result, job_url, _semantics(result.media_type), result.id)
 
 
 def document_links(job: Job, job_url: str) -> Iterator[Link]:
-    """Give links of the documents about a job's results."""
+    """Return links of the documents about a job's results."""
     for result in job.results:
         if found := _DOCUMENTS.get(result.id):
             yield _link(job, result, job_url, *found)

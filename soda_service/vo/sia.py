@@ -19,7 +19,7 @@ from soda_service.formats.votable import MEDIA_TYPE, Field, Param
 from soda_service.request.hints import suggest
 from soda_service.request.parsing import InvalidText, fault_of, shorten
 from soda_service.request.shapes import parse_interval, parse_polarisation, parse_pos
-from soda_service.sky.dataset import Releases, find_dataset
+from soda_service.sky.dataset import ReleaseLookup, find_dataset
 from soda_service.sky.release import Band, Release
 from soda_service.sky.skyindex import tiles_meeting
 from soda_service.vo.images import (
@@ -151,7 +151,7 @@ Given = Mapping[str, Sequence[str]]
 
 
 def input_params(*, rows_default: int, rows_max: int) -> tuple[Param, ...]:
-    """Give the parameters of a query, as the service describes itself."""
+    """Return the parameters of a query, as the service describes itself."""
     count = Field("MAXREC", "int", ucd="meta.number", description="Number of rows at most")
     formats = tuple(name for name in _FORMATS if "/" not in name)
     answer = _text("RESPONSEFORMAT", "meta.code.mime", "Format of the answer")
@@ -222,7 +222,7 @@ def parse_query(given: Given) -> SiaQuery:
     return query
 
 
-def select(query: SiaQuery, images: Images, releases: Releases) -> NDArray[np.intp]:
+def select(query: SiaQuery, images: Images, releases: ReleaseLookup) -> NDArray[np.intp]:
     """Find the rows of a release that satisfy a query.
 
     Parameters
@@ -246,7 +246,7 @@ def select(query: SiaQuery, images: Images, releases: Releases) -> NDArray[np.in
 
 
 def _suits(query: SiaQuery, release: Release) -> bool:
-    """Tell whether what all images of a release have in common satisfies a query."""
+    """Return whether what all images of a release have in common satisfies a query."""
     known = {
         "POL": POLARISATIONS,
         "COLLECTION": (release.name,),
@@ -283,7 +283,7 @@ def _tiles(query: SiaQuery, images: Images) -> Bools:
     return met
 
 
-def _identified(ids: Iterable[str], images: Images, releases: Releases) -> Bools:
+def _identified(ids: Iterable[str], images: Images, releases: ReleaseLookup) -> Bools:
     """Tell which rows, shape (tiles, bands), have one of some identifiers."""
     index, release = images.index, images.release
     chosen = np.zeros((len(index), len(release.bands)), dtype=np.bool_)
@@ -300,7 +300,7 @@ def _identified(ids: Iterable[str], images: Images, releases: Releases) -> Bools
 
 
 def _meets(query: SiaQuery, name: str, known: Interval | None) -> bool:
-    """Tell whether an interval overlaps one of those asked for; always, where none is."""
+    """Return whether an interval overlaps one of those asked for; always, where none is."""
     if name not in query.intervals:
         return True
     if known is None:
@@ -315,7 +315,7 @@ def _parse_level(text: str) -> str:
 
 
 def _media_type(text: str) -> str:
-    """Give a media type its `+` back, which a client may have sent without encoding it."""
+    """Return a media type its `+` back, which a client may have sent without encoding it."""
     return text.replace("x-votable xml", "x-votable+xml")
 
 

@@ -197,12 +197,12 @@ def test_dl_6_7_11_14_17_the_table_is_as_the_standard_wants(
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ("nonsense", "NotFoundFault: 'nonsense' is no identifier of this service"),
+        ("nonsense", "NotFoundFault: 'nonsense' is not an identifier of this service"),
         ("ivo://elsewhere/TEST1?EAST0/g", "NotFoundFault: 'ivo://elsewhere/TEST1?EAST0/g' is a"),
         (f"{RELEASE}?NOWHERE/g", "NotFoundFault: release TEST1 has no tile NOWHERE"),
         (f"{TILE}/q", "NotFoundFault: release TEST1 has no band 'q'; it has g, r, i, z, Y"),
         ("ivo://unregistered.invalid/TEST9", "NotFoundFault: there is no release 'TEST9'"),
-        ("<&>", "NotFoundFault: '<&>' is no identifier"),
+        ("<&>", "NotFoundFault: '<&>' is not an identifier"),
     ],
 )
 def test_dl_8_9_t5_an_unknown_id_has_a_row_that_says_so(

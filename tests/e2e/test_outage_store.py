@@ -33,7 +33,7 @@ IS_SHORT = OUTAGE_S < 40
 LIMIT_S = 120.0
 AWAY = {
     "ServiceUnavailable: the job store cannot be reached\n",
-    "ServiceUnavailable: the object catalogue does not answer\n",  # in the same database
+    "ServiceUnavailable: the object catalogue does not respond\n",  # in the same database
 }
 SETTINGS = {
     "SODA_CUTOUTS__CHUNK_ROWS": "10",

@@ -1,1 +1,1 @@
-"""Band images to colour pictures."""
+"""Colour pictures from images in several bands."""

@@ -1,4 +1,4 @@
-"""From linear values to 8-bit grey levels through a power law: a table instead of powers."""
+"""Linear values to 8-bit grey levels by a power law, with a table instead of powers."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,35 +12,35 @@ __all__ = ["GreyLevels", "grey_levels"]
 
 _BITS_OF_1 = 0x3F800000
 _WIDEST_BIN = 23
-"""Bits of a bin's values that count, at most: those of the mantissa."""
+"""Maximum number of significant bits in a bin: those of the mantissa."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GreyLevels:
-    """Bins of float32 with equal leading bits, in each at most one threshold between levels."""
+    """Bins of float32 values with equal leading bits, each with at most one level threshold."""
 
     first: int
-    """The bits of the first bin's first float, which is below all thresholds."""
+    """Bits of the first float in the first bin, which is below all thresholds."""
 
     shift: int
-    """How many trailing bits count within a bin."""
+    """Number of trailing bits that count within a bin."""
 
     entries: NDArray[np.uint32]
-    """Of each bin up to that of 1: what to add to a value's bits less `first`, modulo 2^32, so that
-    the sum carries at the threshold, and the bits from `shift` on are the level."""
+    """For each bin up to that of 1: the number to add to (bits of a value - `first`), modulo 2^32.
+    The sum carries at the threshold, and its bits from `shift` on are the level."""
 
     def of(self, values: Plane, out: Picture) -> None:
-        """Give the levels of values.
+        """Return the levels of values.
 
         Parameters
         ----------
         values : ndarray, shape (...)
-            1 is white; NaN, and what is below 0, is black. Changed.
+            1 is white; NaN and values below 0 are black. Overwritten.
         out : ndarray, uint8, shape (...)
             Written to.
         """
         lowest = np.uint32(self.first).view(np.float32)
-        # Not np.maximum, which would keep NaN.
+        # Not np.maximum, which keeps NaN.
         np.fmax(values, lowest, out=values)
         np.minimum(values, 1, out=values)
         bits = values.view(np.uint32)
@@ -52,16 +52,16 @@ class GreyLevels:
 
 @lru_cache(maxsize=8)
 def grey_levels(gamma: float) -> GreyLevels:
-    """Give the levels floor(255 value^(1/gamma) + 0.5).
+    """Return the levels floor(255 value^(1/gamma) + 0.5).
 
     Parameters
     ----------
     gamma
-        0.001..10: what lies beyond has thresholds that are no float32 of their own.
+        0.001..10. Beyond that, thresholds are no longer distinct in float32.
     """
     exact = ((np.arange(1, 256) - 0.5) / 255) ** gamma
     thresholds = exact.astype(np.float32)
-    # The smallest float32 that is not below the threshold.
+    # The smallest float32 not below the threshold.
     thresholds = np.where(thresholds < exact, np.nextafter(thresholds, np.float32(2)), thresholds)
     bits = thresholds.view(np.uint32).astype(np.int64)
     shift = _WIDEST_BIN

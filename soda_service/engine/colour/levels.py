@@ -1,6 +1,6 @@
-"""What the STIFF method measures of a band: its sky, and how faint and how bright its pixels are.
+"""Measurement of a band by the STIFF method: its sky, and its faint and bright levels.
 
-All by rank, so that no result depends on the order of additions.
+All by rank, so results do not depend on the order of additions.
 """
 
 import math
@@ -14,7 +14,7 @@ from soda_service.engine.colour.colour import Band, Plane
 __all__ = ["Brightness", "measured"]
 
 _PIECE_PX = 2_097_152
-"""STIFF measures images in pieces of so many pixels and takes the median of the pieces."""
+"""Number of pixels per piece. STIFF measures images in pieces and takes the median of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Brightness:
     """The median."""
 
     faint: np.float32
-    """A quantile of what is fainter than the sky; the sky itself if none was asked for."""
+    """A quantile of the pixels fainter than the sky; the sky itself if none was requested."""
 
     bright: np.float32
-    """A quantile of what is brighter than the sky."""
+    """A quantile of the pixels brighter than the sky."""
 
 
 def measured(band: Band, *, bright: float, faint: float | None = None) -> Brightness:
@@ -37,15 +37,14 @@ def measured(band: Band, *, bright: float, faint: float | None = None) -> Bright
     Parameters
     ----------
     band : ndarray, shape (ny, nx)
-        In FITS row order. NaN and infinite values do not count; the program has no rule for them.
+        In FITS row order. NaN and infinite values are ignored; STIFF has no rule for them.
     bright, faint
-        Quantiles of the upper and of the lower half of the values; 0..1, and what lies beyond is
-        taken as 0 or 1.
+        Quantiles of the upper and of the lower half of the values; clipped to 0..1.
 
     Returns
     -------
     Brightness
-        All 0 where no value counts.
+        All 0 if there are no finite values.
     """
     pixels = band.reshape(-1)
     pieces = []
@@ -61,7 +60,7 @@ def measured(band: Band, *, bright: float, faint: float | None = None) -> Bright
 
 
 def _of_piece(values: Plane, bright: float, faint: float | None) -> list[np.float32]:
-    """Give sky, faint and bright of the values of a piece, at least one, all finite."""
+    """Return sky, faint and bright level of a piece: at least one value, all finite."""
     count, half = values.size, values.size // 2
     ordered = values.copy()
     ordered.partition(half)
@@ -74,7 +73,7 @@ def _of_piece(values: Plane, bright: float, faint: float | None) -> list[np.floa
     rank = _rank(bright, half)
     upper.partition(rank)
     white = upper[rank]
-    # The upper half of an odd number is all from the median on but one.
+    # The upper half of an odd number of values begins at the median; one value is left out.
     if count % 2 and not _left_out(values, ordered[half], white) > white:
         white = upper[rank + 1 :].min()
     if faint is None:
@@ -85,27 +84,27 @@ def _of_piece(values: Plane, bright: float, faint: float | None) -> list[np.floa
 
 
 def _rank(quantile: float, half: int) -> int:
-    """Count ranks as STIFF does, among `half` values."""
+    """Return the rank of a quantile among `half` values, counted as in STIFF."""
     return math.floor(min(max(quantile * (half - 0.5001), 0), half - 1))
 
 
 def _left_out(values: Plane, median: np.float32, enough: np.float32) -> np.float32:
-    """Give the value that STIFF leaves out of the upper half of an odd number of values.
+    """Return the value that STIFF omits from the upper half of an odd number of values.
 
-    That is the one which its selection of the median leaves in the last place. The selection goes
-    by Hoare's partition: the pivot is the middle one of the first, the middle and the last value,
-    of which the largest comes last and the pivot second; from both ends values on the wrong side
-    of the pivot are swapped; then the part that holds the middle place is gone on with. As soon as
-    that is the left one, the last place is done with.
+    This is the value that STIFF's selection of the median leaves in the last place. The selection
+    uses Hoare's partition. The pivot is the median of the first, the middle and the last value; the
+    largest of the three goes last and the pivot second. Values on the wrong side of the pivot are
+    swapped from both ends. The selection continues with the part that holds the middle place. Once
+    that is the left part, the last place no longer changes.
 
     Parameters
     ----------
     values : ndarray, shape (n,)
         In the order of the image.
     median
-        Of these values: tells beforehand on which side of most pivots it is.
+        Median of these values: decides in advance on which side of most pivots it lies.
     enough
-        A result above it may be any such value: what stands last only grows.
+        Any result above this is equally good: the value in the last place only grows.
     """
     a = values.copy()
     native = compiled.native
@@ -126,17 +125,17 @@ def _left_out(values: Plane, median: np.float32, enough: np.float32) -> np.float
 
 
 def _partition(a: Plane, first: int, last: int) -> tuple[int, int]:
-    """Bring what is below the first value to its left, what is above it to its right.
+    """Move values below the first value to its left, and values above it to its right.
 
     Parameters
     ----------
     a
-        Changed between `first` and `last`. The value at `last` is none of those below.
+        Changed between `first` and `last`. The value at `last` must not be below the first one.
 
     Returns
     -------
     left, right
-        Where the scans from both ends stop after they met.
+        Positions of the two scans after they met.
     """
     pivot = a[first]
     high = np.flatnonzero(a[first + 1 : last + 1] >= pivot) + (first + 1)

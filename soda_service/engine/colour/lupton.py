@@ -1,6 +1,6 @@
 """Three bands into a colour picture by the method of Lupton et al. (2004, PASP 116, 133).
 
-The compiled loop and numpy do the same operations in the same order, and give the same bytes.
+The compiled loop and numpy do the same operations in the same order and give the same bytes.
 """
 
 import math
@@ -19,7 +19,7 @@ _THIRD = np.float32(1 / 3)
 _LN_2 = np.float32(math.log(2))
 _BITS_OF_1, _BITS_OF_SQRT_HALF, _MANTISSA_BITS = 0x3F800000, 0x3F3504F3, 23
 _ONE_IS_LOST = np.float32(8192)
-"""From here on 1 + u^2 is u^2 in single precision."""
+"""For larger u, 1 + u^2 equals u^2 in single precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class _Stretch:
     slope: np.float32
 
 
-def lupton(  # noqa: PLR0913 - the method has so many settings
+def lupton(  # noqa: PLR0913 - the method has this many settings
     red: Band,
     green: Band,
     blue: Band,
@@ -39,40 +39,42 @@ def lupton(  # noqa: PLR0913 - the method has so many settings
     q: float,
     out: Picture | None = None,
 ) -> Picture:
-    """Join three bands by the method of Lupton et al. (2004, PASP 116, 133).
+    """Combine three bands by the method of Lupton et al. (2004, PASP 116, 133).
 
-    The same as `astropy.visualization.make_lupton_rgb`, in single precision: at most one grey
-    level apart, and that in fewer than one value of ten thousand.
+    The result equals that of `astropy.visualization.make_lupton_rgb` in single precision: at most
+    one grey level apart, in fewer than one value of ten thousand.
 
     Parameters
     ----------
     red, green, blue : ndarray, shape (ny, nx)
-        In one unit; NaN where there is no value.
+        In the same unit; NaN where there is no value.
     minimum
         Value shown as black, in that unit.
     stretch
         Linear stretch, in that unit, > 0.
     q
-        Softening of the asinh; 0 is taken as 0.1, as astropy does.
+        Softening of the asinh; 0 is replaced by 0.1, as in astropy.
     out : ndarray, shape (ny, nx, 3), uint8
-        Painted into, whatever its strides; by default an array is made.
+        Output array, with any strides; by default a new array.
 
     Returns
     -------
     rgb : ndarray, shape (ny, nx, 3), uint8
-        Black where any band is NaN or infinite, or where single precision has no result.
+        Black where a band is NaN or infinite, or where the result overflows single precision.
 
     Raises
     ------
     ValueError
-        When the bands differ in shape, `stretch` or `q` is out of range, or `out` does not fit.
+        If the bands differ in shape, `stretch` or `q` is out of range, or `out` does not fit.
     """
     if not stretch > 0 or not q >= 0:
-        raise ValueError(f"stretch must be positive and q not negative, found {stretch} and {q}")
+        raise ValueError(
+            f"stretch is {stretch} and q {q}; expected a positive and a non-negative number"
+        )
     bands = (red, green, blue)
     rgb = picture_for(bands, out)
     softening = 0.1 if q < 2.0**-23 else min(q, 1e10)
-    # Pixels without result are NaN on their way to black.
+    # Pixels without a result are NaN here and become black.
     with np.errstate(all="ignore"):
         how = _Stretch(
             black=np.float32(minimum),
@@ -94,7 +96,7 @@ def _paint(planes: Sequence[Plane], how: _Stretch, part: Picture) -> None:
 
 
 def _stretched(lit: list[Plane], how: _Stretch) -> list[Plane]:
-    """Give levels, and fractions of them, of three bands whose black is 0; these are changed."""
+    """Return fractional levels of three bands whose black is 0; the bands are overwritten."""
     red, green, blue = lit
     light = red + green
     light += blue
@@ -109,23 +111,23 @@ def _stretched(lit: list[Plane], how: _Stretch) -> list[Plane]:
     is_over = most > 255
     if is_over.any():
         for band in lit:
-            # Divided in this order, the brightest band comes out at 255 exactly, not just below.
+            # Divided in this order, the brightest band is exactly 255, not slightly less.
             band[is_over] = band[is_over] / most[is_over] * np.float32(255)
     total = red + green
     total += blue
     is_hole = np.isnan(total)
     if is_hole.any():
         for band in lit:
-            band[is_hole] = 0  # a level made of NaN differs between machines
+            band[is_hole] = 0  # converting NaN to an integer differs between machines
     return lit
 
 
 def _area_sinh(u: Plane) -> Plane:
-    """Give asinh(u) of u >= 0, the same on all machines, to 3e-7 of its value.
+    """Return asinh(u) for u >= 0, equal on all machines, to a relative error of 3e-7.
 
-    asinh(u) is log(1 + y), y = u + u^2 / (1 + sqrt(1 + u^2)), which loses nothing where u is small.
-    Be 1 + y = 2^k m with m in sqrt(1/2)..sqrt(2); what rounding loses of y is added to m - 1, and
-    log(m) = 2 artanh(s), s = (m - 1) / (m + 1), is a series of which five terms suffice.
+    asinh(u) is log(1 + y) with y = u + u^2 / (1 + sqrt(1 + u^2)), which is precise for small u. Let
+    1 + y = 2^k m with m in sqrt(1/2)..sqrt(2). The rounding error of 1 + y is added to m - 1. Then
+    log(m) = 2 artanh(s) with s = (m - 1) / (m + 1) is a series, of which five terms are enough.
     """
     root = np.minimum(u, _ONE_IS_LOST)
     root *= root

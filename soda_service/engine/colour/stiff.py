@@ -1,6 +1,6 @@
-"""Bands into a picture as the STIFF program (E. Bertin) makes it: three in colour, one in grey.
+"""Pictures as made by the STIFF program (E. Bertin): three bands in colour, one in grey.
 
-The compiled loops and numpy do the same operations in the same order, and give the same bytes.
+The compiled loops and numpy do the same operations in the same order and give the same bytes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ __all__ = ["StiffSettings", "paint", "stiff"]
 
 _THIRD = np.float32(1 / 3)
 _FAINTEST = np.float32(1e-15)
-"""Intensities that are not above it are black, and infinite ones."""
+"""Intensities up to this are black; so are infinite ones."""
 
 _DEFAULTS = StiffSettings()
 
@@ -30,33 +30,33 @@ def stiff(
     *,
     out: Picture | None = None,
 ) -> Picture:
-    """Make a picture as the STIFF program does, at most one grey level apart.
+    """Make a picture as the STIFF program does, to within one grey level.
 
     Parameters
     ----------
     bands : sequence of ndarray, shape (ny, nx)
-        Red, green and blue, or a single one; each in its own unit. NaN or infinite where there is
-        no value: such pixels do not count for the levels (the program has no rule for them).
+        Red, green and blue, or a single band; each in its own unit. Pixels that are NaN or infinite
+        have no value and are ignored in the levels (the program has no rule for them).
     settings
         The program's options.
     out : ndarray, uint8, of the result's shape
-        Painted into, whatever its strides; by default an array is made.
+        Output array, with any strides; by default a new array.
 
     Returns
     -------
     picture : ndarray, uint8, shape (ny, nx, 3), or (ny, nx) of one band
-        Black where any band is NaN or infinite, or where single precision has no result. As in the
-        program, a band without contrast (constant, or empty) makes all the picture black.
+        Black where a band is NaN or infinite, or where the result overflows single precision. As in
+        the program, a band without contrast (constant, or empty) makes the whole picture black.
 
     Raises
     ------
     ValueError
-        When there are neither three bands nor one, they differ in shape, or `out` does not fit.
+        If there are neither three bands nor one, they differ in shape, or `out` does not fit.
     """
     if len(bands) not in {1, 3}:
-        raise ValueError(f"a picture is made of one band or three, found {len(bands)}")
+        raise ValueError(f"found {len(bands)} bands; a picture is made of one or three")
     picture = picture_for(bands, out)
-    # Bands without contrast have infinite gain, and pixels without result are NaN, that is, black.
+    # Bands without contrast have infinite gain; pixels without a result are NaN, that is, black.
     with np.errstate(all="ignore"):
         scale = _scale(bands, settings)
         paint = _paint_grey if len(bands) == 1 else _paint
@@ -67,7 +67,7 @@ def stiff(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scale:
-    """What makes values of pixels: 0 is black, 1 is white."""
+    """Conversion of pixels to values: 0 is black, 1 is white."""
 
     blacks: NDArray[np.float32]
     gains: NDArray[np.float32]
@@ -91,7 +91,7 @@ def _black_and_white(band: Band, settings: StiffSettings) -> tuple[np.float32, n
     if settings.min_type == "quantile":
         black = found.faint
     elif settings.min_type == "greylevel":
-        # Rounded as the program does: whether a constant band is black hangs on it.
+        # Rounded as in the program: this decides whether a constant band is black.
         grey = np.float32(np.float64(settings.min_level) ** settings.luminance_gamma)
         black = np.float32(np.float64(white * grey - found.sky) / (np.float64(grey) - 1))
     return black, white
@@ -120,7 +120,7 @@ def _paint(planes: Sequence[Plane], scale: _Scale, settings: StiffSettings, part
         brightened = light ** np.float32(1 / settings.luminance_gamma)
         cap = light / brightened
         lit *= brightened / light
-    # Doubles, as in the program: where colours cancel to black, a high gamma shows their last bits.
+    # Doubles, as in the program: where colours cancel to black, a high gamma shows rounding errors.
     red, green, blue = (np.minimum(value, cap).astype(np.float64) for value in values)
     for channel, (own, one, other) in enumerate(
         [(red, green, blue), (green, red, blue), (blue, red, green)]

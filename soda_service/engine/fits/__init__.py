@@ -1,1 +1,1 @@
-"""FITS headers, decoding, sums, and the cut itself."""
+"""FITS headers, decoding, checksums, and cutting."""

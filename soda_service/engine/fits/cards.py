@@ -1,7 +1,6 @@
-"""Header cards of a cutout: which of its parent's stay true, and which move with the pixels.
+"""Header cards of a cutout: which parent cards stay valid, and which change with the position.
 
-Cards are text: what is kept stays as its parent wrote it, letter by letter. FITS's 1-based pixels
-exist here.
+Cards are text: a kept card stays exactly as in the parent. Pixels are FITS's 1-based pixels here.
 """
 
 import math
@@ -31,8 +30,8 @@ _COMPRESSION = (
     "|ZSCALE|ZZERO|ZFORM[0-9]+|ZCTYP[0-9]+|FZALGOR|FZALG[0-9]+|FZTILE|FZTILELN|FZQMETHD|FZQVALUE"
     "|FZDTHRSD|FZINT2F|FZHSCALE"
 )
-# Extremes of the whole tile; sections of a detector that the cut pixels are no longer; INHERIT
-# would hand the science plane's cards to the others.
+# Extremes of the whole tile; detector sections that the cutout no longer covers. INHERIT would pass
+# the cards of the science plane to the other planes.
 _WHOLE_IMAGE = "DATAMIN|DATAMAX|(CCDSEC|DETSEC|AMPSEC)[A-Z0-9]?|INHERIT"
 _STALE = re.compile(f"({_STRUCTURE}|{_CHECKSUMS}|{_COMPRESSION}|{_WHOLE_IMAGE})$")
 
@@ -70,32 +69,33 @@ _OWN_VALUES = frozenset({"BSCALE", "BZERO", "BLANK", "BUNIT"})
 
 @dataclass(frozen=True, slots=True)
 class KeptCard:
-    """A card of the parent's that stays in its cutouts."""
+    """A card of the parent that is kept in its cutouts."""
 
     keyword: str
     text: str
-    """A multiple of 80 characters."""
+    """Text of the card, a multiple of 80 characters."""
 
     value: object
     moved: Callable[[PixelBox], str] | None = None
-    """The text for a cutout's box, where it depends on that; empty: there is no such card."""
+    """Function that returns the text for a cutout's box, if it depends on the box; empty: no
+    card."""
 
 
 def card_text(text: str) -> str:
-    """Write a text as a header card can hold it: printable ASCII (FITS 4.0, 3.2).
+    """Return a text as a header card can hold it: printable ASCII (FITS 4.0, 3.2).
 
-    Line breaks and tabs become blanks, every other character that FITS has not a question mark.
+    Line breaks and tabs become spaces, all other characters outside FITS's set question marks.
     """
     return _UNPRINTABLE.sub("?", _BLANK.sub(" ", text))
 
 
 def _refuse_lookup_tables(header: TextHeader) -> None:
-    """Refuse a WCS that a cutout cannot carry.
+    """Raise an error if a cutout cannot carry the WCS.
 
     Raises
     ------
     TileUnreadable
-        When it refers to a lookup table in another HDU.
+        If it refers to a lookup table in another HDU.
     """
     for name in header:
         if _LOOKUP_TABLE.match(name) or (name.startswith("CTYPE") and "-TAB" in str(header[name])):
@@ -106,15 +106,15 @@ def _refuse_lookup_tables(header: TextHeader) -> None:
 
 
 def kept_cards(header: TextHeader) -> list[KeptCard]:
-    """Give the cards of a plane that say something true of any part of it.
+    """Return the cards of a plane that stay valid for any part of it.
 
-    Without those of the data unit's structure, checksums, compression (with its HISTORY) and
-    whole-image extremes.
+    Omitted are the cards of the data unit's structure, checksums, compression (with its HISTORY)
+    and extremes of the whole image.
 
     Raises
     ------
     TileUnreadable
-        When the WCS refers to a lookup table in another HDU, which a cutout cannot carry.
+        If the WCS refers to a lookup table in another HDU, which a cutout cannot carry.
     """
     _refuse_lookup_tables(header)
     is_float = int(str(header.get("BITPIX", 0))) < 0
@@ -138,16 +138,16 @@ def _value_of(name: str, lines: Sequence[str]) -> object:
 def inherited_cards(
     primary: TextHeader, kept: Sequence[KeptCard], *, with_unit: bool = False
 ) -> Iterator[KeptCard]:
-    """Give the cards of a tile's primary header that a plane lacks.
+    """Return the cards of a tile's primary header that a plane lacks and inherits.
 
-    Cards of the primary's own WCS, pixel grid, name and scaling are not among them: half of
+    Cards of the primary HDU's own WCS, pixel grid, name and scaling are not inherited: half of
     another HDU's WCS would move the plane on the sky.
 
     Parameters
     ----------
     with_unit
-        Whether BUNIT is inherited too. It speaks of its own HDU's pixels, but where that has
-        none it can only mean those of the science plane.
+        Whether to inherit BUNIT too. It describes the pixels of its own HDU. If that HDU has no
+        pixels, it can only describe those of the science plane.
     """
     names = {card.keyword for card in kept}
     remarks = {(card.keyword, str(card.value)) for card in kept if card.keyword in _COMMENTARY}
@@ -162,7 +162,7 @@ def inherited_cards(
 
 
 def _is_of_one_image(name: str) -> bool:
-    """Whether a card speaks of its own HDU's pixels, so that no other HDU may inherit it."""
+    """Return whether a card describes its own HDU's pixels, so no other HDU may inherit it."""
     if name in _OWN_NAME or name in _OWN_VALUES:
         return True
     patterns = (_STALE, _WCS, _DISTORTION, _LOOKUP_TABLE, _OFFSET, _LOGICAL, _SECTION)
@@ -170,16 +170,16 @@ def _is_of_one_image(name: str) -> bool:
 
 
 def moved_cards(cards: Sequence[KeptCard]) -> Iterator[KeptCard]:
-    """Give a plane's cards, those that move with a cutout's first pixel knowing how.
+    """Return a plane's cards, with functions for those that depend on a cutout's first pixel.
 
-    Reference pixels of all WCSs, IRAF's logical coordinates (LTV), a plate's corner (CNPIX) and
-    sections of the image are moved; a moved card that was absent because it had its default
-    value (0) is added.
+    These are the reference pixels of all WCSs, IRAF's logical coordinates (LTV), a plate's corner
+    (CNPIX) and sections of the image. If such a card is missing because it has its default value
+    (0), it is added.
 
     Raises
     ------
     TileUnreadable
-        When a value that must be a number is none.
+        If a value that must be a number is not one.
     """
     for card in cards:
         name = card.keyword
@@ -221,7 +221,7 @@ def _origin(box: PixelBox, axis: str) -> int:
 
 
 def _comment_of(card: KeptCard) -> str:
-    """Give what stands behind the slash of a card of one line."""
+    """Return the comment of a card of one line, after its slash."""
     match = _COMMENT.match(card.text)
     return match[1].strip() if match else ""
 
@@ -246,7 +246,7 @@ def _default(name: str, axis: str) -> KeptCard:
 
 
 def _moved_section(text: str, box: PixelBox) -> str | None:
-    """Move `[x1:x2,y1:y2]` (1-based, inclusive) and clip it to the box; None if nothing is left."""
+    """Shift `[x1:x2,y1:y2]` (1-based, inclusive) and clip it to the box; None if it is empty."""
     match = _RANGES.match(text)
     if match is None:
         return None

@@ -1,4 +1,4 @@
-"""A cutout's pixels: what they mean, what stands beyond the edge, which of them are valid."""
+"""Pixels of a cutout: physical values, fill values beyond the tile, and validity."""
 
 from typing import Any, cast
 
@@ -20,17 +20,17 @@ __all__ = [
 ]
 
 NO_DATA_BIT = 1 << 15
-"""Bit of a mask for pixels that are not there, where a release names none of its own."""
+"""Mask bit for missing pixels if a release does not define one."""
 
 
 def physical(image: Image) -> NDArray[np.floating]:
-    """Give the values that an image's numbers mean: BSCALE and BZERO applied, BLANK as NaN.
+    """Return the physical values of an image: BSCALE and BZERO applied, BLANK as NaN.
 
     Returns
     -------
     values : ndarray, float32 or float64
-        The image's own array where there is nothing to do; float32 for integers of up to 16
-        bits, as astropy reads them, else float64.
+        The image's own array if nothing changes; float32 for integers of up to 16 bits, as in
+        astropy, otherwise float64.
     """
     data, header = image.data, image.header
     scale, zero = header.number("BSCALE", 1.0), header.number("BZERO", 0.0)
@@ -48,22 +48,22 @@ def physical(image: Image) -> NDArray[np.floating]:
 
 
 def mask_bit(header: TextHeader, dtype: np.dtype[Any], wanted: int) -> int:
-    """Give the bit that marks missing pixels in a mask: the one wanted, or a lower one that fits.
+    """Return the bit that marks missing pixels in a mask: `wanted`, or a lower bit that fits.
 
     Parameters
     ----------
     header
-        The mask's, for BSCALE and BZERO.
+        Header of the mask, for BSCALE and BZERO.
     dtype
-        Of the raw numbers. (Any: whichever the tile has.)
+        Type of the raw numbers. (Any: it depends on the tile.)
     wanted
         A power of two.
 
     Returns
     -------
     int
-        `wanted`, or the highest power of two that masks of so few bits can hold: 16384 in signed
-        16-bit numbers, 128 in bytes.
+        `wanted`, or the highest power of two that fits: 16384 in signed 16-bit numbers, 128 in
+        bytes.
     """
     if np.issubdtype(dtype, np.floating):
         return wanted
@@ -75,24 +75,24 @@ def mask_bit(header: TextHeader, dtype: np.dtype[Any], wanted: int) -> int:
 def fill_value(
     role: str, header: TextHeader, dtype: np.dtype[Any], no_data_bit: int
 ) -> int | float:
-    """Give the number that stands where a padded cutout has no pixel.
+    """Return the raw number for pixels that a padded cutout does not have.
 
     Parameters
     ----------
     role
-        `SCI`, `WGT` or `MSK`; others are treated like `SCI`.
+        `SCI`, `WGT` or `MSK`; other roles are treated like `SCI`.
     header
-        The plane's, for BSCALE, BZERO and BLANK.
+        Header of the plane, for BSCALE, BZERO and BLANK.
     dtype
-        Of the raw numbers. (Any: whichever the tile has.)
+        Type of the raw numbers. (Any: it depends on the tile.)
     no_data_bit
-        What a mask says of a missing pixel; see `mask_bit`.
+        Mask bit of a missing pixel; see `mask_bit`.
 
     Returns
     -------
     int or float
-        A raw number, of `dtype`'s range. It means: in a mask the no-data bit, in a weight 0,
-        else NaN, BLANK, or 0 where integers have no BLANK.
+        A raw number in the range of `dtype`. It means: in a mask the no-data bit, in a weight 0,
+        otherwise NaN, BLANK, or 0 for integers without BLANK.
     """
     is_float = np.issubdtype(dtype, np.floating)
     if role not in {"WGT", "MSK"}:
@@ -110,19 +110,19 @@ def fill_value(
 
 
 def _blank(header: TextHeader, dtype: np.dtype[Any]) -> int | None:
-    """Give BLANK, where it is a number that such integers can hold."""
+    """Return BLANK if it is a number that such integers can hold."""
     value = header.get("BLANK")
     limits = np.iinfo(dtype)
     return value if isinstance(value, int) and limits.min <= value <= limits.max else None
 
 
 def blank_for(data: NDArray[np.generic], header: TextHeader) -> int | None:
-    """Choose the raw number that says "no pixel" in integers that have no BLANK.
+    """Choose the raw number for missing pixels in integers that have no BLANK.
 
     Returns
     -------
     int or None
-        One that no pixel has; None for floats, where BLANK is there, or where all are in use.
+        A number that no pixel has; None for floats, if there is a BLANK, or if all are in use.
     """
     if not np.issubdtype(data.dtype, np.integer) or _blank(header, data.dtype) is not None:
         return None
@@ -134,7 +134,7 @@ def blank_for(data: NDArray[np.generic], header: TextHeader) -> int | None:
 def pad(
     data: NDArray[np.generic], inside: PixelBox, box: PixelBox, *, fill: float
 ) -> NDArray[np.generic]:
-    """Lay the pixels that there are into the box that was asked for.
+    """Place the existing pixels in the requested box, and fill the rest.
 
     Parameters
     ----------
@@ -143,9 +143,9 @@ def pad(
     inside
         Part of `box` that has pixels; not empty.
     box
-        The box asked for, in the same pixel coordinates.
+        The requested box, in the same pixel coordinates.
     fill
-        What stands elsewhere; see `fill_value`.
+        Value of all other pixels; see `fill_value`.
 
     Returns
     -------
@@ -159,20 +159,20 @@ def pad(
 
 
 def coverage(sci: Image, wgt: Image | None, *, asked: int) -> float:
-    """Tell which part of the asked area has valid pixels.
+    """Return the fraction of the requested area that has valid pixels.
 
     Parameters
     ----------
     sci, wgt
-        The cutout's science and weight planes, padded or cut short.
+        Science and weight planes of the cutout, padded or trimmed.
     asked
-        Pixels of the area that was asked for.
+        Number of pixels in the requested area.
 
     Returns
     -------
     float
-        0..1: pixels of positive weight where there is a weight plane, else of finite value (of
-        any plane of a cube), by those asked for.
+        0..1: the number of pixels with positive weight if there is a weight plane, otherwise with a
+        finite value (in any plane of a cube), divided by the number of requested pixels.
     """
     if asked <= 0:
         return 0.0

@@ -1,8 +1,8 @@
-"""Rows of tile-compressed images: from their streams to big-endian pixels.
+"""Decoding of tile-compressed images by rows: streams to big-endian pixels.
 
-Images that are compressed row by row (FITS standard 4.0, 10.1: one row a tile) by RICE_1 or
-PLIO_1, with or without quantisation and dither. By compiled loops where they were built, else by
-astropy's codecs; both give the same bits.
+This decodes images compressed row by row (FITS standard 4.0, 10.1: one row per tile) by RICE_1 or
+PLIO_1, with or without quantisation and dither. It uses compiled loops if they were built,
+otherwise astropy's codecs. Both give the same bits.
 """
 
 import functools
@@ -22,20 +22,20 @@ _CODECS = {"RICE_1": 0, "PLIO_1": 1}
 _KINDS = {8: "B", 16: "h", 32: "i", -32: "f", -64: "d"}
 _DTYPES = {8: "u1", 16: ">i2", 32: ">i4", -32: ">f4", -64: ">f8"}
 _MARKED_BYTES_MAX = (2**32 - 1) // 8
-"""Of a row, so that a mark's bit fits in 32 bits."""
+"""Maximum bytes of a row's stream, so that the bit position of a mark fits in 32 bits."""
 
 _RANDOM_COUNT = 10_000
 _ZERO = -2_147_483_646
-"""What stands for exactly 0.0 under SUBTRACTIVE_DITHER_2 (FITS standard 4.0, 10.2.2)."""
+"""Represents exactly 0.0 under SUBTRACTIVE_DITHER_2 (FITS standard 4.0, 10.2.2)."""
 
 
 class DamagedRow(ValueError):
-    """The stream of a row cannot be decoded.
+    """Error: the stream of a row cannot be decoded.
 
     Parameters
     ----------
     row
-        Number of the row among those that were to be decoded, from 0.
+        Number of the row among those to be decoded, from 0.
     """
 
     def __init__(self, row: int) -> None:
@@ -44,93 +44,93 @@ class DamagedRow(ValueError):
 
 
 class NoDecoder(Exception):
-    """Neither the compiled loops nor astropy's codecs are there for these rows."""
+    """Error: neither the compiled loops nor astropy's codecs can decode these rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowScheme:
-    """How all rows of an image are coded."""
+    """Coding of all rows of an image."""
 
     algorithm: str
     """`RICE_1` or `PLIO_1`."""
 
     width: int
-    """Pixels of a row."""
+    """Number of pixels in a row."""
 
     bitpix: int
-    """Of the image: 8, 16, 32, -32 or -64."""
+    """BITPIX of the image: 8, 16, 32, -32 or -64."""
 
     byte_pix: int = 4
-    """Bytes of the integers that RICE_1 codes (ZVALn of BYTEPIX): 1, 2 or 4."""
+    """Bytes of the integers coded by RICE_1 (ZVALn of BYTEPIX): 1, 2 or 4."""
 
     block_px: int = 32
-    """Pixels that share a number of low bits (BLOCKSIZE)."""
+    """Number of pixels that share a number of low bits (BLOCKSIZE)."""
 
     dither: int = 0
     """0: none; 1, 2: SUBTRACTIVE_DITHER_1, _2."""
 
     seed: int = 1
-    """ZDITHER0, 1..10000: where the random numbers of the image's first row begin."""
+    """ZDITHER0, 1..10000: start of the random numbers of the image's first row."""
 
     has_scale: bool = False
-    """Whether the integers stand for floats: scale and zero of each row apply."""
+    """Whether the integers represent floats, so that scale and zero of each row apply."""
 
     blank: int | None = None
-    """The integer that stands for NaN (ZBLANK); None: there is none."""
+    """The integer that represents NaN (ZBLANK); None if there is none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowStreams:
-    """Where the streams of some rows are, in memory."""
+    """Streams of some rows in memory."""
 
     heap: Buffer
     starts: NDArray[np.int64]
     """First byte of each row in `heap`, shape (n,)."""
 
     lengths: NDArray[np.int64]
-    """Bytes of each row; rows of 0 bytes are left as they are."""
+    """Length of each row in bytes; rows of 0 bytes are left unchanged."""
 
     first_row: int = 0
-    """Number of the first row in its image: the dither depends on it."""
+    """Number of the first row in its image, which determines the dither."""
 
     scales: NDArray[np.float64] | None = None
     zeros: NDArray[np.float64] | None = None
     blanks: NDArray[np.int32] | None = None
-    """ZBLANK of each row, where that is a column."""
+    """ZBLANK of each row, if it is a column."""
 
     marks: NDArray[np.uint32] | None = None
-    """Where decoding may begin, shape (n, 2): bit of the stream, value of the pixel before."""
+    """Where decoding may begin, shape (n, 2): bit in the stream, value of the previous pixel."""
 
     marks_x: int = 0
-    """Column of the marks, a multiple of the block."""
+    """Column of the marks, a multiple of the block size."""
 
 
 def decode_rows(
     scheme: RowScheme, streams: RowStreams, x0: int, x1: int, out: NDArray[np.generic]
 ) -> None:
-    """Decode some columns of rows. The GIL is released meanwhile.
+    """Decode a range of columns of rows. Releases the GIL meanwhile.
 
     Parameters
     ----------
     scheme
     streams
-        Of n rows.
+        Streams of n rows.
     x0, x1
         Columns, 0-based, half-open.
     out : ndarray, shape (n, x1 - x0), big-endian, of the type of `scheme.bitpix`
-        Is filled; rows may lie at any distance, pixels of a row side by side.
+        Output array. Rows may have any stride; pixels of a row must be contiguous.
 
     Raises
     ------
     DamagedRow
-        When a stream ends early or lies outside of the heap. What `out` holds is then undefined.
+        If a stream ends early or lies outside the heap. The content of `out` is then undefined.
     NoDecoder
-        When there is no decoder for these rows.
+        If there is no decoder for these rows.
     ValueError
-        When the arguments do not fit each other.
+        If the arguments do not fit each other.
     """
     if out.dtype != np.dtype(_DTYPES[scheme.bitpix]) or scheme.has_scale != (scheme.bitpix < 0):
-        raise ValueError(f"{out.dtype} pixels asked for of an image of BITPIX {scheme.bitpix}")
+        raise ValueError(f"out has {out.dtype} pixels, but BITPIX of the image is {scheme.bitpix}")
     native = compiled.native
     if native is None:
         _decode_by_astropy(scheme, streams, (x0, x1), out)
@@ -161,31 +161,31 @@ def decode_rows(
 
 
 def row_marks(scheme: RowScheme, streams: RowStreams, step: int) -> NDArray[np.uint32]:
-    """Find where decoding of rows may begin.
+    """Return the positions where decoding of rows may begin.
 
     Parameters
     ----------
     scheme
-        Of RICE_1.
+        Scheme of RICE_1.
     step
-        Pixels between marks, a multiple of the block.
+        Pixels between marks, a multiple of the block size.
 
     Returns
     -------
     marks : ndarray, shape ((width - 1) // step, n, 2), uint32
-        Bit of the row's stream and value of the pixel before, at columns step, 2 step, ...; the
-        marks of one column lie together. Those of rows without stream are 0.
+        Bit in the row's stream and value of the previous pixel, at columns step, 2 step, ...; the
+        marks of one column are contiguous. Marks of rows without a stream are 0.
 
     Raises
     ------
     DamagedRow
-        When a row cannot be decoded.
+        If a row cannot be decoded.
     NoDecoder
         Without compiled loops, or for another algorithm.
     """
     native = compiled.native
     if native is None or scheme.algorithm != "RICE_1":
-        raise NoDecoder(f"no marks can be made of {scheme.algorithm}")
+        raise NoDecoder(f"no marks can be made for {scheme.algorithm}")
     found = np.zeros(((scheme.width - 1) // step, len(streams.starts), 2), np.uint32)
     damaged = native.marks(
         scheme.byte_pix,
@@ -208,11 +208,11 @@ def row_marks(scheme: RowScheme, streams: RowStreams, step: int) -> NDArray[np.u
 def _decode_by_astropy(
     scheme: RowScheme, streams: RowStreams, columns: tuple[int, int], out: NDArray[np.generic]
 ) -> None:
-    """Decode whole rows by astropy's codec, and take the columns."""
+    """Decode whole rows by astropy's codec, and select the columns."""
     decode = _codec(scheme)
     x0, x1 = columns
     if not 0 <= x0 < x1 <= scheme.width or out.shape != (len(streams.starts), x1 - x0):
-        raise ValueError(f"columns {x0} to {x1} are not within the row, or not what is asked for")
+        raise ValueError(f"columns {x0} to {x1} are outside the row, or do not fit the output")
     item = 2 if scheme.algorithm == "PLIO_1" else 1
     with memoryview(streams.heap) as heap:
         rows = zip(streams.starts.tolist(), streams.lengths.tolist(), strict=True)
@@ -224,14 +224,14 @@ def _decode_by_astropy(
             stream = heap[start : start + length - length % item]
             try:
                 integers = decode(bytes(stream))
-            except Exception as error:  # the codecs raise private errors
+            except Exception as error:  # the codecs raise private exceptions
                 raise DamagedRow(number) from error
             out[number] = _values(scheme, streams, number, integers[x0:x1], x0)
 
 
 @functools.lru_cache(maxsize=64)
 def _codec(scheme: RowScheme) -> Callable[[bytes], NDArray[np.generic]]:
-    """Give astropy's decoder of one row; it is private there, so that it may be gone one day."""
+    """Return astropy's decoder of one row. It is private there and may disappear."""
     try:
         from astropy.io.fits.hdu.compressed import _codecs
     except ImportError as error:
@@ -244,7 +244,7 @@ def _codec(scheme: RowScheme) -> Callable[[bytes], NDArray[np.generic]]:
     plio: Any = _codecs.PLIO1(tilesize=scheme.width)
 
     def decode(stream: bytes) -> NDArray[np.generic]:
-        # It wants the words in the machine's byte order.
+        # The codec expects words in the machine's byte order.
         values: NDArray[np.generic] = plio.decode(np.frombuffer(stream, ">i2"))
         return values
 
@@ -252,14 +252,14 @@ def _codec(scheme: RowScheme) -> Callable[[bytes], NDArray[np.generic]]:
 
 
 def _signed(values: NDArray[np.generic], scheme: RowScheme) -> NDArray[np.generic]:
-    """Read bytes as unsigned where the image has them: the codec calls all integers signed."""
+    """Reinterpret bytes as unsigned if the image is: the codec treats all integers as signed."""
     return values.view(np.uint8) if scheme.byte_pix == 1 else values
 
 
 def _values(
     scheme: RowScheme, streams: RowStreams, row: int, integers: NDArray[np.generic], x0: int
 ) -> NDArray[np.generic]:
-    """Give the pixels that integers stand for (FITS standard 4.0, 10.2)."""
+    """Return the pixel values that integers represent (FITS standard 4.0, 10.2)."""
     if streams.scales is None or streams.zeros is None:
         return integers
     number = integers.astype(np.float64)
@@ -273,13 +273,13 @@ def _values(
     blank = scheme.blank if streams.blanks is None else int(streams.blanks[row])
     if blank is not None:
         number[integers == blank] = np.nan
-    with np.errstate(over="ignore"):  # doubles beyond floats are infinite, as in C
+    with np.errstate(over="ignore"):  # doubles beyond the float range become infinite, as in C
         return number.astype(_DTYPES[scheme.bitpix])
 
 
 @functools.cache
 def _randoms() -> NDArray[np.float64]:
-    """Give the random numbers of FITS standard 4.0, appendix I: in single precision, as doubles."""
+    """Return the random numbers of FITS 4.0, appendix I: in single precision, as doubles."""
     numbers, seed = [], 1
     for _ in range(_RANDOM_COUNT):
         seed = seed * 16807 % 2147483647
@@ -288,13 +288,13 @@ def _randoms() -> NDArray[np.float64]:
 
 
 def _dither(seed: int, x0: int, count: int) -> NDArray[np.float64]:
-    """Give the random numbers of columns x0 to x0 + count of the row that a seed belongs to."""
+    """Return the random numbers of columns x0 to x0 + count for the seed of a row."""
     randoms = _randoms()
     seed %= _RANDOM_COUNT
     parts: list[NDArray[np.float64]] = []
     skip = x0
     while count > 0:
-        # To the table's end from a place that the seed gives; then from that of the next seed.
+        # To the end of the table from the position of this seed, then from that of the next seed.
         run = randoms[int(randoms[seed] * 500) :]
         part = run[skip : skip + count]
         parts.append(part)

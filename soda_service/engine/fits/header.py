@@ -1,6 +1,6 @@
-"""FITS headers as they stand in a file: text, 80 characters a card, values read on demand.
+"""FITS headers as text in 80-character cards, with values parsed on demand.
 
-So what is kept of a header is kept to the letter, and opening a tile needs no astropy.
+Kept cards stay exactly as in the file, and opening a tile does not import astropy.
 """
 
 import math
@@ -16,7 +16,7 @@ __all__ = ["CARD_CHARS", "TextHeader", "Value", "card_lines", "image_header", "k
 CARD_CHARS = 80
 
 Value = bool | int | float | complex | str | None
-"""What a card may hold; None where it has no value."""
+"""Value of a card; None if it has none."""
 
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 _NUMBER_MAX = 1e300
@@ -46,24 +46,24 @@ _TABLE = re.compile(
     r"|ZIMAGE|ZSIMPLE|ZTENSION|ZEXTEND|ZBITPIX|ZNAXIS|ZPCOUNT|ZGCOUNT|ZCMPTYPE|ZMASKCMP"
     r"|ZQUANTIZ|ZDITHER0|ZBLANK|ZSCALE|ZZERO|ZBLOCKED|ZHECKSUM|ZDATASUM|CHECKSUM|DATASUM)$"
 )
-"""Cards of a compressed image's table that its image has not."""
+"""Cards of a compressed image's table that its image does not have."""
 
 
 class TextHeader:
-    """A header as its cards' text.
+    """A header as the text of its cards.
 
     Parameters
     ----------
     lines
-        80 characters each, printable ASCII, without END; those that continue a long string
-        follow it.
+        80 characters each, printable ASCII, without END; CONTINUE lines follow the line they
+        continue.
     """
 
     __slots__ = ("_astropy", "_places", "lines")
 
     def __init__(self, lines: Iterable[str]) -> None:
         self.lines = tuple(lines)
-        """The cards' text."""
+        """Text of the cards."""
         self._places: dict[str, int] = {}
         self._astropy: Any = None  # Any: astropy is untyped
         for place, line in enumerate(self.lines):
@@ -72,15 +72,15 @@ class TextHeader:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "TextHeader":
-        """Read a header as it stands in a file, up to its END.
+        """Parse a header from the bytes of a file, up to its END.
 
-        Cards that break the standard are mended, or left out where that cannot be done;
-        characters that FITS has not become question marks.
+        Cards that break the standard are repaired, or removed if that is not possible. Characters
+        outside FITS's set become question marks.
 
         Raises
         ------
         TileUnreadable
-            When there is no END.
+            If there is no END.
         """
         text = data.decode("latin-1")
         if not (text.isascii() and text.isprintable()):
@@ -93,11 +93,11 @@ class TextHeader:
 
     @classmethod
     def from_astropy(cls, header: Any) -> "TextHeader":  # Any: astropy is untyped
-        """Take over an `astropy.io.fits.Header`."""
+        """Make a header from an `astropy.io.fits.Header`."""
         return cls.from_bytes(header.tostring().encode("ascii", "replace"))
 
     def to_astropy(self) -> Any:  # Any: astropy is untyped
-        """Give the same as an `astropy.io.fits.Header`; not to be changed."""
+        """Return an `astropy.io.fits.Header` with the same cards, which must not be changed."""
         if self._astropy is None:
             from astropy.io.fits import Header
 
@@ -114,18 +114,18 @@ class TextHeader:
         return self._value(self._places[keyword])
 
     def get(self, keyword: str, default: Value = None) -> Value:
-        """Give the value of a keyword; of several cards the first one's."""
+        """Return the value of a keyword; if it has several cards, of the first."""
         place = self._places.get(keyword)
         return default if place is None else self._value(place)
 
     def number(self, keyword: str, default: float) -> float:
-        """Give the value of a keyword where that is a finite number."""
+        """Return the value of a keyword if it is a finite number, otherwise the default."""
         value = self.get(keyword)
         is_number = isinstance(value, int | float) and abs(value) < _NUMBER_MAX
         return float(value) if is_number else default  # type: ignore[arg-type] # asked above
 
     def cards(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Give each card's keyword and lines; a long string has several."""
+        """Yield each card's keyword and lines; a long string has several lines."""
         start = 0
         for place in range(1, len(self.lines) + 1):
             if place == len(self.lines) or not self.lines[place].startswith(_CONTINUE):
@@ -159,7 +159,7 @@ class TextHeader:
 
 
 def keyword_of(line: str) -> str:
-    """Give the keyword of a card's text, in capitals; empty for blank cards."""
+    """Return the keyword of a card's text in upper case; empty for blank cards."""
     if line.startswith("HIERARCH") and (match := _HIERARCH.match(line)):
         return match[1].upper()
     return line[:8].rstrip().upper()
@@ -172,7 +172,7 @@ def _after_equals(line: str) -> str:
 
 
 def _string_of(line: str) -> str:
-    """Give the text of one card, or of one that continues another; nothing where there is none."""
+    """Return the text of a card, or of a CONTINUE line; empty if there is none."""
     match = _VALUE.match(_after_equals(line))
     if match is None or match["text"] is None:
         return ""
@@ -186,14 +186,14 @@ def _number(text: str) -> int | float:
 
 
 def _sound(lines: list[str]) -> Iterator[str]:
-    """Give cards that conform; of the others what can be mended."""
+    """Return the cards that conform to the standard, and repaired ones."""
     last = ""
     for line in lines:
         if _SOUND.match(line):
             last = line
             yield line
         elif line.startswith(_CONTINUE):
-            # One that continues nothing would be a card of its own to nobody.
+            # A CONTINUE line that continues nothing is dropped.
             if _VALUE.match(_after_equals(line)) and _string_of(last).endswith("&"):
                 last = line
                 yield line
@@ -204,7 +204,7 @@ def _sound(lines: list[str]) -> Iterator[str]:
 
 
 def _mended(line: str) -> Iterator[str]:
-    """Mend a card as astropy does; nothing where that cannot be done."""
+    """Repair a card as astropy does; return an empty text if that is not possible."""
     from astropy.io.fits import Card
     from astropy.io.fits.verify import VerifyError
     from astropy.utils.exceptions import AstropyUserWarning
@@ -222,17 +222,17 @@ def _mended(line: str) -> Iterator[str]:
 
 
 def card_lines(keyword: str, value: object, comment: str = "") -> str:
-    """Write a card, as astropy writes those of one line.
+    """Return the text of a card, as astropy writes it if it fits in one line.
 
     Parameters
     ----------
     keyword
-        Of more than eight characters: becomes a HIERARCH card.
+        If longer than eight characters, the card is a HIERARCH card.
     value
-        A bool, int, finite float, or str of printable ASCII; long texts take several cards
-        (FITS 4.0, 4.2.1.2).
+        A bool, int, finite float, or str of printable ASCII; a long text takes several cards (FITS
+        4.0, 4.2.1.2).
     comment
-        What is too long of it is left out.
+        Truncated if too long.
 
     Returns
     -------
@@ -242,9 +242,9 @@ def card_lines(keyword: str, value: object, comment: str = "") -> str:
     Raises
     ------
     ValueError
-        When there is no room for the value, or it is not finite.
+        If the value does not fit, or is not finite.
     TypeError
-        When it is of another type.
+        If it has another type.
     """
     is_fixed = len(keyword) <= 8
     name = f"{keyword:<8}= " if is_fixed else f"HIERARCH {keyword} = "
@@ -253,7 +253,7 @@ def card_lines(keyword: str, value: object, comment: str = "") -> str:
         line = f"{name}{text} / {comment}" if comment else f"{name}{text}"
         return line[:CARD_CHARS].ljust(CARD_CHARS)
     if not isinstance(value, str) or len(name) > CARD_CHARS // 2:
-        raise ValueError(f"no room for the value of {keyword} in a card: {value!r}")
+        raise ValueError(f"value of {keyword} does not fit in a card: {value!r}")
     lines = [*_continued(name, value)]
     if comment or value.endswith("&"):
         lines[-1] = lines[-1][:-1] + "&'"
@@ -262,12 +262,12 @@ def card_lines(keyword: str, value: object, comment: str = "") -> str:
 
 
 def _continued(name: str, value: str) -> Iterator[str]:
-    """Give the lines of a long text, broken after blanks where there are some."""
+    """Return the lines of a long text, broken after spaces if possible."""
     text = value.replace("'", "''")
     room = CARD_CHARS - len(name) - len("'&'")
     while len(text) > room:
         end = text.rfind(" ", 0, room) + 1 or room
-        end -= text.count("'", 0, end) % 2  # both of a doubled quote belong into one line
+        end -= text.count("'", 0, end) % 2  # keep both parts of a doubled quote in one line
         yield f"{name}'{text[:end]}&'"
         name, text = _CONTINUE, text[end:]
         room = CARD_CHARS - len(name) - len("'&'")
@@ -285,13 +285,13 @@ def _value_text(value: object, *, is_fixed: bool) -> str:
     elif isinstance(value, float):
         text = _float_text(value)
     else:
-        raise TypeError(f"a card cannot hold {value!r}")
+        raise TypeError(f"{value!r} cannot be stored in a card")
     return f"{text:>20}" if is_fixed else text
 
 
 def _float_text(value: float) -> str:
     if not math.isfinite(value):
-        raise ValueError(f"a card cannot hold {value}")
+        raise ValueError(f"{value} cannot be stored in a card")
     text = repr(float(value)).replace("e", "E")
     if len(text) > _FLOAT_CHARS:
         digits, mark, exponent = text.partition("E")
@@ -300,20 +300,18 @@ def _float_text(value: float) -> str:
 
 
 def image_header(table: TextHeader) -> TextHeader:
-    """Give the header of the image that a table of compressed blocks holds (FITS 4.0, 10.1.2).
+    """Return the header of the image in a table of compressed blocks (FITS 4.0, 10.1.2).
 
     Raises
     ------
     TileUnreadable
-        When the table does not say what image it holds.
+        If the table does not describe its image.
     """
     try:
         shape = [table[f"ZNAXIS{axis}"] for axis in range(1, int(str(table["ZNAXIS"])) + 1)]
         bitpix = table["ZBITPIX"]
     except (KeyError, ValueError) as error:
-        raise TileUnreadable(
-            f"damaged: a compressed image does not tell its size: {error}"
-        ) from error
+        raise TileUnreadable(f"damaged: a compressed image has no valid size: {error}") from error
     structure = [
         card_lines("XTENSION", "IMAGE", "image extension"),
         card_lines("BITPIX", bitpix, "array data type"),
@@ -332,5 +330,5 @@ def image_header(table: TextHeader) -> TextHeader:
 
 
 def _is_packers_name(keyword: str, table: TextHeader) -> bool:
-    """Whether a card is the name that writers give to the table of an image without one."""
+    """Return whether a card is the name that writers give to the table of an unnamed image."""
     return keyword == "EXTNAME" and table["EXTNAME"] == "COMPRESSED_IMAGE"

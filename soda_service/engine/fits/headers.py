@@ -1,4 +1,4 @@
-"""Headers of cutouts: a template per tile plane, with the few cards that differ filled in."""
+"""Headers of cutouts: one template per tile plane, and the few cards that differ."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -16,42 +16,41 @@ from soda_service.engine.fits.image import PixelBox
 __all__ = ["UNSET_SUM", "HeaderTemplate", "added_card"]
 
 UNSET_SUM = "0" * 16
-"""Value of CHECKSUM while the sum is taken (FITS 4.0, appendix J)."""
+"""Value of CHECKSUM while the sum is computed (FITS 4.0, appendix J)."""
 
 _BLOCK_BYTES = 2880
 _FIRST_NAME = "SCI"
-"""EXTNAME of a cutout's primary HDU, whatever the survey calls that plane."""
+"""EXTNAME of a cutout's primary HDU, whatever the survey's name of that plane."""
 
 _NO_NAME = frozenset({"", _FIRST_NAME, "COMPRESSED_IMAGE"})
-"""What need not be remembered as the name of a first plane; the last is what fpack calls any."""
+"""Names of a first plane that PAREXT does not record; the last is fpack's name for any plane."""
 
 _Piece = str | Callable[[PixelBox], str]
 
 
 class HeaderTemplate:
-    """The header of a tile plane's cutouts; its WCS is the parent's, the reference pixels moved.
+    """Header of a tile plane's cutouts: the parent's WCS with shifted reference pixels.
 
     Parameters
     ----------
     plane
-        Header of the parent plane, as an image's (not as a compressed table's).
+        Header of the parent plane, as an image (not as a compressed table).
     primary
-        The tile's primary header; its cards that the plane lacks are added, to every plane if
-        the primary HDU is without pixels, else to the first plane alone.
+        The tile's primary header. Its cards that the plane lacks are added: to every plane if the
+        primary HDU has no pixels, otherwise only to the first plane.
     is_primary
-        Whether the plane becomes the primary HDU: then its EXTNAME is `SCI`, and the former name
-        of the plane is kept as PAREXT. It alone inherits the BUNIT of a primary HDU without
-        pixels.
+        Whether the plane becomes the primary HDU. Its EXTNAME is then `SCI`, and its previous name
+        is kept as PAREXT. Only this plane inherits the BUNIT of a primary HDU without pixels.
     role
-        EXTNAME of a plane without one.
+        EXTNAME of a plane that has none.
     cards
-        (keyword, value, comment) to add, or to put in place of the parent's; keywords beyond
-        eight characters become HIERARCH cards, texts printable ASCII.
+        (keyword, value, comment) of cards to add or to replace. Keywords longer than eight
+        characters become HIERARCH cards, texts printable ASCII.
 
     Raises
     ------
     TileUnreadable
-        When the WCS needs a lookup table from another HDU, or a pixel keyword is no number.
+        If the WCS needs a lookup table in another HDU, or a pixel keyword is not a number.
     """
 
     def __init__(
@@ -76,19 +75,19 @@ class HeaderTemplate:
         self._is_long = _has_long(self._cards)
 
     def render(self, box: PixelBox, cards: Sequence[tuple[str, object, str]] = ()) -> bytes:
-        """Write the header of a cutout.
+        """Return the header of a cutout.
 
         Parameters
         ----------
         box
-            Part of the tile that the cutout covers; may reach beyond it.
+            Part of the tile that the cutout covers; it may reach beyond the tile.
         cards
-            As those of the template, of this cutout alone.
+            Cards for this cutout only, in the same form as those of the template.
 
         Returns
         -------
         bytes
-            Whole blocks of 2880, CHECKSUM and DATASUM as yet unset.
+            Whole blocks of 2880, with CHECKSUM and DATASUM not yet set.
         """
         pieces, is_long = self._pieces, self._is_long
         if self._keywords.intersection(keyword for keyword, _, _ in cards):
@@ -116,7 +115,7 @@ _COUNTS = card_lines("PCOUNT", 0, "number of parameters") + card_lines(
     "GCOUNT", 1, "number of groups"
 )
 _LONG_TEXTS = card_lines("LONGSTRN", "OGIP 1.0", "long texts go on in CONTINUE cards")
-"""Not demanded since FITS 4.0, but asked for by fitsverify."""
+"""Not required since FITS 4.0, but fitsverify asks for it."""
 
 _LAST = (
     card_lines("CHECKSUM", UNSET_SUM, "sum of the whole HDU is all ones")
@@ -130,13 +129,13 @@ def _has_long(cards: Iterable[KeptCard]) -> bool:
 
 
 def _is_continued(text: str) -> bool:
-    """Whether some card's text goes on in a further one."""
+    """Return whether a card's text continues in a further card."""
     return any(text.startswith("CONTINUE  ", n) for n in range(CARD_CHARS, len(text), CARD_CHARS))
 
 
 @lru_cache(maxsize=256)
 def _structure(bitpix: int, axes: tuple[int, ...], is_primary: bool) -> str:  # noqa: FBT001 - private
-    """Give the cards that tell what the data unit is, in the order FITS demands."""
+    """Return the cards that describe the data unit, in the order that FITS requires."""
     lengths = (card_lines(f"NAXIS{number}", length) for number, length in enumerate(axes, 1))
     return "".join(
         [
@@ -149,32 +148,32 @@ def _structure(bitpix: int, axes: tuple[int, ...], is_primary: bool) -> str:  # 
     )
 
 
-# The planes and bands of a position have the same cards.
+# Cached: the planes and bands of a position have the same cards.
 @lru_cache(maxsize=256, typed=True)
 def added_card(keyword: str, value: object, comment: str) -> str:
-    """Write a card that is added to a header: texts as FITS can hold them."""
+    """Return a card that is added to a header, with texts as FITS can hold them."""
     return card_lines(keyword, card_text(value) if isinstance(value, str) else value, comment)
 
 
 def _joined(
     plane: TextHeader, primary: TextHeader | None, *, is_primary: bool, role: str
 ) -> Iterator[KeptCard]:
-    """Give the cards that a plane's cutouts take over."""
+    """Yield the cards that a plane's cutouts take over."""
     kept = kept_cards(plane)
     if is_primary:
         yield from _named_first(kept)
     elif "EXTNAME" not in plane:
         yield KeptCard("EXTNAME", card_lines("EXTNAME", role, "name of this image"), role)
     yield from (c for c in moved_cards(kept) if not is_primary or c.keyword != "EXTNAME")
-    # A primary HDU with pixels is a plane of its own, and stays the cutout's primary HDU: what it
-    # says of itself (its gain, its HISTORY) is nothing for a weight or mask to inherit.
+    # A primary HDU with pixels is a plane of its own and stays the cutout's primary HDU. Its cards
+    # (its gain, its HISTORY) do not apply to a weight or a mask.
     has_bare_primary = primary is not None and not primary.get("NAXIS")
     if primary is not None and (is_primary or has_bare_primary):
         yield from inherited_cards(primary, kept, with_unit=is_primary and has_bare_primary)
 
 
 def _named_first(kept: Sequence[KeptCard]) -> Iterator[KeptCard]:
-    """Name the primary HDU, and remember what its plane was called."""
+    """Name the primary HDU, and record the previous name of its plane."""
     yield KeptCard("EXTNAME", card_lines("EXTNAME", _FIRST_NAME, "name of this image"), _FIRST_NAME)
     own = next((str(card.value).strip() for card in kept if card.keyword == "EXTNAME"), "")
     if own.upper() not in _NO_NAME:
@@ -184,7 +183,7 @@ def _named_first(kept: Sequence[KeptCard]) -> Iterator[KeptCard]:
 
 
 def _pieces(cards: Iterable[KeptCard]) -> list[_Piece]:
-    """Join what does not move, so that little is left to be done for each cutout."""
+    """Join adjacent fixed cards, so that little work is left for each cutout."""
     pieces: list[_Piece] = []
     for card in cards:
         if card.moved is not None:

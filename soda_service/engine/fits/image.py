@@ -1,4 +1,4 @@
-"""The two values that all pixel code speaks of: a box of pixels and an image in memory."""
+"""The two values that all pixel code uses: a box of pixels, and an image in memory."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ __all__ = ["Image", "PixelBox"]
 
 @dataclass(frozen=True, slots=True)
 class PixelBox:
-    """A rectangle of pixels: 0-based, half-open, y before x; may reach beyond its image."""
+    """A rectangle of pixels: 0-based, half-open, y before x. It may reach beyond its image."""
 
     y0: int
     y1: int
@@ -21,16 +21,16 @@ class PixelBox:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(ny, nx), pixels; 0 where the box is empty."""
+        """(ny, nx), pixels; 0 if the box is empty."""
         return max(0, self.y1 - self.y0), max(0, self.x1 - self.x0)
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no pixel in the box."""
+        """Whether the box has no pixels."""
         return self.y1 <= self.y0 or self.x1 <= self.x0
 
     def clipped(self, shape: tuple[int, int]) -> "PixelBox":
-        """Part of the box that lies on an image of `shape` (ny, nx); may be empty."""
+        """Return the part of the box inside an image of `shape` (ny, nx); may be empty."""
         ny, nx = shape
         return PixelBox(max(0, self.y0), min(ny, self.y1), max(0, self.x0), min(nx, self.x1))
 
@@ -40,8 +40,8 @@ class Image:
     """One image plane in memory with the header that describes it."""
 
     data: NDArray[np.generic]
-    """Shape (..., ny, nx), native or big-endian; raw integers where BSCALE/BZERO scale them."""
+    """Shape (..., ny, nx), native or big-endian; raw integers if BSCALE/BZERO scale them."""
 
     header: TextHeader
     role: str = "SCI"
-    """What the plane holds: `SCI`, `MSK`, `WGT`, or another EXTNAME of its file."""
+    """Content of the plane: `SCI`, `MSK`, `WGT`, or another EXTNAME of its file."""

@@ -1,4 +1,4 @@
-"""Sums over pixels: the checksum of the FITS standard, and how many values are positive."""
+"""Sums over pixels: the checksum of the FITS standard, and the number of positive values."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ _ALL_ONES = 0xFFFFFFFF
 
 
 def sum32(data: Buffer) -> int:
-    """Sum bytes as big-endian 32-bit words in ones' complement (FITS standard 4.0, appendix J).
+    """Return the ones' complement sum of big-endian 32-bit words (FITS standard 4.0, appendix J).
 
     Parameters
     ----------
     data
-        Contiguous; zeros are thought after its end, up to a whole word.
+        Contiguous; padded with zeros to a whole word.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def _sum_words(data: Buffer) -> int:
 
 
 def count_positive(values: NDArray[np.number[Any]]) -> int:
-    """Count values above 0; NaN is not.
+    """Return the number of values above 0; NaN does not count.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ class Patch:
     """Where pixels may be taken from; None: from all of it."""
 
     def part(self, box: PixelBox) -> "Patch":
-        """Give a part of it: views, not copies. `box` lies inside of this one."""
+        """Return a part of it: views, not copies. `box` lies inside of this one."""
         rows = slice(box.y0 - self.box.y0, box.y1 - self.box.y0)
         columns = slice(box.x0 - self.box.x0, box.x1 - self.box.x0)
         images = (
@@ -179,7 +179,7 @@ def _resample(
 
 
 def _within(inner: PixelBox, box: PixelBox) -> _Floats:
-    """Give 1 for the pixels of a box that lie in another one, else 0."""
+    """Return 1 for the pixels of a box that lie in another one, else 0."""
     y, x = np.ogrid[box.y0 : box.y1, box.x0 : box.x1]
     inside = (y >= inner.y0) & (y < inner.y1) & (x >= inner.x0) & (x < inner.x1)
     return inside.astype(np.float64)
@@ -206,7 +206,7 @@ def _raw(values: _Floats, image: Image) -> NDArray[np.generic]:
 
 
 def _encoding(image: Image) -> tuple[object, ...]:
-    """Give what makes raw numbers mean the same in two images."""
+    """Return what makes raw numbers mean the same in two images."""
     header, dtype = image.header, image.data.dtype
     blank = header.get("BLANK") if np.issubdtype(dtype, np.integer) else None
     scale, zero = header.number("BSCALE", 1.0), header.number("BZERO", 0.0)
@@ -214,7 +214,7 @@ def _encoding(image: Image) -> tuple[object, ...]:
 
 
 def _factor(image: Image, science: Image, factor: float) -> float:
-    """Give what a plane's values are multiplied by, if science values are by `factor`."""
+    """Return what a plane's values are multiplied by, if science values are by `factor`."""
     if image is science:
         return factor
     if image.role == "WGT":
@@ -229,11 +229,11 @@ def _of_role(images: Sequence[Image], role: str) -> Image | None:
 
 
 def _layers(plane: _Floats) -> _Floats:
-    """Give a plane or cube as layers, shape (n, ny, nx)."""
+    """Return a plane or cube as layers, shape (n, ny, nx)."""
     return plane.reshape((-1, *plane.shape[-2:]))
 
 
 def _flat(layers: _Bools) -> _Bools:
-    """Give where one layer at least is True, shape (ny, nx)."""
+    """Return where one layer at least is True, shape (ny, nx)."""
     flat: _Bools = np.logical_or.reduce(layers.reshape((-1, *layers.shape[-2:])))
     return flat

@@ -58,7 +58,7 @@ def relate(grid: Grid, box: PixelBox, other: Grid) -> Relation:
 
 
 def _whole(differences: _Floats) -> int | None:
-    """Give the whole number that all differences are; None where they are none or NaN."""
+    """Return the whole number that all differences are; None where they are none or NaN."""
     if not np.isfinite(differences).all():
         return None
     whole = round(float(differences.flat[0]))
@@ -79,7 +79,7 @@ def _pixel_ratio(grid: Grid, box: PixelBox, other: Grid) -> float:
 def source_box(
     relation: Relation, target: tuple[Grid, PixelBox], other: Grid, shape: tuple[int, int] | None
 ) -> PixelBox:
-    """Give the pixels of another tile that a box needs, those around them included.
+    """Return the pixels of another tile that a box needs, those around them included.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def source_box(
 
 
 def _span(coordinates: _Floats, margin_px: float) -> tuple[int, int]:
-    """Give the first pixel and the one after the last, 0 and 0 if there is none."""
+    """Return the first pixel and the one after the last, 0 and 0 if there is none."""
     there = coordinates[np.isfinite(coordinates)]
     if not there.size:
         return 0, 0

@@ -37,7 +37,7 @@ class Resampler:
     target: tuple[Grid, PixelBox]
 
     def nearest(self, layers: Floats) -> Floats:
-        """Give the value of the nearest pixel."""
+        """Return the value of the nearest pixel."""
         return self._interpolated(layers, "nearest-neighbor")
 
     def bilinear(self, layers: Floats) -> Floats:
@@ -86,7 +86,7 @@ class Resampler:
         return (layers, _GridWCS(*self.source)), _GridWCS(*self.target)
 
     def _result_wanted(self, layers: Floats) -> dict[str, Any]:
-        """Give reproject's arguments that are always the same (Any: they are of all types).
+        """Return reproject's arguments that are always the same (Any: they are of all types).
 
         Positions that a projection cannot show are NaN already: none is looked at twice.
         """
@@ -142,14 +142,14 @@ def _blocks(box: PixelBox, side: int) -> Iterator[PixelBox]:
 
 
 def _shared(box: PixelBox, other: PixelBox) -> PixelBox:
-    """Give the pixels that two boxes share."""
+    """Return the pixels that two boxes share."""
     return PixelBox(
         max(box.y0, other.y0), min(box.y1, other.y1), max(box.x0, other.x0), min(box.x1, other.x1)
     )
 
 
 def _slices(part: PixelBox, box: PixelBox) -> tuple[slice, slice]:
-    """Give where a part of a box lies in arrays of the box."""
+    """Return where a part of a box lies in arrays of the box."""
     rows = slice(part.y0 - box.y0, part.y1 - box.y0)
     return rows, slice(part.x0 - box.x0, part.x1 - box.x0)
 
@@ -197,12 +197,12 @@ class _GridWCS(BaseLowLevelWCS):  # type: ignore[misc]  # astropy is untyped
 
     @override
     def pixel_to_world_values(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
-        """Give ICRS, deg, of pixels of the box."""
+        """Return ICRS, deg, of pixels of the box."""
         return pixel_to_sky(self._grid, np.add(x, self._box.x0), np.add(y, self._box.y0))
 
     @override
     def world_to_pixel_values(self, ra: ArrayLike, dec: ArrayLike) -> tuple[Floats, Floats]:
-        """Give pixels of the box."""
+        """Return pixels of the box."""
         x, y = sky_to_pixel(self._grid, ra, dec)
         return x - self._box.x0, y - self._box.y0
 

@@ -70,12 +70,12 @@ def pixel_to_sky(
 
 
 def pixel_scales(grid: Grid) -> tuple[float, float]:
-    """Give the pixel scales along x and y at the reference point, arcsec per pixel."""
+    """Return the pixel scales along x and y at the reference point, arcsec per pixel."""
     return grid.scales_arcsec
 
 
 def size_in_pixels(grid: Grid, xsize_arcmin: float, ysize_arcmin: float) -> tuple[int, int]:
-    """Give the size of a cutout in pixels.
+    """Return the size of a cutout in pixels.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def offset_px(grid: Grid, box: PixelBox, other_grid: Grid, other_box: PixelBox) 
 
 
 def outline(grid: Grid, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Give the sky corners of an image, at the outer edges of its pixels.
+    """Return the sky corners of an image, at the outer edges of its pixels.
 
     Parameters
     ----------

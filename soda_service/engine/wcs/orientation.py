@@ -65,12 +65,12 @@ class Orientation:
         return rows.swapaxes(0, 1) if self.transpose else rows
 
     def turned_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
-        """Give the height and width of the picture of an image of `shape` (ny, nx)."""
+        """Return the height and width of the picture of an image of `shape` (ny, nx)."""
         ny, nx = shape
         return (nx, ny) if self.transpose else (ny, nx)
 
     def steps(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Give (dx, dy) of the image for a step to the right, and for one down, in the picture."""
+        """Return (dx, dy) in the image, for a step to the right and a step down in the picture."""
         right, down = (-1 if self.flip_x else 1), (-1 if self.flip_y else 1)
         return ((0, right), (down, 0)) if self.transpose else ((right, 0), (0, down))
 
@@ -108,7 +108,7 @@ def orientation(grid: Grid, box: PixelBox) -> Orientation:
 
 
 def _sky_step(grid: Grid, centre: tuple[float, float]) -> NDArray[np.float64]:
-    """Give d(east, north)/d(x, y) at a pixel, shape (2, 2), in units of its largest element."""
+    """Return d(east, north)/d(x, y) at a pixel, shape (2, 2), in units of its largest element."""
     x, y = centre
     ra, dec = grid.pixel_to_sky([x, x - 0.5, x + 0.5, x, x], [y, y, y, y - 0.5, y + 0.5])
     if not np.isfinite([ra, dec]).all():

@@ -120,13 +120,13 @@ class _Turn:
         return cls(axes, corner)
 
     def crpix(self, x: float, y: float) -> _Pair:
-        """Give the picture's 1-based pixel at a 0-based one of the tile."""
+        """Return the picture's 1-based pixel at a 0-based one of the tile."""
         a, b, c, d = self.axes
         dx, dy = x - self.corner[0], y - self.corner[1]
         return 1 + a * dx + c * dy, 1 + b * dx + d * dy  # the inverse is the transpose
 
     def tile_pixels(self, column: _Floats, row: _Floats) -> tuple[_Floats, _Floats]:
-        """Give the tile's 0-based pixels at 1-based ones of the picture."""
+        """Return the tile's 0-based pixels at 1-based ones of the picture."""
         a, b, c, d = self.axes
         right, up = column - 1, row - 1
         return self.corner[0] + a * right + b * up, self.corner[1] + c * right + d * up
@@ -144,7 +144,7 @@ class _Turn:
 
 
 def placement(grid: Grid, header: Cards, box: PixelBox, turn: Orientation) -> Placement:
-    """Give the WCS of a picture.
+    """Return the WCS of a picture.
 
     Parameters
     ----------
@@ -346,7 +346,7 @@ def _fitted_at(
 
 
 def _slopes(dx: _Floats, dy: _Floats, values: _Floats) -> _Pair:
-    """Give d(values)/d(x, y) by least squares, the means of x and y being 0; NaN on a line."""
+    """Return d(values)/d(x, y) by least squares, the means of x and y being 0; NaN on a line."""
     xx, xy, yy = (float((one * other).sum()) for one, other in ((dx, dx), (dx, dy), (dy, dy)))
     along_x, along_y = float((dx * values).sum()), float((dy * values).sum())
     spread = xx * yy - xy * xy
@@ -363,7 +363,7 @@ def _solved(m: _Square, one: _Number, other: _Number) -> tuple[_Number, _Number]
 
 
 def _pole_sign(dec_deg: float) -> float:
-    """Give -1 at the pole itself: there readers take LONPOLE for 0, elsewhere for 180.
+    """Return -1 at the pole itself: there readers take LONPOLE for 0, elsewhere for 180.
 
     FITS WCS paper II, section 2.2, for zenithal projections.
     """

@@ -62,7 +62,7 @@ class Circle:
         return 1
 
     def outline(self, t: Floats) -> tuple[Floats, Floats]:
-        """Give positions along the bounding lines, numbered by the whole part of `t`, deg."""
+        """Return positions along the bounding lines, numbered by the whole part of `t`, deg."""
         east, north, centre = basis_at(self.ra_deg, self.dec_deg)
         angle, radius = 2 * np.pi * t, math.radians(self.radius_deg)
         sine, cosine = math.sin(radius), math.cos(radius)
@@ -121,7 +121,7 @@ class Polygon:
         return len(self.vertices_deg)
 
     def outline(self, t: Floats) -> tuple[Floats, Floats]:
-        """Give positions along the bounding lines, numbered by the whole part of `t`, deg."""
+        """Return positions along the bounding lines, numbered by the whole part of `t`, deg."""
         ra, dec = (np.array(axis) for axis in zip(*self.vertices_deg, strict=True))
         side = np.floor(t).astype(int) % self.sides
         begin = unit_xyz(ra[side], dec[side])
@@ -178,7 +178,7 @@ class Range:
         return 4
 
     def outline(self, t: Floats) -> tuple[Floats, Floats]:
-        """Give positions along the bounding lines, numbered by the whole part of `t`, deg."""
+        """Return positions along the bounding lines, numbered by the whole part of `t`, deg."""
         part, side = t - np.floor(t), np.floor(t).astype(int) % 4
         along_ra = self.ra_min_deg + part * self.width_deg
         along_dec = self.dec_min_deg + part * (self.dec_max_deg - self.dec_min_deg)
@@ -226,7 +226,7 @@ def touched_box(position: Position, grid: Grid, shape: tuple[int, int]) -> Pixel
 
 
 def _outline(position: Position, grid: Grid) -> tuple[Floats, Floats]:
-    """Give pixels along a shape's outline, closest about where it reaches farthest."""
+    """Return pixels along a shape's outline, closest about where it reaches farthest."""
     sides = np.arange(position.sides, dtype=float)
     step = 1 / _STEPS
     t = np.concatenate([(sides[:, None] + np.arange(_STEPS) * step).ravel(), _before(sides + 1)])
@@ -247,7 +247,7 @@ def _before(number: Floats) -> Floats:
 
 
 def _pixels_between(x: Floats, y: Floats) -> PixelBox:
-    """Give the pixels from the least to the greatest coordinates, at least one each way."""
+    """Return the pixels from the least to the greatest coordinates, at least one each way."""
     (x0, x1), (y0, y1) = (
         (math.floor(round(axis.min() + 0.5, _PLACES)), math.ceil(round(axis.max() + 0.5, _PLACES)))
         for axis in (x, y)
@@ -256,7 +256,7 @@ def _pixels_between(x: Floats, y: Floats) -> PixelBox:
 
 
 def _meets(position: Position, grid: Grid, box: PixelBox, outline: tuple[Floats, Floats]) -> bool:
-    """Tell whether a shape has sky in a box: its outline enters it, or has it within."""
+    """Return whether a shape has sky in a box: its outline enters it, or has it within."""
     x, y = outline
     left, right, bottom, top = (edge - 0.5 for edge in (box.x0, box.x1, box.y0, box.y1))
     if np.any((x >= left) & (x <= right) & (y >= bottom) & (y <= top)):
@@ -266,7 +266,7 @@ def _meets(position: Position, grid: Grid, box: PixelBox, outline: tuple[Floats,
 
 
 def _lattice(position: Position, grid: Grid, shape: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Give points of an image, about evenly spread, that lie within a shape."""
+    """Return points of an image, about evenly spread, that lie within a shape."""
     ny, nx = shape
     xs, ys = (np.linspace(-0.5, n - 0.5, min(4 * n, _LATTICE_PX) + 1) for n in (nx, ny))
     x, y = (axis.ravel() for axis in np.meshgrid(xs, ys))
@@ -275,7 +275,7 @@ def _lattice(position: Position, grid: Grid, shape: tuple[int, int]) -> tuple[Fl
 
 
 def _has_more(position: Position, grid: Grid, shape: tuple[int, int], box: PixelBox) -> bool:
-    """Tell whether an image has points of a shape beyond the box around its outline.
+    """Return whether an image has points of a shape beyond the box around its outline.
 
     A projection of the whole sky shows a shape around the pole as a strip along its edge.
     """

@@ -25,11 +25,11 @@ class System(Protocol):
     """A reference system; all angles in degrees, in arrays of one axis."""
 
     def from_icrs(self, ra: _Floats, dec: _Floats) -> tuple[_Floats, _Floats]:
-        """Give longitude and latitude of positions."""
+        """Return longitude and latitude of positions."""
         ...
 
     def to_icrs(self, longitude: _Floats, latitude: _Floats) -> tuple[_Floats, _Floats]:
-        """Give the positions of longitude and latitude."""
+        """Return the positions of longitude and latitude."""
         ...
 
 
@@ -76,7 +76,7 @@ class _Converted:
 
 
 def system_of(wcs: "WCS") -> System:
-    """Give the reference system of a celestial WCS.
+    """Return the reference system of a celestial WCS.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def system_of(wcs: "WCS") -> System:
 
 
 def _frame(wcs: "WCS", name: str) -> Any:  # Any: astropy is untyped
-    """Give the astropy frame of a WCS whose longitude is called so."""
+    """Return the astropy frame of a WCS whose longitude is called so."""
     from astropy.coordinates import BarycentricMeanEcliptic, Supergalactic
     from astropy.wcs.utils import wcs_to_celestial_frame
 
@@ -115,7 +115,7 @@ def _frame(wcs: "WCS", name: str) -> Any:  # Any: astropy is untyped
 
 
 def _rotations(frame: Any) -> tuple[Matrix, Matrix]:
-    """Give what turns ICRS vectors into those of a frame, and back (Any: astropy is untyped)."""
+    """Return what turns ICRS vectors into those of a frame, and back (Any: astropy is untyped)."""
     from astropy.coordinates import SkyCoord
 
     axes = SkyCoord([0, 90, 0], [0, 0, 90], unit="deg", frame="icrs")

@@ -52,7 +52,7 @@ class Cards(Protocol):
         ...
 
     def get(self, keyword: str, default: Any = None, /) -> Any:
-        """Give a card's value, of whatever type it has."""
+        """Return a card's value, of whatever type it has."""
         ...
 
 
@@ -146,7 +146,7 @@ def _combined(factor: float, vector: Vector, other_factor: float, other: Vector)
 
 
 def _sky_axes(header: Cards) -> tuple[int, int] | None:
-    """Give the numbers of the axes of longitude and latitude; None if it is no plain TAN."""
+    """Return the numbers of the axes of longitude and latitude; None if it is no plain TAN."""
     types = tuple(header.get(f"CTYPE{axis}") for axis in (1, 2))
     if types not in {("RA---TAN", "DEC--TAN"), ("DEC--TAN", "RA---TAN")}:
         return None
@@ -156,7 +156,7 @@ def _sky_axes(header: Cards) -> tuple[int, int] | None:
 
 
 def _turn_to_icrs(header: Cards) -> Matrix | None:
-    """Give what turns the header's reference system into ICRS; None if that is not so simple.
+    """Return what turns the header's reference system into ICRS; None if that is not so simple.
 
     FITS WCS paper II, table 2: without RADESYS, an EQUINOX from 1984 on means FK5, and none ICRS.
     """
@@ -170,7 +170,7 @@ def _turn_to_icrs(header: Cards) -> Matrix | None:
 
 
 def _native_sign(header: Cards, latitude_deg: float) -> float:
-    """Give 1 where north is up on the plane, -1 where it is turned by 180 degrees, else NaN.
+    """Return 1 where north is up on the plane, -1 where it is turned by 180 degrees, else NaN.
 
     The native longitude of the pole is 180 deg by default, but 0 if the pole is the centre.
     """
@@ -181,7 +181,7 @@ def _native_sign(header: Cards, latitude_deg: float) -> float:
 
 
 def _matrix_deg(header: Cards, longitude: int, latitude: int) -> Iterator[float]:
-    """Give d(longitude, latitude)/d(x, y) on the plane, row by row; NaN if forms are mixed.
+    """Return d(longitude, latitude)/d(x, y) on the plane, row by row; NaN if forms are mixed.
 
     FITS 4.0, section 8.2: CDi_j; or PCi_j, written as until 2002 or as today, and CDELTi; or
     CDELTi and CROTAi of the latitude.

@@ -66,7 +66,7 @@ def faults(folder: Path, text: str, release: Release = RELEASE) -> list[str]:
             f"TILENAME,RA_CENT,DEC_CENT,{CORNERS}\nA,x,0,{SQUARE}\nB,1,95,{SQUARE}\n",
             [
                 "row 1, ra: 'x' is not a number",
-                "row 2, dec: 95.0 is no declination: -90 to 90 deg",
+                "row 2, dec: 95.0 is not a declination from -90 to 90 deg",
             ],
         ),
         (
@@ -79,15 +79,15 @@ def faults(folder: Path, text: str, release: Release = RELEASE) -> list[str]:
         ),
         (
             "TILENAME,RA_CENT,DEC_CENT\nA,1,2\n",
-            ["there are columns of neither four corners nor a unique area nor a radius"],
+            ["no area: expected columns of four corners, a unique area or a radius"],
         ),
         (
             f"TILENAME,RA_CENT,DEC_CENT,{CORNERS}\nA,1,2,,,,,,,,\n",
-            ["row 1: there are neither four corners nor a unique area nor a radius"],
+            ["row 1: no area: expected four corners, a unique area or a radius"],
         ),
         (
             f"TILENAME,{CORNERS}\nA,{SQUARE}\nA,{SQUARE}\n",
-            ["row 2, tilename: 'A' is the name of row 1 too"],
+            ["row 2, tilename: 'A' is also the name of row 1"],
         ),
         (
             ("TILENAME,RA_CENT,DEC_CENT,URAMIN,URAMAX,UDECMIN,UDECMAX,CROSSRA0\n"
@@ -97,8 +97,8 @@ def faults(folder: Path, text: str, release: Release = RELEASE) -> list[str]:
         (
             f"TILENAME,{CORNERS}\n../A,{SQUARE}\n",
             [
-                ("row 1, tilename: '../A' cannot name a tile: a name has 1 to 128 letters, digits "
-                "or _+.=@~- and begins with none of .-")
+                ("row 1, tilename: '../A' is not a valid tile name: a name has 1 to 128 letters, "
+                "digits or _+.=@~- and does not begin with . or -")
             ],
         ),
     ],

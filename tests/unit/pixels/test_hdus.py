@@ -84,14 +84,14 @@ def test_what_follows_the_last_hdu_is_passed_over(path: Path, rest: bytes) -> No
 
 ABSURD: list[tuple[dict[str, object], str]] = [
     ({"BITPIX": 17}, "damaged: BITPIX of HDU 1 is 17"),
-    ({"BITPIX": "16"}, "damaged: BITPIX is '16', no integer"),
-    ({"BITPIX": True}, "damaged: BITPIX is True, no integer"),
-    ({"BITPIX": None}, "damaged: BITPIX is None, no integer"),
+    ({"BITPIX": "16"}, "damaged: BITPIX is '16', not an integer"),
+    ({"BITPIX": True}, "damaged: BITPIX is True, not an integer"),
+    ({"BITPIX": None}, "damaged: BITPIX is None, not an integer"),
     ({"NAXIS": -1}, "damaged: NAXIS is -1; 0 to 999 are allowed"),
     ({"NAXIS": 10**9}, "damaged: NAXIS is 1000000000; 0 to 999 are allowed"),
-    ({"NAXIS": 3}, "damaged: NAXIS3 is None, no integer"),
+    ({"NAXIS": 3}, "damaged: NAXIS3 is None, not an integer"),
     ({"NAXIS1": -30}, "damaged: NAXIS1 is -30"),
-    ({"NAXIS1": 3.5}, "damaged: NAXIS1 is 3.5, no integer"),
+    ({"NAXIS1": 3.5}, "damaged: NAXIS1 is 3.5, not an integer"),
     ({"NAXIS1": 2**63}, "damaged: NAXIS1 is 9223372036854775808"),
     ({"NAXIS1": 2**62, "NAXIS2": 2**62}, "damaged: PCOUNT and GCOUNT of HDU 1: 0, 1"),
     (

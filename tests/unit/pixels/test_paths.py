@@ -81,7 +81,7 @@ def test_planes_of_a_published_tile() -> None:
 
 @pytest.mark.parametrize("cell", ["SCI", "SCI:", ":1", "SCI:1;;WGT:2"])
 def test_planes_written_wrongly(cell: str) -> None:
-    with pytest.raises(TileUnreadable, match="planes are written SCI:1;WGT:2"):
+    with pytest.raises(TileUnreadable, match="is not a list of planes like SCI:1;WGT:2"):
         parse_planes(cell)
 
 
@@ -131,7 +131,7 @@ def test_remote_root_that_cannot_be_listed() -> None:
         locate(release, DES, "g")
     assert str(refusal.value) == (
         "DR1 tile DES0001-0541, band g: its path has a * or ?, "
-        "but files of an http server cannot be listed"
+        "but files on an HTTP server cannot be listed"
     )
 
 

@@ -107,7 +107,7 @@ def test_addresses(url: str, server: str, key: str, label: str) -> None:
         ("cut", SourceUnavailable, "its server cannot be reached"),
         ("hang-up", SourceUnavailable, "its server cannot be reached"),
         ("slow", SourceUnavailable, "its server cannot be reached"),
-        ("whole", TileUnreadable, "its server gives whole files only (no HTTP ranges)"),
+        ("whole", TileUnreadable, "its server sends whole files only (no HTTP ranges)"),
     ],
 )
 def test_what_goes_wrong_at_a_server(
@@ -160,7 +160,7 @@ def test_an_empty_file_and_a_path_that_cannot_be(server: FileServer) -> None:
     (server.folder / "empty.fits").touch()
     with pytest.raises(TileUnreadable, match=r"^empty\.fits: the file is empty$"):
         opened(f"{server.url}/empty.fits")
-    with pytest.raises(TileUnreadable, match=r"^x\.fits: no server can be asked for its path$"):
+    with pytest.raises(TileUnreadable, match=r"^x\.fits: its path is not valid on a server$"):
         opened(f"{server.url}/a//x.fits")
 
 
@@ -336,7 +336,7 @@ def test_a_packed_file_is_brought_here(
     ("before", "expected"),
     [
         ("", "300000"),
-        ("open_remote(sys.argv[1], servers)", "servers of tiles were asked before this"),
+        ("open_remote(sys.argv[1], servers)", "tile servers were used before this"),
     ],
     ids=["before", "after"],
 )

@@ -229,7 +229,7 @@ def test_a_packed_row_that_is_damaged(path: Path, content: bytes) -> None:
         ("ZNAXIS2", 10**12, "damaged: HDU 1 has 40 compressed rows of 10{12}"),
         ("ZNAXIS1", -5, "damaged: ZNAXIS1 is -5"),
         ("ZNAXIS", 2000, "damaged: ZNAXIS is 2000"),
-        ("ZTILE1", 0.5, "damaged: ZTILE1 is 0.5, no integer"),
+        ("ZTILE1", 0.5, "damaged: ZTILE1 is 0.5, not an integer"),
     ],
 )
 def test_keywords_of_a_table_that_cannot_be(

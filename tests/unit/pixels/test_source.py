@@ -205,5 +205,5 @@ def test_failures_are_explained(found: Exception, expected: Exception) -> None:
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.fits")
-    with pytest.raises(TileUnreadable, match=r"pipe\.fits: no regular file"):
+    with pytest.raises(TileUnreadable, match=r"pipe\.fits: not a regular file"):
         open_source(str(tmp_path / "pipe.fits"))

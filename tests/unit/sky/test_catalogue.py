@@ -29,7 +29,7 @@ def test_a_new_database_has_nothing(catalogue: ObjectCatalogue) -> None:
 
 def test_database_that_cannot_be_reached(tmp_path: Path) -> None:
     catalogue = ObjectCatalogue(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder.db'}")
-    with pytest.raises(SourceUnavailable, match="the object catalogue does not answer"):
+    with pytest.raises(SourceUnavailable, match="the object catalogue does not respond"):
         catalogue.find("DR1", [1])
 
 

@@ -55,16 +55,16 @@ def test_other_spellings(releases: Releases, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
-        ("", UnknownTile, "'' is no identifier of this service"),
-        ("DES0126+0335", UnknownTile, "they are like ivo://example.org/RELEASE?TILE/BAND"),
-        ("ivo://example.org", UnknownTile, "is no identifier of this service"),
-        ("ivo://other.org/DR1?plain/g", UnknownTile, "is a data set of other.org; those of this"),
+        ("", UnknownTile, "'' is not an identifier of this service"),
+        ("DES0126+0335", UnknownTile, "expected ivo://example.org/RELEASE?TILE/BAND"),
+        ("ivo://example.org", UnknownTile, "is not an identifier of this service"),
+        ("ivo://other.org/DR1?plain/g", UnknownTile, "is a data set of other.org; identifiers"),
         ("ivo://example.org/DR9?plain/g", UnknownRelease, "there is no release 'DR9' with tiles"),
         ("ivo://example.org/DR1?nowhere", UnknownTile, "release DR1 has no tile nowhere"),
         ("ivo://example.org/DR1?nowhere/g", UnknownTile, "release DR1 has no tile nowhere"),
         ("ivo://example.org/DR1?plain/z", UnknownTile, "has no band 'z'; it has g, Y, y, W1"),
         ("ivo://example.org/DR1?plain/", UnknownTile, "has no band ''"),
-        ("ivo://example.org/DR1?plain/g#x", UnknownTile, "is no identifier of this service"),
+        ("ivo://example.org/DR1?plain/g#x", UnknownTile, "is not an identifier of this service"),
     ],
 )
 def test_what_is_no_data_set(

@@ -98,7 +98,7 @@ def test_the_settings_hold_for_the_check(server: FileServer, data: Path) -> None
         (
             "https://me:secret@example.org",
             "{path}",
-            "SKY: below https://me:***@example.org: an address of tiles has no user name",
+            "SKY: below https://me:***@example.org: an address of tiles must not contain",
         ),
         (
             "https://example.org",

@@ -17,41 +17,41 @@ HEADER = ",".join(CANONICAL)
         (
             TileRow("a b", 10.0, 0.0, corners=SQUARE),
             (
-                "row 1, tilename: 'a b' cannot name a tile: a name has 1 to 128 letters, digits or "
-                "_+.=@~- and begins with none of .-"
+                "row 1, tilename: 'a b' is not a valid tile name: a name has 1 to 128 letters, "
+                "digits or _+.=@~- and does not begin with . or -"
             ),
         ),
         (
             TileRow("A", 10.0, 90.5, corners=SQUARE),
-            "row 1, dec: 90.5 is no declination: -90 to 90 deg",
+            "row 1, dec: 90.5 is not a declination from -90 to 90 deg",
         ),
         (
             TileRow("A", 10.0, 0.0, corners=(*SQUARE[:3], (float("nan"), 0.5))),
-            "row 1, ra4: nan is no right ascension in degrees",
+            "row 1, ra4: nan is not a right ascension in degrees",
         ),
         (
             TileRow("A", 10.0, 0.0, unique=(1.0, 1.0, 0.0, 1.0)),
-            "row 1, ura_min: no range of right ascension: 1.0 to 1.0",
+            "row 1, ura_min: 1.0 to 1.0 is not a range of right ascension",
         ),
         (
             TileRow("A", 10.0, 0.0, unique=(1.0, 2.0, 1.0, 0.0)),
-            "row 1, udec_min: no range of declination within -90 to 90 deg: 1.0 to 0.0",
+            "row 1, udec_min: 1.0 to 0.0 is not a range of declination from -90 to 90 deg",
         ),
         (
             TileRow("A", 10.0, 0.0, radius_deg=181.0),
-            "row 1, radius_deg: 181.0 is out of range: above 0, to 180 deg",
+            "row 1, radius_deg: 181.0 is not above 0 and at most 180 deg",
         ),
         (
             TileRow("A", 10.0, 0.0),
-            "row 1: there are neither four corners nor a unique area nor a radius",
+            "row 1: no area: expected four corners, a unique area or a radius",
         ),
         (
             TileRow("A", 10.0, 0.0, corners=SQUARE, columns={"note": "two\nlines"}),
-            "row 1, note: a cell cannot hold a line break",
+            "row 1, note: the cell contains a line break; none is allowed",
         ),
         (
             TileRow("A", 10.0, 0.0, corners=SQUARE, columns={"ra": "1"}),
-            "ra: this column cannot stand beside the canonical ones",
+            "ra: this column cannot be added to the canonical ones",
         ),
     ],
     ids=["name", "dec", "corner", "empty-ra", "dec-turned", "radius", "nothing", "break", "column"],
@@ -68,31 +68,31 @@ def test_write_refuses_names_that_differ_in_case_only(tmp_path: Path) -> None:
     path = tmp_path / "t.tiles.csv"
     with pytest.raises(ConfigError) as refusal:
         write_tiles(path, [PLAIN, TileRow("a1", 11.0, 0.0, corners=SQUARE)])
-    assert str(refusal.value) == f"{path}: row 2, tilename: 'a1' is the name of row 1 too"
+    assert str(refusal.value) == f"{path}: row 2, tilename: 'a1' is also the name of row 1"
 
 
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("", "there is no column tilename; it has: "),
-        ("tilename,ra\nA,1\n", "there is no column dec; it has: tilename, ra"),
+        ("", "no column tilename; it has: "),
+        ("tilename,ra\nA,1\n", "no column dec; it has: tilename, ra"),
         (f"{HEADER}\nA,1,2\n", "row 1: 3 cells; the header has 16"),
         ("tilename,ra,dec,radius_deg\nA,1,x,1\n", "row 1, dec: 'x' is not a number"),
         (
             "tilename,ra,dec,radius_deg\nA,1,2,1\nA,1,2,1\n",
-            "row 2, tilename: 'A' is the name of row 1 too",
+            "row 2, tilename: 'A' is also the name of row 1",
         ),
         (
             'tilename,ra,dec,radius_deg\n"A\nB",1,2,1\n',
-            "a cell holds a line break; each tile takes one line",
+            "a cell contains a line break; each tile has one line",
         ),
         (
             "tilename,ra,dec,radius_deg\nA,1,2,0\n",
-            "row 1, radius_deg: 0.0 is out of range: above 0, to 180 deg",
+            "row 1, radius_deg: 0.0 is not above 0 and at most 180 deg",
         ),
         (
             "tilename,ra,dec,ura_min,ura_max,udec_min,udec_max\nA,1,2,1,2,3,\n",
-            "row 1, udec_min: no range of declination within -90 to 90 deg: 3.0 to nan",
+            "row 1, udec_min: 3.0 to nan is not a range of declination from -90 to 90 deg",
         ),
     ],
     ids=["empty", "column", "cells", "number", "twice", "break", "radius", "unique"],
