@@ -1,4 +1,4 @@
-"""Errors of the cutout domain; they know no HTTP.
+"""Errors of the cutout domain; they do not depend on HTTP.
 
 ::
 
@@ -11,7 +11,7 @@
      |- NoCoverage          the position lies in a tile, but no pixel of it
      |- BandMissing         a colour picture lacks a band
      |- TileUnreadable      a tile's file is missing, damaged or of an unknown kind
-     `- SourceUnavailable   a root (disk, server) is away for the moment; try again
+     `- SourceUnavailable   a root (disk, server) is temporarily unavailable
 """
 
 from dataclasses import dataclass
@@ -34,19 +34,19 @@ __all__ = [
 
 
 class CutoutError(Exception):
-    """Base of the cutout domain's errors."""
+    """Base class of the cutout domain's errors."""
 
 
 class ConfigError(CutoutError):
-    """A setting or a release file is wrong; the text names file and key."""
+    """A setting or a release file is wrong; the message names file and key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with a request."""
+    """One error in a request or a table."""
 
     message: str
-    """What was found and what is allowed, in words."""
+    """What was found and what is allowed."""
 
     row: int | None = None
     """Row of the positions table, 1 for the first after the header; None for a job option."""
@@ -55,7 +55,7 @@ class Fault:
     """Column or parameter, in its canonical spelling."""
 
     found: str | None = None
-    """The value as sent, shortened if long."""
+    """The value as sent, truncated if long."""
 
     @override
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ class OptionsError(CutoutError):
     faults
         The first faults, at most 100.
     total
-        How many there are.
+        Total number of faults.
     """
 
     def __init__(self, faults: tuple[Fault, ...], total: int | None = None) -> None:
@@ -84,7 +84,7 @@ class OptionsError(CutoutError):
 
     @override
     def __str__(self) -> str:
-        """All faults, a line each, and how many more there are."""
+        """All faults, one per line, and the number of further ones."""
         lines = [str(fault) for fault in self.faults]
         if self.total > len(self.faults):
             lines.append(f"and {self.total - len(self.faults)} more faults")
@@ -105,15 +105,15 @@ class TooManyRows(OptionsError):
 
 
 class UnknownRelease(CutoutError):
-    """No release of that name."""
+    """No release has this name."""
 
 
 class UnknownTile(CutoutError):
-    """No tile of that name, or no such band of it."""
+    """No tile has this name, or the tile has no such band."""
 
 
 class NoCoverage(CutoutError):
-    """The position lies in a tile, but no pixel of it."""
+    """The position lies in a tile, but has no pixel there."""
 
 
 class BandMissing(CutoutError):
@@ -125,4 +125,4 @@ class TileUnreadable(CutoutError):
 
 
 class SourceUnavailable(CutoutError):
-    """A root (disk, server) is away for the moment; trying again helps."""
+    """A root (disk, server) is temporarily unavailable; trying again helps."""

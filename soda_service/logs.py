@@ -1,6 +1,6 @@
-"""The log: lines for people or JSON objects for collectors, on standard error, set up once.
+"""The log on standard error: text lines, or JSON objects for log collectors; set up once.
 
-Fields that a log call gives in `extra` (`job_id`, `chunk`, `owner`, `elapsed_s`) are kept in both
+Fields that a log call passes in `extra` (`job_id`, `chunk`, `owner`, `elapsed_s`) are part of both
 forms.
 """
 
@@ -18,11 +18,11 @@ __all__ = ["set_up_logging"]
 _FIELDS = ("job_id", "chunk", "owner", "elapsed_s")
 
 _QUIET = ("alembic", "rq", "urllib3", "PIL")
-"""Libraries that tell every step at INFO; the service has lines of its own for those."""
+"""Libraries that log every step at INFO; the service logs these steps itself."""
 
 
 def set_up_logging(config: LogConfig) -> None:
-    """Send the process's log to standard error as configured; again replaces what was there."""
+    """Send the process's log to standard error as configured, replacing earlier settings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter() if config.format == "json" else _TextFormatter())
     root = logging.getLogger()
@@ -61,7 +61,7 @@ class _TextFormatter(logging.Formatter):
 
 
 class _JsonFormatter(logging.Formatter):
-    """One JSON object a line; a traceback is the text `exception`."""
+    """One JSON object per line; a traceback is the text `exception`."""
 
     @override
     def format(self, record: logging.LogRecord) -> str:

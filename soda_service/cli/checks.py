@@ -1,4 +1,4 @@
-"""What `check-config` looks at: whether everything that settings name is there and answers."""
+"""The checks of `check-config`: everything that the settings name must exist and respond."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ __all__ = ["Finding", "check", "settings_in_effect"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """Result of one check."""
 
     subject: str
     is_good: bool
@@ -41,7 +41,7 @@ class Finding:
 
 
 def check(config: Config) -> Iterator[Finding]:
-    """Look at all that the settings name; nothing is made or changed."""
+    """Check everything that the settings name; change nothing."""
     if config.data:
         yield _look("data directory", lambda: _check_files(str(config.data_folder())))
     yield _look("job files", lambda: _check_files(config.files_root()))
@@ -60,7 +60,7 @@ def check(config: Config) -> Iterator[Finding]:
 
 
 def settings_in_effect(config: Config) -> Iterator[tuple[str, object]]:
-    """List all settings: path and value. Passwords are hidden, also those in URLs."""
+    """Return all settings as path and value. Passwords are hidden, also those in URLs."""
     for section in fields(config):
         value = getattr(config, section.name)
         if not is_dataclass(value):
@@ -71,7 +71,7 @@ def settings_in_effect(config: Config) -> Iterator[tuple[str, object]]:
 
 
 def _shown(key: Field[Any], value: object) -> object:  # Any: whatever a setting is
-    """Hide a password, also that of a URL."""
+    """Return a value for display, without passwords, also in URLs."""
     if value and not key.repr:
         return "***"
     return _without_password(value) if key.name == "url" and isinstance(value, str) else value
@@ -89,7 +89,7 @@ def _look(subject: str, action: Callable[[], str]) -> Finding:
 
 
 def _check_files(root: str) -> str:
-    """Find whether a directory or a bucket can be written to, or a directory made."""
+    """Check that a directory or bucket can be written to, or a directory created."""
     try:
         return open_files(root).check()
     except ValueError as error:
@@ -109,14 +109,14 @@ def _check_store(config: Config) -> str:
         return f"{url} (will be made by init-db or serve)"
     store = open_store(url)
     try:
-        return f"{_without_password(url)}, {store.find.count('', ACTIVE)} jobs under way"
+        return f"{_without_password(url)}, {store.find.count('', ACTIVE)} active jobs"
     finally:
         store.close()
 
 
 def _check_queue(config: Config) -> str:
     if not config.queue.url:
-        return f"of its own, by serve: {find_server()}"
+        return f"its own, started by serve: {find_server()}"
     counts = ", ".join(
         f"{count} {what}" for what, count in build_parts(config).executor.status().items()
     )
@@ -124,22 +124,22 @@ def _check_queue(config: Config) -> str:
 
 
 def _check_waiters(config: Config) -> str:
-    """Find whether threads are left for others while as many clients wait as may."""
+    """Check that threads are left for others while the maximum number of clients waits."""
     waiters, threads = config.jobs.waiters_max, config.web.threads
     if waiters >= threads:
         raise ConfigError(
             f"jobs.waiters_max: {waiters} is not below web.threads = {threads}; clients in WAIT"
-            " could hold all threads of a web process, and nobody else would be answered"
+            " could hold all threads of a web process and block all other requests"
         )
     return f"up to {waiters} in each web process, which has {threads} threads"
 
 
 def _names(config: Config) -> str:
-    """Return by which names the service is reached."""
+    """Return the names under which the service is reached."""
     names = known_names(config.web)
     if not names:
-        return "requests with any Host are answered; web.base_url or web.hosts would limit them"
-    return f"requests are answered if their Host is an address or one of {', '.join(sorted(names))}"
+        return "any Host is accepted; set web.base_url or web.hosts to limit them"
+    return f"accepted as Host: addresses, and {', '.join(sorted(names))}"
 
 
 def _check_release(releases: Releases, path: Path, remote: RemoteConfig) -> str:
@@ -152,13 +152,13 @@ def _check_release(releases: Releases, path: Path, remote: RemoteConfig) -> str:
     if index and is_remote_root(release.root):
         _check_server(release, index, remote)
     elif index and not Path(release.root).is_dir():
-        raise ConfigError(f"{release.name}: its root {release.root} is not there")
+        raise ConfigError(f"{release.name}: its root {release.root} does not exist")
     bands = ", ".join(release.band_names)
     return f"{release.name}, bands {bands}, {f'{len(index)} tiles' if index else 'no tiles yet'}"
 
 
 def _check_server(release: Release, index: TileIndex, remote: RemoteConfig) -> None:
-    """Find whether a server gives a byte of the first tile's first file; ConfigError if not."""
+    """Check that a server sends a byte of the first tile's first file; raise ConfigError if not."""
     from soda_service.pixels.remote import remote_identity
 
     servers = Servers(remote)
@@ -173,7 +173,7 @@ def _check_server(release: Release, index: TileIndex, remote: RemoteConfig) -> N
 
 
 def _files(release: Release, index: TileIndex, servers: Servers) -> Iterator[TileFile]:
-    """Find the files of a release's tiles, one after the other; tiles may lack bands."""
+    """Yield the files of a release's tiles; tiles may lack bands."""
     for number in range(len(index)):
         for band in release.band_names:
             with suppress(UnknownTile):

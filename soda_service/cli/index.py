@@ -1,4 +1,4 @@
-"""The command that makes restart indexes of tiles: index-tiles."""
+"""The command index-tiles, which makes restart indexes of tiles."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ __all__ = ["index_tiles"]
 
 _OUTCOMES = {"fresh": "were there", "needless": "files need none", "failed": "failed"}
 _TOLD_MAX = 100
-"""Problems that are told one by one."""
+"""Maximum number of problems shown individually."""
 
 
 @click.command("index-tiles")
@@ -37,14 +37,14 @@ _TOLD_MAX = 100
     default=cores,
     show_default="number of cores",
     metavar="N",
-    help="Tiles worked on at a time.",
+    help="Number of tiles processed at a time.",
 )
-@click.option("--force", "is_forced", is_flag=True, help="Make those too that are there.")
+@click.option("--force", "is_forced", is_flag=True, help="Also make existing indexes again.")
 @click.option(
     "--remove",
     "is_removal",
     is_flag=True,
-    help="Remove RELEASE's indexes; without RELEASE those of tiles that are gone.",
+    help="Remove RELEASE's indexes; without RELEASE those of tiles that no longer exist.",
 )
 @shared_options
 @pass_shared
@@ -62,8 +62,8 @@ def index_tiles(  # noqa: PLR0913 - one parameter for each option of the command
 ) -> None:
     """Make the restart indexes of RELEASE's tiles, or of all releases.
 
-    Cutouts from compressed tiles are several times faster with them. Indexes that are there and
-    fit their tiles stay. The exit status is 1 if a tile could not be read.
+    Cutouts from compressed tiles are several times faster with them. Existing indexes that fit
+    their tiles are kept. The exit status is 1 if a tile could not be read.
     """
     if (tiles or bands) and release is None:
         raise click.UsageError("--tile and --band need a RELEASE")
@@ -105,7 +105,7 @@ def _folder(config: "Config") -> "IndexFolder":
     folder = config.index_folder()
     if folder is None:
         raise ConfigError(
-            "no folder of restart indexes is set; say --data DIR, or cutouts.index_folder"
+            "no folder of restart indexes is set; use --data DIR, or cutouts.index_folder"
         )
     return IndexFolder(folder)
 
@@ -117,7 +117,7 @@ def _files(
     tiles: Sequence[str],
     bands: Sequence[str],
 ) -> list["BandFile"]:
-    """Find the files of the tiles asked for; a root that is away is told at once."""
+    """Return the files of the selected tiles; raise an error for a root that is unavailable."""
     from soda_service.restart.indexing import band_files, chosen_tiles, require_root
 
     index = releases.index(release)
@@ -137,7 +137,7 @@ def _require_decoder() -> None:
 
 
 def _told(release: "Release", work: Iterable["Indexed"], total: int) -> list[str]:
-    """Show how work goes on, and what became of it; gives the problems."""
+    """Show progress and a summary of the results; return the problems."""
     from soda_service.results.summary import size_text
 
     counts: Counter[str] = Counter()
@@ -164,9 +164,9 @@ def _tell(problems: Sequence[str]) -> None:
 
 
 def _remove_gone(releases: "Releases", servers: "Servers", folder: "IndexFolder") -> int:
-    """Remove the indexes of files that no release has, or that are not there."""
+    """Remove the indexes of files that no release has, or that do not exist."""
     from soda_service.restart.indexing import Wanted
 
     if releases.faults():
-        raise ConfigError(f"which tiles are gone cannot be told: {releases.faults()[0]}")
+        raise ConfigError(f"tiles that no longer exist cannot be found: {releases.faults()[0]}")
     return folder.remove_others(Wanted(releases, servers).has)

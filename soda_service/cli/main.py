@@ -1,6 +1,6 @@
-"""The command line, `soda-service`: what operators start and run.
+"""The command line, `soda-service`: all commands for operators.
 
-Commands import what they need when called: `--help` must answer at once.
+Commands import what they need when called, since `--help` must be fast.
 """
 
 from dataclasses import asdict
@@ -30,7 +30,7 @@ _workers = click.option(
 @click.version_option(__version__, prog_name="soda-service")
 @shared_options
 def main() -> None:
-    """Sky cutouts from survey tiles, by the Virtual Observatory's standards."""
+    """Sky cutouts from survey tiles, by the standards of the Virtual Observatory."""
 
 
 main.add_command(publish)
@@ -53,7 +53,7 @@ main.add_command(registry_record)
 def demo(
     ctx: click.Context, shared: Shared, *, port: int, keep: bool, prepare: bool, workers: int
 ) -> None:
-    """Show the service at work on a small synthetic survey."""
+    """Demonstrate the service on a small synthetic survey."""
     from rich.console import Console
 
     from soda_service.demo.run import run_demo
@@ -78,7 +78,7 @@ def demo(
 def serve(shared: Shared, *, host: str | None, port: int | None, workers: int) -> None:
     """Run everything: queue, job store, workers, web, sweeper. Ctrl-C stops all."""
     config = shared.load(web={"host": host, "port": port})
-    config.data_folder()  # told now, before the libraries are loaded
+    config.data_folder()  # report an error now, before the libraries are loaded
     from soda_service.serve import supervisor
 
     supervisor.serve(config, supervisor.service_parts(), workers=workers, announce=click.echo)
@@ -90,9 +90,9 @@ def serve(shared: Shared, *, host: str | None, port: int | None, workers: int) -
 @shared_options
 @pass_shared
 def worker(shared: Shared, *, burst: bool, name: str | None) -> None:
-    """Run one worker, which takes tasks from the queue and cuts."""
+    """Run one worker, which takes tasks from the queue and makes cutouts."""
     config = shared.load()
-    config.queue_url()  # told now, as in serve
+    config.queue_url()  # report an error now, as in serve
     from soda_service.worker import run
 
     run(config, burst=burst, name=name)
@@ -100,13 +100,13 @@ def worker(shared: Shared, *, burst: bool, name: str | None) -> None:
 
 @main.command()
 @click.option("--every", type=float, metavar="S", help="Pause between sweeps (sweep.every_s).")
-@click.option("--once", is_flag=True, help="Sweep once, and tell what was done.")
+@click.option("--once", is_flag=True, help="Sweep once, and report what was done.")
 @shared_options
 @pass_shared
 def sweep(shared: Shared, *, every: float | None, once: bool) -> None:
-    """Destroy expired jobs, end overdue ones, send lost work again."""
+    """Destroy expired jobs, stop overdue ones, queue lost work again."""
     config = shared.load(sweep={"every_s": every})
-    config.queue_url()  # told now, as in serve
+    config.queue_url()  # report an error now, as in serve
     from soda_service.worker import run_sweep, sweep_once
 
     if not once:
@@ -120,7 +120,7 @@ def sweep(shared: Shared, *, every: float | None, once: bool) -> None:
 @shared_options
 @pass_shared
 def init_db(shared: Shared) -> None:
-    """Make the job store's tables, or bring them up to date."""
+    """Make the job store's tables, or upgrade them."""
     config = shared.load()
     from soda_service.worker import prepare
 

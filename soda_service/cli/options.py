@@ -1,4 +1,4 @@
-"""What all commands share: options that may stand before or after a command, progress, errors."""
+"""Shared parts of all commands: options before or after the command, progress, errors."""
 
 import os
 import sys
@@ -38,17 +38,17 @@ class Shared:
     debug: bool = False
 
     def load(self, **sections: Mapping[str, object]) -> "Config":
-        """Read the settings and set the log up.
+        """Read the settings and set up the log.
 
         Parameters
         ----------
         sections
-            Settings of the command line by section and key; None says nothing.
+            Settings from the command line by section and key; None means not set.
 
         Raises
         ------
         ConfigError
-            As `load_config`.
+            As for `load_config`.
         """
         from soda_service.config.load import load_config
         from soda_service.startup import start_process
@@ -68,7 +68,7 @@ pass_shared = click.make_pass_decorator(Shared, ensure=True)
 
 
 def shared_options(command: Command) -> Command:
-    """Return a command the options --config, --data and --debug."""
+    """Add the options --config, --data and --debug to a command."""
     folder = click.Path(file_okay=False, path_type=Path)
     file = click.Path(dir_okay=False, path_type=Path)
     for option in (
@@ -87,7 +87,7 @@ def cores() -> int:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on a terminal; gives what is told how many are done, and of how many."""
+    """Show a progress bar on a terminal; yield a function of items done and total."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -98,7 +98,7 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 class CommandGroup(click.Group):
-    """Ends by a line for each fault and exit status 2; --debug shows the error's traceback."""
+    """Group of commands. Each error is one line; the exit status is 2; --debug shows tracebacks."""
 
     @override
     def invoke(self, ctx: click.Context) -> Any:  # Any: whatever a command returns
@@ -107,7 +107,7 @@ class CommandGroup(click.Group):
         except expected_errors() as error:
             if ctx.ensure_object(Shared).debug:
                 raise
-            text = str(error).removeprefix("Error: ")  # click says it too
+            text = str(error).removeprefix("Error: ")  # click adds this prefix itself
             lines = (" ".join(line.split()) for line in text.splitlines())
             raise _Failure("\n".join(lines)) from error
 
@@ -117,21 +117,21 @@ class _Failure(click.ClickException):
 
 
 def _option(name: str, **declaration: Any) -> Callable[[Command], Command]:
-    # Any: whatever click.option takes.
+    # Any: all options of click.option.
     return click.option(name, callback=_keep, expose_value=False, **declaration)
 
 
 def _keep(ctx: click.Context, option: click.Parameter, value: object) -> None:
-    # Made by the group's options, which come first, so that all commands below share it.
+    # The callback of the group's options, which run first, so that all commands share the value.
     shared = ctx.ensure_object(Shared)
     if value and option.name:
         setattr(shared, option.name, value)
 
 
 def expected_errors() -> tuple[type[BaseException], ...]:
-    """Name the errors whose text is enough for an operator.
+    """Return the errors whose message is enough for an operator.
 
-    Those of modules count only where these are loaded; else they cannot have been raised.
+    Errors of modules count only if these are loaded; otherwise they cannot have been raised.
     """
     errors: list[type[BaseException]] = [CutoutError, OSError]
     for module, name in (

@@ -14,14 +14,14 @@ __all__ = ["registry_record"]
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Write a file for each record there, instead of all to standard output.",
+    help="Write one file per record there, instead of all to standard output.",
 )
 @shared_options
 @pass_shared
 def registry_record(shared: Shared, *, output: Path | None) -> None:
     """Write the VOResource records of the service and of its releases.
 
-    They are what a publishing registry of the Virtual Observatory wants to know.
+    A publishing registry of the Virtual Observatory needs them.
     """
     config = shared.load()
     from datetime import UTC, datetime

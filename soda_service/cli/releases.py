@@ -1,4 +1,4 @@
-"""Commands that make data releases known: publish, import-tiles, import-objects."""
+"""Commands for data releases: publish, import-tiles, import-objects."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="Name of the release.")
-@click.option("--title", default="", help="What users see of it; the name if not given.")
-@click.option("--band", metavar="BAND", help="Band of all the images.")
+@click.option("--title", default="", help="Title for users; by default the name.")
+@click.option("--band", metavar="BAND", help="Band of all images.")
 @click.option(
-    "--pattern", metavar="REGEX", help="How file names tell the band: has a group named band."
+    "--pattern", metavar="REGEX", help="Finds the band in file names; has a group named band."
 )
 @click.option("--default", "is_default", is_flag=True, help="Make it the default release.")
 @click.option("--remove", is_flag=True, help="Withdraw the release; the images stay.")
@@ -81,7 +81,7 @@ def import_tiles(shared: Shared, *, release: str, file: Path) -> None:
 @click.command("import-objects")
 @click.argument("release")
 @click.argument("file", type=_FILE)
-@click.option("--replace", is_flag=True, help="Drop the objects that the release has had.")
+@click.option("--replace", is_flag=True, help="Remove the release's previous objects.")
 @shared_options
 @pass_shared
 def import_objects(shared: Shared, *, release: str, file: Path, replace: bool) -> None:

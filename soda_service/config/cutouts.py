@@ -20,27 +20,29 @@ class CutoutsConfig:
     """Limits and sizes of cutout jobs."""
 
     rows_max: Annotated[Integer, Interval(ge=1)] = 1_000_000
-    """Rows of a positions table; beyond it 413."""
+    """Maximum number of rows in a positions table; a longer table is answered by 413."""
 
     rows_checked_at_once: Annotated[Integer, Interval(ge=0)] = 100_000
-    """Tables of up to so many rows are checked while the client waits, longer ones when planned."""
+    """Tables of up to this many rows are validated while the client waits; longer ones during
+    planning."""
 
     results_listed_max: Annotated[Integer, Interval(ge=0)] = 1000
-    """Files listed one by one among a job's results; beyond it by manifest and archive alone."""
+    """Maximum number of files listed individually in a job's results; further files are in manifest
+    and archive only."""
 
     chunk_rows: Annotated[Integer, Interval(ge=1)] = 100
-    """Rows worked together by one worker in one task."""
+    """Rows that one worker processes together in one task."""
 
     open_tiles: Annotated[Integer, Interval(ge=1)] = 64
-    """Tile files that a process keeps open."""
+    """Number of tile files that a process keeps open."""
 
     index_folder: Folder | None = None
     """Folder of the restart indexes of tiles, shared by the workers; empty: `tile-index` in the
     data directory."""
 
     index_from_rows: Annotated[Integer, Interval(ge=0)] = 64
-    """A job that cuts so many rows from a tile makes the tile's restart index, if it has none;
-    0: `index-tiles` alone makes them."""
+    """A job that cuts this many rows from a tile makes the tile's restart index, if there is none;
+    0: only `index-tiles` makes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,11 @@ class SyncConfig:
     """Cutouts made while the client waits (`/sync`)."""
 
     pixels_max: Annotated[Integer, Interval(ge=1)] = 16_000_000
-    """Pixels of a cutout; beyond it 400, such are made by `/async`."""
+    """Maximum number of pixels in a cutout; a larger one is answered by 400, and can be made by
+    `/async`."""
 
     at_once_per_core: Annotated[Integer, Interval(ge=1, le=1000)] = 4
-    """Cutouts made at a time, of all web processes, for each core; beyond it 503."""
+    """Maximum number of cutouts made at a time, over all web processes, per core; beyond it 503."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +62,14 @@ class Sia2Config:
     """Lists of images (`/sia2`)."""
 
     rows_default: Annotated[Integer, Interval(ge=1)] = 10_000
-    """Rows of an answer where MAXREC is not given."""
+    """Number of rows returned without MAXREC."""
 
     rows_max: Annotated[Integer, Interval(ge=1)] = 100_000
-    """Rows of an answer at most, whatever MAXREC says."""
+    """Maximum number of rows returned, whatever MAXREC says."""
 
 
 def _with_methods(kind: type[Section]) -> type[Section]:
-    """Add a key for each setting that the picture methods leave to the operator."""
+    """Add a key for each operator setting of the picture methods."""
     added = [
         (f"{method.name}_{each.name}", _annotated(hints[each.name], each.metadata), each.default)
         for method in METHODS.values()
@@ -85,7 +88,7 @@ def _with_methods(kind: type[Section]) -> type[Section]:
 
 
 def _annotated(hint: Any, metadata: Mapping[str, Any]) -> Any:
-    # Any: a type, and what a method says of it.
+    # Any: a type, and a method's metadata for it.
     described = Field(description=metadata["text"])
     if hint is not float:
         return Annotated[hint, ANY_CASE, described]
@@ -98,13 +101,13 @@ def _annotated(hint: Any, metadata: Mapping[str, Any]) -> Any:
 @_with_methods
 @dataclass(frozen=True, slots=True)
 class PicturesConfig:
-    """How pictures are made, where a request has no parameter for it; see docs/pictures.md."""
+    """Options of pictures that requests have no parameter for; see docs/pictures.md."""
 
     jpeg_quality: Annotated[Integer, Interval(ge=1, le=100)] = 92
-    """Of pictures that RESPONSEFORMAT asks for as JPEG."""
+    """JPEG quality of pictures with RESPONSEFORMAT=jpeg."""
 
     thumbnails_rows_max: Annotated[Integer, Interval(ge=0)] = 10_000
-    """Rows of a job, its first ones, that get thumbnails; 0: none."""
+    """Number of a job's first rows that get thumbnails; 0: none."""
 
     def of_method(self, method: Method) -> object:
         """Return the settings of a picture method, a value of its `operator_settings`.
@@ -112,7 +115,7 @@ class PicturesConfig:
         Raises
         ------
         ValueError
-            When they do not go together; led by the field that is to be changed.
+            If they do not fit together. The message begins with the field to change.
         """
         kind = method.operator_settings
         if kind is None:

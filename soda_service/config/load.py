@@ -1,4 +1,4 @@
-"""The settings: where they come from, and what they must be to each other."""
+"""Loading of the settings from their sources, and checks across settings."""
 
 import logging
 import os
@@ -45,18 +45,18 @@ def load_config(
     Parameters
     ----------
     path
-        The TOML file; else SODA_CONFIG names it; else there is none.
+        The TOML file; by default the one in SODA_CONFIG; otherwise none.
     data
-        The data directory; wins over SODA_DATA and the file.
+        The data directory; takes precedence over SODA_DATA and the file.
     overrides
-        Section -> key -> value of the command line; wins over everything.
+        Section -> key -> value from the command line; takes precedence over everything.
     environ
         The environment variables.
 
     Raises
     ------
     ConfigError
-        For a file that cannot be read, an unknown key, a bad value, or settings that do not go
+        For a file that cannot be read, an unknown key, a bad value, or settings that do not fit
         together.
     """
     _warn_of_slips(environ)
@@ -71,16 +71,16 @@ def load_config(
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """All settings of one origin."""
+    """All settings from one source."""
 
     place: str
-    """`conf/production.toml`, `environment`: for messages."""
+    """Name in messages: `conf/production.toml`, `environment`."""
 
     values: Mapping[str, Any]
-    """As written, sections as tables; Any: not checked yet."""
+    """Values as written, sections as tables. Any: they are not validated yet."""
 
     folder: Path = field(default_factory=Path.cwd)
-    """Where relative paths start."""
+    """Folder to which relative paths refer."""
 
 
 def _layers(
@@ -89,7 +89,7 @@ def _layers(
     overrides: Mapping[str, Mapping[str, object]],
     environ: Mapping[str, str],
 ) -> Iterator[_Layer]:
-    """Find the settings of each origin; the later layer wins."""
+    """Return the settings of each source; a later layer takes precedence."""
     if path:
         yield _Layer(str(path), read_toml(path), path.resolve().parent)
     yield _Layer("environment", _variables(environ))
@@ -97,10 +97,10 @@ def _layers(
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Find the settings among environment variables: SODA_SECTION__KEY, and SODA_DATA.
+    """Return the settings in environment variables: SODA_SECTION__KEY, and SODA_DATA.
 
-    Other variables without the double underscore are other people's: a cluster manager, for
-    one, sets SODA_PORT and SODA_SERVICE_HOST for a service that is called soda.
+    Variables without the double underscore may belong to others: a cluster manager sets SODA_PORT
+    and SODA_SERVICE_HOST for a service named soda.
     """
     values: dict[str, Any] = {}
     for variable, text in environ.items():
@@ -111,7 +111,7 @@ def _variables(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _overlaid(below: Table, above: Table, keys: Mapping[str, Any]) -> Table:
-    """Replace in a tree of dataclasses what was written in the layer above, key by key."""
+    """Replace in a tree of dataclasses what the layer above sets, key by key."""
     changes: dict[str, Any] = {}
     for key, value in keys.items():
         upper = getattr(above, key)
@@ -121,9 +121,9 @@ def _overlaid(below: Table, above: Table, keys: Mapping[str, Any]) -> Table:
 
 
 def _warn_of_slips(environ: Mapping[str, str]) -> None:
-    """Warn of SODA_WEB_PORT where SODA_WEB__PORT was meant.
+    """Warn about SODA_WEB_PORT where SODA_WEB__PORT was probably meant.
 
-    It is no error: a cluster manager sets that very variable for a service called soda-web.
+    This is not an error: a cluster manager sets this variable for a service named soda-web.
     """
     sections = get_type_hints(Config)
     for variable in environ:
@@ -131,11 +131,11 @@ def _warn_of_slips(environ: Mapping[str, str]) -> None:
         known = getattr(sections.get(section), "__dataclass_fields__", {})
         if variable.startswith("SODA_") and key in known:
             meant = f"SODA_{section}__{key}".upper()
-            _log.warning("%s is no setting and is passed over; is %s meant?", variable, meant)
+            _log.warning("%s is not a setting and is ignored; did you mean %s?", variable, meant)
 
 
 def check_together(config: Config) -> None:
-    """Refuse settings that are allowed one by one but not together.
+    """Raise an error for settings that are valid one by one but do not fit together.
 
     Raises
     ------
@@ -145,21 +145,21 @@ def check_together(config: Config) -> None:
     web, jobs = config.web, config.jobs
     if not is_loopback(web.host) and config.auth.is_open and not web.allow_remote_open:
         raise ConfigError(
-            f"web.host: {web.host} is reached from other machines while auth.mode is open, so"
-            " everybody there could use, read and delete everything; say"
-            " web.allow_remote_open = true if that is meant, or listen at 127.0.0.1"
+            f"web.host: {web.host} is reachable from other machines while auth.mode is open, so"
+            " everybody there could use, read and delete everything; set"
+            " web.allow_remote_open = true if this is intended, or listen on 127.0.0.1"
         )
     if web.path_prefix and (not web.path_prefix.startswith("/") or web.path_prefix.endswith("/")):
         raise ConfigError(
-            f"web.path_prefix: {web.path_prefix!r} must begin with / and not end with it"
+            f"web.path_prefix: {web.path_prefix!r} does not begin with /, or ends with it"
         )
     if web.base_url and not web.base_url.startswith(("http://", "https://")):
-        raise ConfigError(f"web.base_url: {web.base_url!r} must begin with http:// or https://")
+        raise ConfigError(f"web.base_url: {web.base_url!r} does not begin with http:// or https://")
     for origin in filter(None, (each.strip() for each in web.trusted_origins.split(","))):
         if not _ORIGIN.fullmatch(origin):
             raise ConfigError(
-                f"web.trusted_origins: {origin!r} is no origin; write it as https://example.org,"
-                " with a port if it has one, without a path or a slash at the end"
+                f"web.trusted_origins: {origin!r} is not an origin; write it as https://example.org,"
+                " with a port if necessary, without a path or a slash at the end"
             )
     kind = config.store.url.partition("://")[0]
     if kind and kind not in _STORE_KINDS:
@@ -176,15 +176,15 @@ def check_together(config: Config) -> None:
         )
     if not _AUTHORITY.fullmatch(config.service.authority):
         raise ConfigError(
-            f"service.authority: {config.service.authority!r} is no IVOA authority: at least three"
-            " letters, digits, or . _ ~ - of which the first is a letter or a digit"
+            f"service.authority: {config.service.authority!r} is not an IVOA authority: at least"
+            " three letters, digits, or . _ ~ - beginning with a letter or a digit"
         )
     check_notify(config.mail, config.webhooks, base_url=web.base_url)
     _check_methods(config.pictures)
 
 
 def _check_methods(pictures: PicturesConfig) -> None:
-    """Refuse settings of picture methods that do not go together."""
+    """Raise an error for settings of picture methods that do not fit together."""
     for method in METHODS.values():
         try:
             pictures.of_method(method)

@@ -1,7 +1,7 @@
-"""Tables of TOML and of the environment, checked by pydantic; its faults in words for operators.
+"""Validation of TOML tables and environment variables by pydantic, with messages for operators.
 
-Knows kinds of values and how a fault is worded, and nothing of what a key means: settings and
-release files are dataclasses whose annotations say what is allowed.
+This module handles kinds of values and the wording of errors, not the meaning of keys: settings and
+release files are dataclasses whose annotations define what is allowed.
 """
 
 import difflib
@@ -35,8 +35,9 @@ __all__ = [
 Table = TypeVar("Table")
 
 
-# Values are of any type until they are checked. Environment variables are text, so text is taken
-# for numbers and flags, as pydantic does; but neither is taken for the other.
+# Any: values have any type before validation. Environment variables are text, so text is accepted
+# for numbers and flags, as in pydantic; but numbers are not accepted for flags, nor flags for
+# numbers.
 def _only(fault: Any, *kinds: type) -> BeforeValidator:  # Any: one of pydantic's many literals
     def check(value: Any) -> Any:
         if type(value) not in kinds:
@@ -48,7 +49,7 @@ def _only(fault: Any, *kinds: type) -> BeforeValidator:  # Any: one of pydantic'
 
 def _below(value: Any, info: ValidationInfo) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
-        raise ValueError(f"expected a path, found {value!r}")
+        raise ValueError(f"found {value!r}; expected a path")
     folder: Path = info.context  # type: ignore[assignment]  # validate() gives it
     return Path(os.path.normpath(folder / Path(value).expanduser()))
 
@@ -71,13 +72,13 @@ Integer = Annotated[int, _only("int_type", int, float, str)]
 Number = Annotated[float, _only("float_type", int, float, str)]
 
 ANY_CASE = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
-"""Beside a Literal of words in lower case: capitals are taken too."""
+"""For a Literal of words in lower case: also accepts upper case."""
 
 Folder = Annotated[Path, BeforeValidator(_below)]
-"""A directory; a relative one is taken from where the setting was written."""
+"""A directory; a relative path refers to the folder of its source."""
 
 Folders = Annotated[tuple[Folder, ...], BeforeValidator(_listed)]
-"""Several; as text separated as in PATH."""
+"""A list of directories; as text separated as in PATH."""
 
 Location = Annotated[str, BeforeValidator(_located)]
 """A directory, as `Folder`, or a URL."""
@@ -96,33 +97,32 @@ def read_toml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is not TOML: {error}") from error
+        raise ConfigError(f"{path}: not TOML: {error}") from error
 
 
 def validate(kind: type[Table], values: Mapping[str, Any], *, place: str, folder: Path) -> Table:
-    """Make a dataclass of a table.
+    """Validate a table and return it as a dataclass.
 
     Parameters
     ----------
     kind
-        The dataclass, with those of its subtables.
+        The dataclass, which includes those of its subtables.
     values
-        The table: of TOML's types, or text.
+        The table: values of TOML's types, or text.
     place
-        Where it was written, for messages: the file's name, `environment`.
+        Its source, for messages: the file's name, `environment`.
     folder
-        Where its relative paths start.
+        Folder to which its relative paths refer.
 
     Returns
     -------
     Table
-        With the defaults of all keys that are not in the table.
+        With defaults for all keys that are not in the table.
 
     Raises
     ------
     ConfigError
-        If anything is wrong: a line for each fault with place, key, what was found and what is
-        allowed.
+        If there are errors: one line each, with source, key, what was found and what is allowed.
     """
     try:
         adapter = _adapter(kind)  # type: ignore[arg-type]  # classes are hashable
@@ -130,9 +130,9 @@ def validate(kind: type[Table], values: Mapping[str, Any], *, place: str, folder
     except ValidationError as error:
         lines = []
         for fault in error.errors(include_url=False):
-            steps = [step for step in fault["loc"] if step != "[key]"]  # of a key itself
+            steps = [step for step in fault["loc"] if step != "[key]"]  # error of a key itself
             lines.append(f"{place}: {_path(steps)}: {_text(fault, steps, kind)}")
-        raise ConfigError("\n".join(lines)) from None  # pydantic's text may hold secrets
+        raise ConfigError("\n".join(lines)) from None  # pydantic's message may contain secrets
     return checked
 
 
@@ -142,7 +142,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:  # Any: of whatever dataclass
 
 
 def _path(place: Sequence[int | str]) -> str:
-    """Write where a fault is: `web.port`, `bands[1].name`; the first of a list is 1."""
+    """Return the place of an error: `web.port`, `bands[1].name`; the first of a list is 1."""
     steps = (f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in place)
     return "".join(steps).removeprefix(".")
 
@@ -157,11 +157,11 @@ _EXPECTED = {
     "string": "text",
     "tuple": "a list",
 }
-"""By the first word of pydantic's name of a fault: `int_type`, `int_parsing`, `int_from_float`."""
+"""By the first word of pydantic's error type: `int_type`, `int_parsing`, `int_from_float`."""
 
 
 def _text(fault: ErrorDetails, place: Sequence[int | str], kind: type) -> str:
-    """Say what is wrong, what was found and what is allowed."""
+    """Return what was found and what is allowed."""
     name, value = fault["type"], fault["input"]
     *_, parent, hint = (None, *_hints(kind, place))
     match name:
@@ -196,13 +196,13 @@ def _allowed(limits: Interval) -> str:
 
 
 def _is_secret(parent: Any, key: int | str) -> bool:
-    """Return whether a key's value is kept out of messages, as it is of the dataclass's repr."""
+    """Return whether a key's value must not be shown, as in the dataclass's repr."""
     field = getattr(parent, "__dataclass_fields__", {}).get(key)
     return field is not None and not field.repr
 
 
 def _hints(kind: Any, place: Sequence[int | str]) -> Iterator[Any]:
-    """Follow a fault's place from a dataclass down; gives the annotation at each step."""
+    """Follow the place of an error from a dataclass down; return the annotation at each step."""
     yield kind
     for step in place:
         table = get_args(kind)[0] if get_origin(kind) is Annotated else kind
@@ -210,6 +210,6 @@ def _hints(kind: Any, place: Sequence[int | str]) -> Iterator[Any]:
             kind = get_type_hints(table, include_extras=True).get(str(step))
         else:
             kind = get_args(table)[-1 if get_origin(table) is dict else 0]
-        if get_origin(kind) in (Union, UnionType):  # `kind | None` is the only one in use
+        if get_origin(kind) in (Union, UnionType):  # only `kind | None` is in use
             kind = get_args(kind)[0]
         yield kind

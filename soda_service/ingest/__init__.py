@@ -1,1 +1,1 @@
-"""Publishing directories of images and importing operators' tables."""
+"""Publish directories of images, and import operators' tables."""

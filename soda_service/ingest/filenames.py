@@ -11,7 +11,7 @@ from soda_service.sky.filters import band_of_token
 __all__ = ["SUFFIX", "FileName", "match_names", "tell_names"]
 
 SUFFIX = re.compile(r"\.(fits|fit|fts)(\.(fz|gz|bz2))?$", re.IGNORECASE)
-"""End of a name that this service takes for a FITS image."""
+"""Suffixes of FITS images."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9]+")
 _SEPARATORS = "-_. /"
@@ -19,34 +19,34 @@ _SEPARATORS = "-_. /"
 
 @dataclass(frozen=True, slots=True)
 class FileName:
-    """What a file's path says."""
+    """Band and tile in a file's path."""
 
     band: str | None
     tile: str
-    """The path without band and suffix: what the files of one tile have in common."""
+    """The path without band and suffix, which the files of one tile share."""
 
     whole: str
     """The path without suffix."""
 
     is_certain: bool
-    """Whether there are files whose names differ in the band only, or a pattern found it: then
-    the name is right and the header wrong where the two disagree."""
+    """Whether other files' names differ only in the band, or a pattern found the band. The name is
+    then trusted more than the header."""
 
 
 def match_names(paths: Iterable[str], pattern: re.Pattern[str]) -> dict[str, FileName]:
-    """Tell the bands of files by an operator's pattern.
+    """Return the bands of files, found by an operator's pattern.
 
     Parameters
     ----------
     paths
         Relative POSIX paths.
-    pattern
+    Searched in the file name; its group `band` is the band.
         Searched in the file's name; its group `band` is the band.
 
     Returns
     -------
     dict
-        By path; files that do not match are left out.
+        By path, without the files that do not match.
     """
     names = {}
     for path in paths:
@@ -62,11 +62,11 @@ def match_names(paths: Iterable[str], pattern: re.Pattern[str]) -> dict[str, Fil
 
 
 def tell_names(paths: Iterable[str]) -> dict[str, FileName]:
-    """Tell bands and tiles of files by comparing their names with each other.
+    """Return bands and tiles of files, found by comparing their names.
 
-    A part of a path (between signs that are neither letter nor digit) that is a known filter is
-    the band if other files differ in this part only; of several such parts, the one with the most
-    variants, and of these the last.
+    The parts of a path are separated by characters that are neither letters nor digits. A part that
+    is a known filter is the band if other files differ only in this part. Of several such parts, it
+    is the one with the most variants, and of these the last.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def tell_names(paths: Iterable[str]) -> dict[str, FileName]:
         if is_certain or in_file:
             tile = _without(whole, token.start(), token.end())
             names[path] = FileName(band, tile, whole, is_certain=is_certain)
-        else:  # a folder for each band, with other files in each
+        else:  # one folder per band, with other files in each
             names[path] = FileName(band, whole, whole, is_certain=False)
     return names
 
@@ -110,11 +110,11 @@ def _band_tokens(whole: str) -> list[tuple[re.Match[str], str]]:
 
 
 def _without(whole: str, start: int, end: int) -> str:
-    """Take a part out of a path, with the separator before it (at a name's start: after it)."""
+    """Remove a part of a path, with the separator before it (at a name's start, after it)."""
     before, after = whole[:start], whole[end:]
     folder, slash, file = before.rpartition("/")
     if file.strip(_SEPARATORS):
         return folder + slash + file.rstrip(_SEPARATORS) + after
     if slash and not after.lstrip(_SEPARATORS).strip():
-        return folder  # the name is the band alone: its folder names the tile
+        return folder  # the name is only the band: the folder names the tile
     return str(PurePosixPath(folder) / after.lstrip(_SEPARATORS)) if after else folder

@@ -1,4 +1,4 @@
-"""Images of files put together into tiles, and tiles named."""
+"""Grouping of images into tiles, and names of the tiles."""
 
 import re
 from collections import Counter
@@ -19,22 +19,22 @@ __all__ = ["Images", "TileImage", "gather_tiles", "tile_rows"]
 
 @dataclass(frozen=True, slots=True)
 class TileImage:
-    """A file's image, with what it has been found to be."""
+    """An image of a file, with its band and tile."""
 
     path: str
-    """Below the root."""
+    """Path below the root."""
 
     layer: Layer
     band: str
     tile: str
-    """What the images of one tile have in common, not yet a name."""
+    """Key that the images of one tile share; not yet the tile's name."""
 
     alone: str
-    """The same for an image that turns out to belong to no other."""
+    """Key of the tile if the image turns out to belong to no other."""
 
 
 Images = Mapping[str, Mapping[str, TileImage]]
-"""Images by band, by tile; no tile is without an image."""
+"""Images by band, by tile; each tile has at least one image."""
 
 
 def gather_tiles(
@@ -43,21 +43,21 @@ def gather_tiles(
     band: str | None,
     warnings: list[str],
 ) -> Images:
-    """Put images together into tiles.
+    """Group images into tiles.
 
-    Images of different bands whose names have the same tile and which show the same sky are one
-    tile; any other is a tile of its own.
+    Images of different bands form one tile if their names have the same tile and they show the same
+    sky. Any other image is a tile of its own.
 
     Parameters
     ----------
     scanned
-        Paths and what is in the files.
+        Paths and contents of the files.
     names
-        What each path says.
+        Band and tile by path.
     band
-        Band of all images; None: names and headers tell.
+        Band of all images; None: from names and headers.
     warnings
-        Gets a line for each image without a band, and for each that is left out.
+        Receives a line for each image without a band, and for each that is omitted.
     """
     tiles: dict[str, dict[str, TileImage]] = {}
     images = [
@@ -72,17 +72,17 @@ def gather_tiles(
         place = next(places, None)
         there = ", ".join(other.path for other in tiles.get(image.tile, {}).values())
         if place is None:
-            warnings.append(f"{image.path} is left out: its tile has {there}")
+            warnings.append(f"{image.path} is omitted: its tile has {there}")
             continue
         if place != image.tile:
             reason = f"it does not belong to {there}"
-            warnings.append(f"{image.path} becomes a tile of its own: {reason}")
+            warnings.append(f"{image.path} is a separate tile: {reason}")
         tiles.setdefault(place, {})[image.band] = image
     return tiles
 
 
 def _fits(image: TileImage, tiles: Images, tile: str) -> bool:
-    """Return whether an image can be a tile's: in a band that is free, of the same sky."""
+    """Return whether an image fits a tile: its band is free, and it shows the same sky."""
     others = tiles.get(tile, {})
     return image.band not in others and all(_overlap(image, other) for other in others.values())
 
@@ -94,13 +94,13 @@ def _images(
     band: str | None,
     warnings: list[str],
 ) -> Iterator[TileImage]:
-    """Tell band and tile of each image of a file."""
+    """Yield the images of a file with band and tile."""
     several = len({layer.band for layer in layers}) > 1
     for layer in layers:
         by_name = name.band if name.is_certain and not several else None
         found = band or by_name or layer.band or name.band
         if found is None:
-            warnings.append(f"{path}: no band is to be found; it is called {NO_BAND}")
+            warnings.append(f"{path}: no band found; it is named {NO_BAND}")
             found = NO_BAND
         own_grid = not layer.footprint.is_same_grid(layers[0].footprint)
         suffix = f"_hdu{layer.planes[0].hdu}" if own_grid else ""
@@ -110,7 +110,7 @@ def _images(
 
 
 def _spellings(bands: Iterable[str]) -> dict[str, str]:
-    """Choose one spelling for bands that differ in case only: the most frequent one."""
+    """Choose the most frequent spelling of bands that differ only in case."""
     counts = Counter(bands)
     chosen: dict[str, str] = {}
     for band, _ in counts.most_common():
@@ -119,7 +119,7 @@ def _spellings(bands: Iterable[str]) -> dict[str, str]:
 
 
 def _overlap(one: TileImage, other: TileImage) -> bool:
-    """Return whether the centre of one image is about within the other."""
+    """Return whether the centre of one image is roughly inside the other."""
     a, b = one.layer.footprint, other.layer.footprint
     half_diagonal = float(np.hypot(*a.size_arcmin)) / 120
     centres = unit_vectors([a.ra_deg, b.ra_deg], [a.dec_deg, b.dec_deg])
@@ -127,12 +127,12 @@ def _overlap(one: TileImage, other: TileImage) -> bool:
 
 
 def tile_rows(tiles: Images, fallback: str) -> list[TileRow]:
-    """Make the tile table: names, places, files.
+    """Return the rows of the tile table: names, positions, files.
 
     Parameters
     ----------
     fallback
-        Name of a tile whose files' names are nothing but their bands.
+        Name of a tile whose file names consist only of their bands.
     """
     rows = []
     names = _tile_names(list(tiles), fallback)
@@ -156,7 +156,7 @@ def tile_rows(tiles: Images, fallback: str) -> list[TileRow]:
 
 
 def _tile_names(keys: Sequence[str], fallback: str) -> list[str]:
-    """Name tiles by the last part of their paths, or by more of them where that is not unique."""
+    """Name tiles by the last part of their paths, or by more parts if that is not unique."""
     names = [_cleaned(key.rpartition("/")[2] or fallback) for key in keys]
     counts = Counter(name.lower() for name in names)
     used: set[str] = set()
@@ -174,5 +174,5 @@ def _tile_names(keys: Sequence[str], fallback: str) -> list[str]:
 
 
 def _cleaned(text: str) -> str:
-    """Make a tile's name of a path; see `table.is_tile_name`."""
+    """Make a valid tile name from a path; see `table.is_tile_name`."""
     return re.sub(r"[^A-Za-z0-9_+.=@~-]+", "_", text).lstrip(".-")[-110:].lstrip(".-") or "tile"

@@ -1,4 +1,4 @@
-"""Operators' tables of tiles and objects, brought into the service's own form."""
+"""Import of operators' tables of tiles and objects into the service's own form."""
 
 import dataclasses
 import math
@@ -48,15 +48,16 @@ Cells = Mapping[str, str]
 
 
 def import_tiles(release: Release, source: Path, folder: Path) -> int:
-    """Turn an operator's tile table into the canonical one.
+    """Convert an operator's tile table to the canonical one.
 
-    Columns are found without regard to case: as `release.tile_columns` says, else by their
-    canonical names, else as in DES tables (`TILENAME RA_CENT DEC_CENT RAC1 DECC1 .. URAMIN URAMAX
-    UDECMIN UDECMAX CROSSRA0`; `RALL DECLL RAUR DECUR` where there is no more). All others are
-    kept, in lower case, for path templates; `release.tile_patterns` derives more from them.
-    A tile without corners gets those of a TAN image of `tile_size_px` at its centre, else those of
-    its box, else of its unique area. A table may have a row for each band of a tile (a column
-    `band`): what differs between the bands becomes `{column}_{band}`.
+    Column names are not case-sensitive. A column is looked up as `release.tile_columns` says, then
+    by its canonical name, then as in DES tables (`TILENAME RA_CENT DEC_CENT RAC1 DECC1 .. URAMIN
+    URAMAX UDECMIN UDECMAX CROSSRA0`; `RALL DECLL RAUR DECUR` if there are no others). All other
+    columns are kept, in lower case, for path templates; `release.tile_patterns` derives more from
+    them. A tile without corners gets those of a TAN image of `tile_size_px` at its centre,
+    otherwise those of its box, otherwise those of its unique area. A table may have a row for each
+    band of a tile (a column `band`): columns that differ between the bands become
+    `{column}_{band}`.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def import_tiles(release: Release, source: Path, folder: Path) -> int:
     source
         The operator's table, see `read_table`.
     folder
-        Where the canonical table is put: the data directory's folder of releases.
+        Folder for the canonical table: the data directory's folder of releases.
 
     Returns
     -------
@@ -75,8 +76,8 @@ def import_tiles(release: Release, source: Path, folder: Path) -> int:
     Raises
     ------
     ConfigError
-        If anything is wrong with the table, a line for each fault: with its columns, else with
-        its cells, by row and column. Nothing is written then.
+        If the table has errors, one line each: of its columns, or if these are right of its cells,
+        by row and column. Nothing is written.
     """
     table = read_table(source)
     names = table.places(
@@ -92,7 +93,7 @@ def import_tiles(release: Release, source: Path, folder: Path) -> int:
     for number, record in table.records(names, faults):
         by_tile.setdefault(record["tilename"], []).append((number, record))
     if not by_tile and not faults:
-        faults.append(Fault("there is no tile in this table"))
+        faults.append(Fault("the table has no tiles"))
     joined = _joined(release, list(by_tile.values()), own, faults)
     tiles = []
     for (row, cells), columns in joined:
@@ -110,22 +111,24 @@ def import_tiles(release: Release, source: Path, folder: Path) -> int:
 
 
 def _header_faults(release: Release, names: Collection[str], own: Sequence[str]) -> Iterator[Fault]:
-    """Find what every row would lack, be its cells as they may."""
+    """Yield errors of the header, which affect every row."""
     groups = (("ra", "dec"), CORNERS, UNIQUE, _BOX)
     for group in groups:
         given = [column for column in group if column in names]
         if 0 < len(given) < len(group):
             missing = next(column for column in group if column not in names)
-            yield Fault(f"there is no such column beside {', '.join(given)}", column=missing)
+            yield Fault(f"this column is missing; the table has {', '.join(given)}", column=missing)
     centre, *outlines = (set(group) <= set(names) for group in groups)
     is_sized = bool(release.pixel_scale_arcsec and release.tile_size_px)
     if not (centre or any(outlines)):
-        yield Fault("there are columns of neither a centre (ra, dec) nor corners", column="ra")
+        yield Fault(
+            "no position: expected columns of a centre (ra, dec) or of corners", column="ra"
+        )
     elif not (any(outlines) or is_sized or "radius_deg" in names):
         yield Fault("no area: expected columns of four corners, a unique area or a radius")
     absent = [column for column in release.tile_patterns if column not in own]
     for column in absent:
-        yield Fault("there is no such column, which tile_patterns needs", column=column)
+        yield Fault("this column is missing; tile_patterns needs it", column=column)
     if not absent:
         patterns = map(re.compile, release.tile_patterns.values())
         derived = [name for pattern in patterns for name in pattern.groupindex]
@@ -138,7 +141,7 @@ def _joined(
     own: Sequence[str],
     faults: list[Fault],
 ) -> Iterator[tuple[tuple[int, Cells], Cells]]:
-    """Return of each tile the first row, and the columns beyond the geometry of all its rows."""
+    """Return the first row of each tile, and the other columns of all its rows."""
     spelling = {band.lower(): band for band in release.band_names}
     differing = {
         column
@@ -160,14 +163,14 @@ def _joined(
 
 
 def _float(text: str) -> float:
-    """Read a number; Python itself would take 1_0 and digits of any script."""
+    """Parse a number; Python itself would accept 1_0 and digits of any script."""
     if "_" in text or not text.isascii():
         raise ValueError(text)
     return float(text)
 
 
 def _is_one_tile(rows: Sequence[tuple[int, Cells]]) -> bool:
-    """Return whether rows are the bands of one tile: other bands, the same geometry."""
+    """Return whether rows are the bands of one tile: different bands, the same geometry."""
     bands = [cells.get("band", "").lower() for _, cells in rows]
     places = {tuple(cells.get(column) for column in _GEOMETRY) for _, cells in rows}
     return "" not in bands and len(set(bands)) == len(bands) and len(places) == 1
@@ -178,13 +181,13 @@ def _spelled(band: str, spelling: Mapping[str, str]) -> str:
 
 
 def _band_column(column: str, spelling: Mapping[str, str]) -> str:
-    """Write the band at the end of `path_y` and `hdus_y` as the release does."""
+    """Spell the band at the end of `path_y` and `hdus_y` as the release does."""
     kind, _, band = column.partition("_")
     return f"{kind}_{_spelled(band, spelling)}" if kind in ("path", "hdus") and band else column
 
 
 def _derived(release: Release, columns: Cells, row: int, faults: list[Fault]) -> dict[str, str]:
-    """Find the columns that the release's patterns see in others."""
+    """Return the columns that the release's patterns extract from others."""
     derived: dict[str, str] = {}
     for column, pattern in release.tile_patterns.items():
         found = re.search(pattern, columns.get(column, ""))
@@ -200,7 +203,7 @@ def _derived(release: Release, columns: Cells, row: int, faults: list[Fault]) ->
 
 
 def _tile(release: Release, cells: Cells, row: int, faults: list[Fault]) -> TileRow | None:
-    """Make a tile of a row's geometry; None where a number is at fault."""
+    """Return the tile of a row; None if a number is not valid."""
     numbers: dict[str, float] = {}
     known = len(faults)
     for column in _GEOMETRY:
@@ -220,7 +223,7 @@ def _tile(release: Release, cells: Cells, row: int, faults: list[Fault]) -> Tile
     corners = _corners(release, numbers, unique)
     centre = _centre(numbers, corners)
     if centre is None:
-        faults.append(Fault("there is neither a centre (ra, dec) nor corners", row, "ra"))
+        faults.append(Fault("no position: expected a centre (ra, dec) or corners", row, "ra"))
         return None
     radius = numbers.get("radius_deg")
     return TileRow(cells["tilename"], *centre, corners, unique, radius)
@@ -229,12 +232,12 @@ def _tile(release: Release, cells: Cells, row: int, faults: list[Fault]) -> Tile
 def _unique(
     numbers: Mapping[str, float], crosses: str, row: int, faults: list[Fault]
 ) -> tuple[float, float, float, float] | None:
-    """Return the unique area; CROSSRA0 decides where its two RA could mean either side."""
+    """Return the unique area. CROSSRA0 decides if its two RA values are ambiguous."""
     if "ura_min" not in numbers:
         return None
     ra_min, ra_max, dec_min, dec_max = (numbers[column] for column in UNIQUE)
     if crosses.strip().upper() in ("Y", "YES", "TRUE", "T", "1"):
-        # Some tables give the numbers sorted: 0.2 to 358.9 for the area from 358.9 to 0.2.
+        # Some tables sort the numbers: 0.2 to 358.9 for the area from 358.9 to 0.2.
         ra_min, ra_max = (ra_max, ra_min) if ra_max - ra_min > 180 else (ra_min, ra_max)
     elif crosses and ra_min > ra_max:
         message = f"{ra_min} exceeds ura_max, {ra_max}, but CROSSRA0 is {crosses!r}"
@@ -264,11 +267,11 @@ def _corners(
 
 
 def _centre(numbers: Mapping[str, float], corners: Corners | None) -> tuple[float, float] | None:
-    """Return the centre: as the table says, else of the box, else the middle of the corners."""
+    """Return the centre: from the table, else that of the box, else the mean of the corners."""
     if "ra" in numbers:
         return numbers["ra"] % 360.0, numbers["dec"]
     if "ra_ll" in numbers:
-        # Both corners of a DES box are as far from its centre in RA cos(Dec) as in Dec.
+        # Both corners of a DES box have the same distance from its centre in RA cos(Dec) and Dec.
         west, south, east, north = (numbers[column] for column in _BOX)
         lower, upper = math.cos(math.radians(south)), math.cos(math.radians(north))
         east += 360.0 if east < west else 0.0
@@ -282,8 +285,8 @@ def _centre(numbers: Mapping[str, float], corners: Corners | None) -> tuple[floa
 
 
 def _path_faults(release: Release, columns: Cells, row: int | None) -> Iterator[Fault]:
-    """Check that the release's template makes a path of a tile for at least one band."""
-    tile = Tile(columns["tilename"], 0.0, 0.0, columns)  # paths do not depend on the place
+    """Check that the release's template gives a path for at least one band of a tile."""
+    tile = Tile(columns["tilename"], 0.0, 0.0, columns)  # paths do not depend on the position
     reasons = []
     for band in release.band_names:
         try:
@@ -301,19 +304,19 @@ def import_objects(
 ) -> int:
     """Load an operator's catalogue of objects.
 
-    Its columns are COADD_OBJECT_ID RA DEC and, where it has them, ALPHAWIN_J2000 DELTAWIN_J2000
-    (else RA, DEC stand in) and TILENAME; or those that `release.object_columns` names.
+    Its columns are COADD_OBJECT_ID RA DEC and, if present, ALPHAWIN_J2000 DELTAWIN_J2000 (default:
+    RA, DEC) and TILENAME; or those named by `release.object_columns`.
 
     Parameters
     ----------
     release
         The release.
     source
-        The table, see `read_table`; read as a stream.
+        The table, see `read_table`; it is read as a stream.
     catalogue
-        Where the objects go: all of them, or none where there is a fault.
+        Catalogue that receives the objects: all of them, or none if there is an error.
     replace
-        Whether all objects that the release has had are dropped.
+        Whether to remove the release's previous objects.
 
     Returns
     -------
@@ -323,18 +326,18 @@ def import_objects(
     Raises
     ------
     ConfigError
-        If anything is wrong with the table; each fault with its row and column.
+        If the table has errors; each with row and column.
     SourceUnavailable
-        If the catalogue's database does not answer.
+        If the catalogue's database does not respond.
     """
-    # Once to see all faults, then again: the catalogue takes rows in batches.
+    # Read once to find all errors, then again, since the catalogue takes rows in batches.
     for _ in _objects(release, source):
         pass
     return catalogue.load(release.name, _objects(release, source), replace=replace)
 
 
 def _objects(release: Release, source: Path) -> Iterator[CatalogueObject]:
-    """Read objects; after the last row, or many faults, raise ConfigError if there were any."""
+    """Yield objects; after the last row, or many errors, raise ConfigError if there were any."""
     table = read_table(source)
     names = table.places(
         OBJECT_COLUMNS, renamed=release.object_columns, required=OBJECT_COLUMNS[:3]
@@ -350,7 +353,7 @@ def _objects(release: Release, source: Path) -> Iterator[CatalogueObject]:
 
 
 def _object(cells: Cells) -> CatalogueObject:
-    """Make an object of a row; ValueError where any cell is at fault."""
+    """Return the object of a row; raises ValueError if a cell is not valid."""
     number = int(cells["coadd_object_id"])
     ra, dec = _float(cells["ra"]), _float(cells["dec"])
     alpha = _float(cells.get("alphawin_j2000") or cells["ra"])
@@ -362,9 +365,9 @@ def _object(cells: Cells) -> CatalogueObject:
 
 
 def _object_faults(cells: Cells, row: int) -> Iterator[Fault]:
-    """Say what is wrong with a row that makes no object."""
+    """Yield the errors of a row that is not a valid object."""
     if not re.fullmatch(r"[0-9]{1,19}", number := cells["coadd_object_id"]) or int(number) >> 63:
-        yield Fault(f"{number!r} is no integer of 63 bits", row, "coadd_object_id")
+        yield Fault(f"{number!r} is not a 63-bit integer", row, "coadd_object_id")
     for column, limit in zip(OBJECT_COLUMNS[1:5], (math.inf, 90, math.inf, 90), strict=True):
         cell = cells.get(column, "")
         if not cell and column not in ("ra", "dec"):

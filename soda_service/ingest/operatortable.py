@@ -1,9 +1,9 @@
-"""Tables as operators have them: CSV (`,` `;` or tab), FITS, VOTable, ECSV, Parquet; rows as text.
+"""Operators' tables: CSV (`,` `;` or tab), FITS, VOTable, ECSV, Parquet; cells as text.
 
-Which kind a file is its first bytes tell, not its name; but CSV is not named as FITS is. All but
-Parquet may be compressed by gzip. astropy reads what it reads as a whole; CSV, in which catalogues
-of objects may have billions of bytes, is a stream (of 2 million rows astropy would make 2.4 GB in
-four times the time), and so is Parquet.
+The first bytes of a file determine its format, not its name, except that CSV must not be named like
+FITS. All formats but Parquet may be compressed by gzip. astropy reads whole files. CSV is read as a
+stream, since object catalogues may have billions of bytes (for 2 million rows astropy would need
+2.4 GB and four times the time); so is Parquet.
 """
 
 import csv
@@ -26,7 +26,7 @@ _FITS_NAME = re.compile(r"\.(fits?|fts|fz)(\.gz)?$", re.IGNORECASE)
 _ROWS_AT_ONCE = 50_000
 _FAULTS_KEPT = 1_000
 _COLUMNS_TOLD = 500
-"""Characters of the header that a fault quotes: a text that is no table may be one long line."""
+"""Characters of the header quoted in an error: a text that is not a table may be one long line."""
 
 _ASTROPYS: Mapping[bytes, tuple[str, Mapping[str, Any]]] = {
     b"SIMPLE  =": ("FITS", {"format": "fits", "memmap": True, "mask_invalid": False}),
@@ -39,12 +39,12 @@ _ASTROPYS: Mapping[bytes, tuple[str, Mapping[str, Any]]] = {
         ),
     ),
 }
-"""First bytes of the kinds that astropy reads: their names, and how. Any: whatever options are."""
+"""First bytes of the formats that astropy reads: name and options. Any: options have many types."""
 
 _NO_NAME = re.compile(r"[^a-z0-9_.+'-]")
-"""What a name of a canonical tile table's column has not."""
+"""Characters that do not occur in the column names of a canonical tile table."""
 
-# Cells of astropy, numpy and pyarrow, which are untyped here.
+# Any: cells of astropy, numpy and pyarrow, which are untyped here.
 _Cells = Iterator[Sequence[Any]]
 
 
@@ -54,11 +54,11 @@ class OperatorTable:
 
     path: Path
     columns: tuple[str, ...]
-    """As the file writes them."""
+    """Column names as in the file."""
 
     rows: Iterator[tuple[str, ...]]
-    """To be gone through once; blanks stripped, missing values empty. A row of CSV may have
-    fewer or more cells than there are columns. Raises ConfigError where the file is damaged."""
+    """Rows, for one iteration; spaces are stripped, missing values are empty. A row of CSV may have
+    fewer or more cells than there are columns. Raises ConfigError if the file is damaged."""
 
     def places(
         self,
@@ -68,36 +68,36 @@ class OperatorTable:
         usual: Mapping[str, str] = MappingProxyType({}),
         required: Sequence[str] = (),
     ) -> dict[str, int]:
-        """Name all columns, and give the place of each.
+        """Return the name and position of each column.
 
         Parameters
         ----------
         wanted
-            Names of the columns that mean something. One stands where `renamed` says, else under
-            its own name, else under its `usual` one, all without regard to case.
+            Names of known columns. Each is looked up by its `renamed` name, otherwise by its own
+            name, otherwise by its `usual` name; not case-sensitive.
         renamed
-            Name -> the operator's name; such a column must be there.
+            Name -> the operator's name; such a column must exist.
         usual
-            Name -> another name that many tables have.
+            Name -> another name, common in tables.
         required
-            Those of `wanted` that must be there.
+            Names in `wanted` that must exist.
 
         Returns
         -------
         dict
-            Name -> place, of the wanted columns that there are, and of all others under the
+            Name -> position, of the wanted columns that exist, and of all others under the
             operator's name in lower case.
 
         Raises
         ------
         ConfigError
-            With all columns that are missing or come twice.
+            With all columns that are missing or repeated.
         """
         faults: list[Fault] = []
         places: dict[str, int] = {}
         for place, column in enumerate(self.columns):
             if places.setdefault(column.lower(), place) != place:
-                faults.append(Fault(f"two columns are called {column!r}"))
+                faults.append(Fault(f"{column!r} is the name of two columns"))
         names: dict[str, int] = {}
         missing: list[str] = []
         for name in dict.fromkeys((*renamed, *wanted)):
@@ -116,19 +116,19 @@ class OperatorTable:
     def records(
         self, places: Mapping[str, int], faults: list[Fault]
     ) -> Iterator[tuple[int, dict[str, str]]]:
-        """Return the rows, numbered from 1, by column.
+        """Yield the rows, numbered from 1, by column.
 
         Parameters
         ----------
         places
-            Which cells, see `places`.
+            Positions of the cells, from `places`.
         faults
-            Gets one for each row with too few or too many cells, which is passed over.
+            Receives an error for each row with too few or too many cells, which is skipped.
 
         Raises
         ------
         ConfigError
-            With all faults, once there are more than a thousand, the caller's own among them.
+            With all errors, including the caller's, once there are more than a thousand.
         """
         for row, cells in enumerate(self.rows, 1):
             if len(cells) == len(self.columns):
@@ -141,7 +141,7 @@ class OperatorTable:
 
 
 def read_table(path: Path) -> OperatorTable:
-    """Open a table; its rows are read as a stream where the module says so.
+    """Open a table. The rows of some formats are read as a stream (see the module).
 
     Parameters
     ----------
@@ -155,8 +155,8 @@ def read_table(path: Path) -> OperatorTable:
     Raises
     ------
     ConfigError
-        If the file is missing, no table, of a kind that needs a package that is not installed, or
-        text under the name of a FITS file.
+        If the file is missing, is not a table, needs a package that is not installed, or is text
+        with the name of a FITS file.
     """
     try:
         start, is_packed = _first_bytes(path)
@@ -170,12 +170,12 @@ def read_table(path: Path) -> OperatorTable:
         if start.startswith(first):
             return _read_by_astropy(path, kind, options)
     if _FITS_NAME.search(path.name):
-        raise ConfigError(f"{path}: is not a FITS file; if it is CSV, name it so")
+        raise ConfigError(f"{path}: not a FITS file; if it is CSV, rename it")
     return _read_csv(path, is_packed=is_packed)
 
 
 def _first_bytes(path: Path) -> tuple[bytes, bool]:
-    """Return the first bytes of a file, unpacked, and whether they had to be."""
+    """Return the first bytes of a file, unpacked, and whether it was packed."""
     with path.open("rb") as stream:
         start = stream.read(512)
     if not start.startswith(b"\x1f\x8b"):
@@ -185,7 +185,7 @@ def _first_bytes(path: Path) -> tuple[bytes, bool]:
 
 
 def _text(value: Any) -> str:
-    """Write a cell so that a number comes back the same."""
+    """Return a cell as text from which a number can be read back exactly."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -203,7 +203,7 @@ def _read_csv(path: Path, *, is_packed: bool) -> OperatorTable:
     rows = _csv_rows(path, gzip.open if is_packed else open)
     columns = next(rows, ())
     if not columns:
-        raise ConfigError(f"{path}: is no table: CSV (, ; or tab), FITS, VOTable, ECSV or Parquet")
+        raise ConfigError(f"{path}: not a table: CSV (, ; or tab), FITS, VOTable, ECSV or Parquet")
     return OperatorTable(path, columns, rows)
 
 
@@ -228,7 +228,7 @@ def _read_by_astropy(path: Path, kind: str, options: Mapping[str, Any]) -> Opera
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)  # units, more tables than one
+            warnings.simplefilter("ignore", AstropyWarning)  # about units, or further tables
             table = Table.read(path, **options)
     except (OSError, ValueError, IndexError, TypeError, KeyError) as error:
         raise ConfigError(f"{path}: cannot be read as {kind}: {error}") from error
@@ -248,7 +248,7 @@ def _read_parquet(path: Path) -> OperatorTable:
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
         raise ConfigError(
-            f"{path}: Parquet needs the package pyarrow: soda-service[parquet]"
+            f"{path}: Parquet needs the package pyarrow; install soda-service[parquet]"
         ) from (error)
     try:
         table = ParquetFile(path)

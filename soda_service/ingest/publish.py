@@ -1,4 +1,4 @@
-"""Making a release of any directory of FITS images, and withdrawing it."""
+"""Publish a directory of FITS images as a release, and withdraw a release."""
 
 import os
 import re
@@ -24,26 +24,26 @@ from soda_service.sky.table import table_path, write_atomically, write_tiles
 __all__ = ["PublishReport", "publish", "withdraw"]
 
 _TEMPLATE = "{path}"
-"""What tells a published release from one that an operator described."""
+"""Mark that distinguishes a published release from one described by an operator."""
 
 _SERVER = re.compile(r"(https?|s3):/")
-"""What an address begins with when it was read as a path."""
+"""Prefix of an address that was parsed as a path."""
 
 Progress = Callable[[int, int], None]
-"""Called with files done and files in all."""
+"""Called with the number of finished files and of all files."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishReport:
-    """What was published."""
+    """Result of publishing."""
 
     release: Release
     tiles: int
     files: int
-    """Those that are used."""
+    """Number of files that are used."""
 
     warnings: tuple[str, ...]
-    """What an operator should look at, a line each."""
+    """Messages that an operator should read, one line each."""
 
 
 def publish(  # noqa: PLR0913 - one for each option of the command
@@ -57,31 +57,31 @@ def publish(  # noqa: PLR0913 - one for each option of the command
     default: bool = False,
     progress: Progress | None = None,
 ) -> PublishReport:
-    """Index a directory of FITS images and write it down as a release.
+    """Index a directory of FITS images and write it as a release.
 
-    Files are sought in all folders below. Those whose names differ in the band only are one tile.
-    The band is `band`, else the part of the file's name that `pattern` finds, else the part in
-    which alone names differ, else what the header says, else a part of the name that is a known
-    filter, else `x` (with a warning). Image HDUs on one grid are planes of one tile, on different
-    grids tiles of their own. Once more for the same name brings the release up to date; what the
-    operator changed of its TOML file (title, acknowledgement, and if the bands are the same the
-    defaults and limits) is kept, and so is the spelling of its name.
+    Files are searched in all subfolders. Files whose names differ only in the band form one tile.
+    The band is `band`, otherwise the part of the file name matched by `pattern`, otherwise the only
+    part in which names differ, otherwise from the header, otherwise a part of the name that is a
+    known filter, otherwise `x` (with a warning). Image HDUs on one grid are planes of one tile; on
+    different grids they are separate tiles. Publishing the same name again updates the release. It
+    keeps the spelling of the name and the operator's changes to the TOML file: title,
+    acknowledgement, and, if the bands are the same, defaults and limits.
 
     Parameters
     ----------
     directory
-        Where the images are.
+        Directory of the images.
     name
-        Name of the release; case does not tell two apart.
+        Name of the release; not case-sensitive.
     folder
-        Where the release is written: the data directory's folder of releases.
+        Folder for the release: the data directory's folder of releases.
     title
-        For people; the name if there is none.
+        Title for users; by default the name.
     band
         Band of all images.
     pattern
-        Regular expression with a group `band`, searched in file names; files that it does not
-        match are left out.
+        Regular expression with a group `band`, searched in file names; files that do not match are
+        omitted.
     default
         Whether requests that name no release mean this one.
     progress
@@ -103,9 +103,9 @@ def publish(  # noqa: PLR0913 - one for each option of the command
     found = _fits_files(root)
     names = match_names(found, expression) if expression else tell_names(found)
     left_out = len(found) - len(names)
-    warnings = [f"{left_out} files do not match the pattern and are left out"] if left_out else []
+    warnings = [f"{left_out} files do not match the pattern and are omitted"] if left_out else []
     if known is not None and known.name != name:
-        warnings.append(f"{name} is brought up to date under the name that it has, {known.name}")
+        warnings.append(f"{name} is updated under its existing name, {known.name}")
         name = known.name
     tiles = gather_tiles(_scanned(root, names, warnings, progress), names, band, warnings)
     if not tiles:
@@ -130,7 +130,7 @@ def publish(  # noqa: PLR0913 - one for each option of the command
 
 
 def withdraw(name: str, folder: Path) -> None:
-    """Take a release out of service; its images and its object catalogue stay.
+    """Withdraw a release from service; its images and its object catalogue stay.
 
     Parameters
     ----------
@@ -142,13 +142,13 @@ def withdraw(name: str, folder: Path) -> None:
     Raises
     ------
     UnknownRelease
-        If there is none of that name in the folder.
+        If there is no release of that name in the folder.
     """
     toml = folder / f"{name.lower()}.toml"
     if not is_release_name(name) or not toml.is_file():
         known = ", ".join(sorted(path.stem for path in folder.glob("*.toml"))) or "none"
         raise UnknownRelease(f"there is no release {name!r} in {folder}; there are: {known}")
-    # The TOML first: a release without tiles would be listed, tiles without release are not.
+    # Remove the TOML first: without tiles the release would be listed; tiles alone are not.
     toml.unlink()
     table_path(folder, name).unlink(missing_ok=True)
 
@@ -158,31 +158,31 @@ def _checked_options(
 ) -> re.Pattern[str] | None:
     if not is_release_name(name):
         allowed = "1 to 64 letters, digits or _.+-, the first a letter or digit"
-        raise ConfigError(f"name: {name!r} cannot name a release: {allowed}")
+        raise ConfigError(f"name: {name!r} is not a valid release name: {allowed}")
     if _SERVER.match(str(directory)):
         raise ConfigError(
             f"{directory}: images are published from a directory; for those on a server write a"
             " release file with this root, and import its tile table (import-tiles)"
         )
     if not directory.is_dir():
-        raise ConfigError(f"{directory}: there is no such directory")
+        raise ConfigError(f"{directory}: no such directory")
     if band is not None and not is_band_name(band):
-        raise ConfigError(f"band: {band!r} cannot name a band: letters, digits or _.+'-")
+        raise ConfigError(f"band: {band!r} is not a valid band name: letters, digits or _.+'-")
     if pattern is None:
         return None
     if band is not None:
-        raise ConfigError("band and pattern exclude each other")
+        raise ConfigError("both band and pattern are given; only one is allowed")
     try:
         expression = re.compile(pattern)
     except re.error as error:
-        raise ConfigError(f"pattern: {pattern!r} is no regular expression: {error}") from error
+        raise ConfigError(f"pattern: {pattern!r} is not a regular expression: {error}") from error
     if "band" not in expression.groupindex:
         raise ConfigError(f"pattern: {pattern!r} has no group (?P<band>...)")
     return expression
 
 
 def _known(toml: Path) -> Release | None:
-    """Read the release as it was published before."""
+    """Return the release as it was published before."""
     if not toml.exists():
         return None
     release = parse_release(toml)
@@ -194,7 +194,7 @@ def _known(toml: Path) -> Release | None:
 
 
 def _fits_files(root: Path) -> list[str]:
-    """List the FITS files below a directory, as POSIX paths, sorted; links are followed once."""
+    """Return the FITS files below a directory, as sorted POSIX paths; links are followed once."""
     found = []
     seen = set()
     for folder, folders, files in os.walk(root, followlinks=True):
@@ -224,7 +224,7 @@ def _scanned(
             yield path, scan_file(root / path)
         except (TileUnreadable, SourceUnavailable) as error:
             reason = str(error).removeprefix(f"{Path(path).name}: ")
-            warnings.append(f"{path} is left out: {reason}")
+            warnings.append(f"{path} is omitted: {reason}")
         if progress is not None:
             progress(done, len(names))
 
@@ -232,7 +232,7 @@ def _scanned(
 def _described(
     known: Release | None, images: Sequence[TileImage], *, name: str, title: str, root: Path
 ) -> Release:
-    """Describe the release; without its defaults where they must be found anew."""
+    """Build the release; without its defaults if they must be computed again."""
     footprints = [image.layer.footprint for image in images]
     scale = float(np.median([footprint.scale_arcsec for footprint in footprints]))
     wavelengths: dict[str, Counter[tuple[float, float]]] = defaultdict(Counter)
@@ -260,7 +260,7 @@ def _described(
 
 
 def _unmark_others(folder: Path, toml: Path) -> None:
-    """Let no other release of the folder be marked as the default."""
+    """Remove the default mark from all other releases of the folder."""
     for path in folder.glob("*.toml"):
         if path != toml:
             with suppress(OSError, UnicodeDecodeError):

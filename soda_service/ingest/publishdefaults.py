@@ -1,4 +1,4 @@
-"""Limits and default options that fit a published release: its bands, pixels, sky and noise."""
+"""Limits and default options of a published release, from its bands, pixels, sky and noise."""
 
 import logging
 import math
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from soda_service.engine.colour.methods import METHODS
 from soda_service.engine.fits.image import PixelBox
 from soda_service.errors import SourceUnavailable, TileUnreadable, UnknownTile
-from soda_service.ingest.scanning import Footprint
+from soda_service.ingest.scanning import ImageFootprint
 from soda_service.pixels.paths import locate
 from soda_service.pixels.reader import TileReader
 from soda_service.sky.filters import colour_triplet
@@ -28,10 +28,10 @@ _Key = TypeVar("_Key")
 _log = logging.getLogger(__name__)
 
 _WIDE_PX = 4096
-"""The largest cutout of a release of fine pixels: 70 MB a plane."""
+"""Largest cutout of a release with fine pixels: 70 MB per plane."""
 
 _NARROW_PX = 512
-"""What can be asked for at least where pixels are coarse."""
+"""Smallest limit for coarse pixels."""
 
 _SECTION_PX = 512
 _TILES_MEASURED = 5
@@ -39,10 +39,10 @@ _USUAL_SIZES = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200
 _USUAL_PX = 100
 
 
-def largest_size_arcmin(footprints: Iterable[Footprint], scale_arcsec: float) -> float:
-    """Choose the largest cutout: 12' or a whole tile, up to 60' and 4096 pixels.
+def largest_size_arcmin(footprints: Iterable[ImageFootprint], scale_arcsec: float) -> float:
+    """Return the largest cutout size: 12' or a whole tile, up to 60' and 4096 pixels.
 
-    Where pixels are so coarse that this is not much, 512 pixels, but no more than a tile.
+    If pixels are so coarse that this is little, 512 pixels, but at most a tile.
     """
     tile = max(max(footprint.size_arcmin) for footprint in footprints)
     fine = min(max(12.0, min(tile, 60.0)), _WIDE_PX * scale_arcsec / 60)
@@ -51,21 +51,21 @@ def largest_size_arcmin(footprints: Iterable[Footprint], scale_arcsec: float) ->
 
 
 def default_options(release: Release, tiles: Sequence[Tile]) -> dict[str, str]:
-    """Choose options that make a default job work, and its pictures show something.
+    """Choose options with which a default job works and its pictures show something.
 
     Parameters
     ----------
     release
         With bands from blue to red, pixel scale and size limits.
     tiles
-        Their columns `path_{band}` tell the bands of each; a few are measured.
+        Their columns `path_{band}` give the bands of each tile; a few are measured.
 
     Returns
     -------
     dict
-        Options by name, as text: the band that most tiles have, of several the middle one; size
-        where one arcmin is too few pixels; where a tile has three bands the triplet that most
-        have, and the settings of pictures that fit its sky.
+        Options by name, as text: the band that most tiles have, of several the middle one; a size
+        if one arcmin is too few pixels; if a tile has three bands, the most common triplet, and
+        picture settings that fit the sky.
     """
     bands = release.band_names
     held = [tuple(band for band in bands if tile.columns.get(f"path_{band}")) for tile in tiles]
@@ -96,29 +96,29 @@ def default_options(release: Release, tiles: Sequence[Tile]) -> dict[str, str]:
 
 
 def _triplet(bands: Sequence[str], held: Iterable[tuple[str, ...]]) -> tuple[str, str, str] | None:
-    """Choose the colours of the bands that most tiles have together, as red, green, blue.
+    """Choose red, green and blue from the bands that most tiles have together.
 
     Parameters
     ----------
     bands
-        All, from blue to red.
+        All bands, from blue to red.
     held
-        Those of each tile, in the same order.
+        Bands of each tile, in the same order.
     """
     counts: Counter[tuple[str, ...]] = Counter()
-    for of_tile, number in Counter(held).items():  # tiles have few different sets of bands
+    for of_tile, number in Counter(held).items():  # there are few different sets of bands
         for found in combinations(of_tile, 3):
             counts[found] += number
     frequent = _most_frequent(counts)
     united = set().union(*frequent)
-    # Of several the usual colours of all their bands, where a tile has just these; else the first.
+    # Of several, prefer the usual colours of all their bands if a tile has exactly these.
     choices = (colour_triplet(c) for c in (sorted(united, key=bands.index), *frequent))
     known = {frozenset(found) for found in frequent}
     return next((choice for choice in choices if choice and frozenset(choice) in known), None)
 
 
 def _most_frequent(counts: Counter[_Key]) -> list[_Key]:
-    """Return what is there most often, all of it where several are."""
+    """Return the most frequent items: all of them if several are equally frequent."""
     most = max(counts.values(), default=0)
     return [key for key, number in counts.items() if number == most]
 
@@ -130,7 +130,7 @@ def _rounded(value: float) -> str:
 def _sections(
     release: Release, tiles: Sequence[Tile], bands: Iterable[str]
 ) -> Iterator[NDArray[np.float64]]:
-    """Read the middles of some tiles, spread over the list, in some bands."""
+    """Read the centres of some tiles, spread over the list, in some bands."""
     step = max(1, len(tiles) // _TILES_MEASURED)
     bands = tuple(bands)
     reader = TileReader()
@@ -149,7 +149,7 @@ def _sections(
 
 
 def _decoded(raw: NDArray[np.generic], header: Header) -> NDArray[np.float64]:
-    """Turn raw pixels into values; those that are none, and exact zeros (no data), left out."""
+    """Convert raw pixels to values, without missing values and exact zeros (no data)."""
     data = raw.astype(np.float64).ravel()
     if raw.dtype.kind in "iu" and "BLANK" in header:
         data = data[data != header["BLANK"]]
@@ -160,7 +160,7 @@ def _decoded(raw: NDArray[np.generic], header: Header) -> NDArray[np.float64]:
 
 
 def _level(data: NDArray[np.float64]) -> tuple[float, float]:
-    """Measure sky and noise: median, and the spread of what is below it, where no source is."""
+    """Return sky and noise: the median, and the spread of the values below it, without sources."""
     if not data.size:
         return 0.0, 0.0
     sky = float(np.median(data))

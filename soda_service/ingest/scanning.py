@@ -1,4 +1,4 @@
-"""What a FITS file holds for a release: its images, their sky areas and their filters."""
+"""The images in a FITS file: their sky areas and filters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,37 +16,37 @@ from soda_service.sky.filters import band_of_header, wavelength_of_header
 from soda_service.sky.release import Plane
 from soda_service.sky.table import Corners
 
-__all__ = ["Footprint", "Layer", "scan_file"]
+__all__ = ["ImageFootprint", "Layer", "scan_file"]
 
 _SAME_GRID_PX = 0.01
 _STRAIGHT = 0.005
-"""How far, in its lengths, an edge may bend off a great circle and still make an outline."""
+"""Largest deviation of an edge from a great circle, relative to its length, for an outline."""
 
 _WIDEST_DEG = 60.0
 _CAP_SAMPLES = 65
 _CAP_MARGIN = 1.05
-"""Sampling the image misses what lies between the samples."""
+"""Factor on the radius, since samples miss what lies between them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Footprint:
-    """Size of an image, and where it lies on the sky."""
+class ImageFootprint:
+    """Size of an image, and its area on the sky."""
 
     shape: tuple[int, int]
     """(ny, nx), pixels."""
 
     scale_arcsec: tuple[float, float]
-    """Of a pixel, along x and y."""
+    """Pixel scale along x and y."""
 
     ra_deg: float
     """Centre, ICRS."""
 
     dec_deg: float
     corners: Corners | None
-    """None where the image is not bounded by four great circles, or is too wide."""
+    """None if the image is not bounded by four great circles, or is too wide."""
 
     radius_deg: float | None
-    """Of a circle about the centre that holds an image without corners."""
+    """Radius of a circle around the centre that contains an image without corners."""
 
     samples: NDArray[np.float64]
     """Unit vectors, shape (3, 3, 3): corners, middles of the edges and centre; NaN off the sky."""
@@ -57,8 +57,8 @@ class Footprint:
         (ny, nx), (x, y) = self.shape, self.scale_arcsec
         return nx * x / 60, ny * y / 60
 
-    def is_same_grid(self, other: "Footprint") -> bool:
-        """Return whether two images have the same pixels on the sky, to a hundredth of one."""
+    def is_same_grid(self, other: "ImageFootprint") -> bool:
+        """Return whether two images have the same pixels on the sky, to 0.01 pixel."""
         tolerance = np.radians(_SAME_GRID_PX * min(self.scale_arcsec) / 3600)
         return self.shape == other.shape and np.allclose(
             self.samples, other.samples, rtol=0, atol=tolerance, equal_nan=True
@@ -67,25 +67,25 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Image HDUs of a file that share grid and filter."""
+    """Image HDUs of a file with the same grid and filter."""
 
     planes: tuple[Plane, ...]
-    """The science plane first; by HDU number."""
+    """The science plane first, then by HDU number."""
 
-    footprint: Footprint
+    footprint: ImageFootprint
     band: str | None
-    """As the headers tell; None if they do not."""
+    """From the headers; None if they have none."""
 
     wavelength_m: tuple[float, float] | None
 
 
 def scan_file(path: Path) -> tuple[Layer, ...]:
-    """Find the images of a file that have a celestial WCS.
+    """Return the images of a file that have a celestial WCS.
 
     Parameters
     ----------
     path
-        FITS, packed or not.
+        FITS file, compressed or not.
 
     Returns
     -------
@@ -97,11 +97,11 @@ def scan_file(path: Path) -> tuple[Layer, ...]:
     TileUnreadable
         If the file is damaged, or no image in it has a celestial WCS.
     SourceUnavailable
-        If the disk is away.
+        If the disk is unavailable.
     """
     file = open_fits(str(path))
     try:
-        images: list[tuple[ImageHDU, Footprint]] = []
+        images: list[tuple[ImageHDU, ImageFootprint]] = []
         problem = "no image"
         for hdu in file.images:
             try:
@@ -117,14 +117,14 @@ def scan_file(path: Path) -> tuple[Layer, ...]:
 
 
 def _grouped(
-    images: Sequence[tuple[ImageHDU, Footprint]],
-) -> list[tuple[list[ImageHDU], Footprint]]:
-    """Put images together that share their grid, and their filter where they name any.
+    images: Sequence[tuple[ImageHDU, ImageFootprint]],
+) -> list[tuple[list[ImageHDU], ImageFootprint]]:
+    """Group images that share their grid, and their filter if they name one.
 
     A weight map that names no filter belongs to the image before it.
     """
     several = len({band for hdu, _ in images if (band := band_of_header(hdu.header))}) > 1
-    groups: list[tuple[list[ImageHDU], Footprint]] = []
+    groups: list[tuple[list[ImageHDU], ImageFootprint]] = []
     for hdu, footprint in images:
         band = band_of_header(hdu.header) if several else None
         for members, grid in reversed(groups):
@@ -137,7 +137,7 @@ def _grouped(
     return groups
 
 
-def _layer(file: FitsFile, hdus: Sequence[ImageHDU], footprint: Footprint) -> Layer:
+def _layer(file: FitsFile, hdus: Sequence[ImageHDU], footprint: ImageFootprint) -> Layer:
     headers = [*(hdu.header for hdu in hdus), file.primary]
     roles = zip(plane_roles(hdus), hdus, strict=True)
     planes = [Plane(role, hdu.number) for role, hdu in roles]
@@ -145,8 +145,8 @@ def _layer(file: FitsFile, hdus: Sequence[ImageHDU], footprint: Footprint) -> La
     return Layer(tuple(planes), footprint, band_of_header(*headers), wavelength_of_header(*headers))
 
 
-def _footprint(grid: Grid, shape: tuple[int, int]) -> Footprint:
-    """Measure the sky of an image; TileUnreadable where its centre shows no sky at all."""
+def _footprint(grid: Grid, shape: tuple[int, int]) -> ImageFootprint:
+    """Measure the sky area of an image; raises TileUnreadable if its centre has no sky."""
     samples = _sampled(grid, shape, 3)
     outline = samples[[0, 0, 2, 2], [0, 2, 2, 0]]
     centre = samples[1, 1]
@@ -163,11 +163,13 @@ def _footprint(grid: Grid, shape: tuple[int, int]) -> Footprint:
         farthest = float(np.degrees(separations(many, centre).max()))
         radius = min(180.0, farthest * _CAP_MARGIN + 1e-6)
     ra, dec = positions(centre)
-    return Footprint(shape, grid.scales_arcsec, float(ra), float(dec), corners, radius, samples)
+    return ImageFootprint(
+        shape, grid.scales_arcsec, float(ra), float(dec), corners, radius, samples
+    )
 
 
 def _sampled(grid: Grid, shape: tuple[int, int], count: int) -> NDArray[np.float64]:
-    """Return unit vectors of `count` times `count` places from edge to edge of an image."""
+    """Return unit vectors of `count` times `count` points from edge to edge of an image."""
     ny, nx = shape
     y, x = np.meshgrid(
         np.linspace(-0.5, ny - 0.5, count), np.linspace(-0.5, nx - 0.5, count), indexing="ij"
@@ -183,7 +185,7 @@ def _is_outline(samples: NDArray[np.float64]) -> bool:
     middles = samples[[0, 1, 2, 1], [1, 2, 1, 0]]
     if separations(corners, samples[1, 1]).max() > np.radians(_WIDEST_DEG):
         return False
-    # The middle pixel need not be half-way along, only on the great circle.
+    # The middle pixel need not be half-way, but must be on the great circle.
     following = np.roll(corners, -1, axis=0)
     bend = arc_distances(middles, corners, following)
     return bool(np.all(bend < _STRAIGHT * separations(corners, following)))

@@ -1,7 +1,7 @@
-"""Who is told of jobs, and how: mail (`mail`, `smtp`, `texts`) and calls of addresses (`webhook`).
+"""Messages about jobs: mail (`mail`, `smtp`, `texts`) and webhooks (`webhook`).
 
-What a message says is read from the job and its documents (`account`); when it is sent, tried
-again and given up is the job server's (`uws.notify.delivery`).
+The content of a message is read from the job and its documents (`report`). The job server sends it,
+retries, and gives up (`uws.notify.delivery`).
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ __all__ = ["build_transports"]
 
 
 def build_transports(config: Config, runtime: Runtime) -> Sequence[Sequence[Transport]]:
-    """Return the transports that settings ask for, those together that share what can be away.
+    """Return the transports that the settings enable, grouped by what they depend on.
 
-    One mail server takes all mail; webhooks lead anywhere, and a slow one holds up no mail.
+    One mail server takes all mail. Webhooks lead anywhere, and a slow one must not delay mail.
     """
     groups: list[Sequence[Transport]] = []
     if config.mail.is_on:

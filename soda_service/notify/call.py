@@ -1,7 +1,7 @@
-"""One POST to an address of somebody else's, with all that such an address is not trusted with.
+"""One POST to an untrusted address, with protection against misuse.
 
-Nothing inside is reached, no redirect followed, no more than a kilobyte of the answer read, and
-all is over in a given time, however slowly bytes trickle in.
+It reaches no internal address, follows no redirect, reads at most a kilobyte of the response, and
+ends after a given time, however slowly bytes arrive.
 """
 
 import http.client
@@ -25,31 +25,31 @@ _ANSWER_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is sent, and where to."""
+    """Request to send, and its address."""
 
     url: str
-    """Of parameters.parsing.is_web_address."""
+    """Address, checked by `is_web_address`."""
 
     body: bytes
     headers: Mapping[str, str]
 
 
 def post(call: Call, *, timeout_s: float, allow_private: bool) -> int:
-    """Send it; give the status of the answer.
+    """Send the request; return the status of the response.
 
     Raises
     ------
     Undeliverable
-        When the address is inside.
+        If the address is internal.
     TransientError
-        When there was no answer.
+        If there was no response.
     """
     url = urlsplit(call.url)
     is_tls = url.scheme == "https"
     port = url.port or (443 if is_tls else 80)
     host = url.hostname or ""
     addresses = resolve(host, port, allow_private=allow_private)
-    # Proxies of the environment are left aside: they would reach what is inside for us.
+    # Proxies of the environment are not used: they could reach internal addresses for the caller.
     connection = _Connection(host, port, addresses, is_tls=is_tls, timeout_s=timeout_s)
     ending = threading.Timer(timeout_s, connection.cut)
     ending.daemon = True
@@ -59,8 +59,8 @@ def post(call: Call, *, timeout_s: float, allow_private: bool) -> int:
         answer = connection.getresponse()
         answer.read(_ANSWER_BYTES)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        # A socket that was cut is told as closed in several ways.
-        told = "no answer in time" if connection.is_cut else str(error) or type(error).__name__
+        # A socket that was cut raises one of several errors.
+        told = "no response in time" if connection.is_cut else str(error) or type(error).__name__
         raise TransientError(f"{host}: {told}") from error
     finally:
         ending.cancel()
@@ -73,13 +73,13 @@ def _target(url: SplitResult) -> str:
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection to addresses that were looked at, under the name they were found by."""
+    """A connection to checked addresses, with the host name from which they were resolved."""
 
     def __init__(
         self, host: str, port: int, addresses: tuple[str, ...], *, is_tls: bool, timeout_s: float
     ) -> None:
         super().__init__(host, port, timeout=timeout_s)
-        # So that the Host header leaves the scheme's own port out.
+        # Without this, the Host header would contain the default port of the scheme.
         self.default_port = 443 if is_tls else 80
         self._addresses = addresses
         self._is_tls = is_tls
@@ -93,7 +93,7 @@ class _Connection(http.client.HTTPConnection):
             self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
 
     def _open(self) -> socket.socket:
-        """Connect to the first address that answers."""
+        """Connect to the first address that responds."""
         failure: OSError = OSError("no address")
         for address in self._addresses:
             if self.is_cut:
@@ -105,7 +105,7 @@ class _Connection(http.client.HTTPConnection):
         raise failure
 
     def cut(self) -> None:
-        """End whatever goes on; called from another thread."""
+        """Abort the connection; called from another thread."""
         self.is_cut = True
         with suppress(OSError):
             if self.sock is not None:

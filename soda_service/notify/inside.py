@@ -1,7 +1,7 @@
-"""Which network addresses are inside: not for requests that a stranger has the service make.
+"""Detection of internal network addresses, which strangers must not reach through the service.
 
-A name is resolved once, all its addresses are looked at, and the connection goes to one of those
-that were: a name that leads elsewhere a moment later gains nothing (DNS rebinding).
+A name is resolved once, all its addresses are checked, and the connection uses one of these. So a
+name that resolves differently a moment later gains nothing (DNS rebinding).
 """
 
 import ipaddress
@@ -13,27 +13,27 @@ from uws.messages import Undeliverable
 __all__ = ["is_inside", "resolve"]
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-"""IPv6 addresses that gateways turn into IPv4 ones (RFC 6052, section 2.1)."""
+"""IPv6 addresses that gateways translate to IPv4 addresses (RFC 6052, section 2.1)."""
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def resolve(host: str, port: int, *, allow_private: bool) -> tuple[str, ...]:
-    """Find the addresses of a host.
+    """Return the addresses of a host.
 
     Parameters
     ----------
     host
         A name, or an address without brackets.
     allow_private
-        Whether addresses inside are given too.
+        Whether internal addresses are allowed.
 
     Raises
     ------
     Undeliverable
-        When one of them is inside, so the name may lead there.
+        If an address is internal, so that the name may lead there.
     TransientError
-        When the name cannot be resolved now.
+        If the name cannot be resolved now.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -49,7 +49,7 @@ def resolve(host: str, port: int, *, allow_private: bool) -> tuple[str, ...]:
 
 
 def is_inside(text: str) -> bool:
-    """Return whether an address is of this machine, of a private network, or of no single host."""
+    """Return whether an address belongs to this machine or a private network, or is not unicast."""
     address: _Address = ipaddress.ip_address(text)
     carried = _carried(address)
     if carried is not None:
@@ -58,7 +58,7 @@ def is_inside(text: str) -> bool:
 
 
 def _carried(address: _Address) -> ipaddress.IPv4Address | None:
-    """Return the IPv4 address that packets to an IPv6 address end up at, where there is one."""
+    """Return the IPv4 address to which packets for an IPv6 address are translated, if any."""
     if isinstance(address, ipaddress.IPv4Address):
         return None
     if address in _NAT64:

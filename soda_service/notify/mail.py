@@ -1,4 +1,4 @@
-"""Mail about jobs, as transports of the server's messages: that one has ended, or expires soon."""
+"""Mail about jobs: that a job has ended, or that its results expire soon."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from email.utils import format_datetime, parseaddr
 
 from soda_service.config.model import Config, MailConfig
 from soda_service.cutouts.notification_policy import may_mail
-from soda_service.notify.account import parameter_of, read_account
+from soda_service.notify.report import parameter_of, read_report
 from soda_service.notify.smtp import hand_over
 from soda_service.notify.texts import Letter, Service, ended_letter, warning_letter
 from soda_service.pages.keep import extension_rules
@@ -27,18 +27,18 @@ _EMAIL = "EMAIL"
 
 
 class MailTransport:
-    """Writes a mail about a job to the address that was given with it, and hands it over.
+    """Writes a mail about a job to the address given with the job, and sends it.
 
     Parameters
     ----------
     settings
-        The mail server, and who may get mail.
+        The mail server, and permitted recipients.
     policy
-        Which messages.
+        Which messages to send.
     write
-        Gives the words of the mail about a job.
+        Returns the text of the mail about a job.
     is_wanted
-        Tells whether there is something to tell of a job.
+        Returns whether a mail about a job is needed.
     """
 
     def __init__(
@@ -56,19 +56,19 @@ class MailTransport:
 
     @property
     def policy(self) -> Policy:
-        """Which messages."""
+        """Which messages to send."""
         return self._policy
 
     def wants(self, job: Job) -> bool:
-        """Return whether there is something to tell of this job."""
+        """Return whether a mail about this job is needed."""
         return self._is_wanted(job)
 
     def send(self, job: Job, message: Message) -> None:
-        """Write the mail and hand it over; raises as `uws.notify.delivery.Transport` says."""
+        """Write and send the mail; raises the errors of `uws.notify.delivery.Transport`."""
         address = parameter_of(job, _EMAIL)
-        # A job that was never checked may have anything as its address.
+        # A job that was never validated may have any text as its address.
         if not is_mail_address(address) or not may_mail(self._settings, address):
-            raise Undeliverable("mail may not go to the address of the job")
+            raise Undeliverable("the address of the job is not permitted for mail")
         try:
             letter = self._write(job)
         except OSError as error:
@@ -78,26 +78,26 @@ class MailTransport:
 
 
 def ended_mail(config: Config, runtime: Runtime) -> MailTransport:
-    """Make the transport of mails that tell that a job has ended."""
+    """Return the transport of mails about ended jobs."""
     service = _service(config)
 
     def write(job: Job) -> Letter:
-        return ended_letter(service, job, read_account(job, runtime.files))
+        return ended_letter(service, job, read_report(job, runtime.files))
 
     policy = _policy(config.mail, "mail-ended", Trigger.ENDED)
     return MailTransport(config.mail, policy, write=write, is_wanted=_ended_by_itself)
 
 
 def warning_mail(config: Config, runtime: Runtime) -> MailTransport:
-    """Make the transport of mails that warn before results are destroyed."""
+    """Return the transport of mails that warn before results are destroyed."""
     service = _service(config)
     extensions = JobExtensions(runtime, extension_rules(config.mail))
 
     def write(job: Job) -> Letter:
-        account = read_account(job, runtime.files)
-        # A new link for each try: the store knows of the old one nothing that could be sent.
+        report = read_report(job, runtime.files)
+        # A new link for each try: the store holds only a hash of the old one.
         token, until = extensions.create(job)
-        return warning_letter(service, job, account, token=token, until=until)
+        return warning_letter(service, job, report, token=token, until=until)
 
     lead_s = config.mail.warn_days * 86400
     policy = _policy(config.mail, "mail-expiring", Trigger.EXPIRING, lead_s=lead_s)
@@ -105,20 +105,20 @@ def warning_mail(config: Config, runtime: Runtime) -> MailTransport:
 
 
 def make_mail(letter: Letter, sender: str, address: str, message: Message) -> EmailMessage:
-    """Make the mail (RFC 5322) of a letter, as text and as HTML.
+    """Return a mail (RFC 5322) with the text and HTML of a letter.
 
-    Its Message-ID is the same at each try, so that a repetition can be told.
+    Its Message-ID is the same at each try, so that a repetition can be recognised.
 
     Raises
     ------
     Undeliverable
-        When none can be made of it, or one with other headers than its own.
+        If no mail can be made, or one with other headers than its own.
     """
     try:
         mail = _compose(letter, sender, address, message)
         _check_bytes(mail.as_bytes(), mail)
-    except Exception as error:  # whatever the library raises, it would raise again
-        raise Undeliverable(f"no mail can be made of it: {error}") from error
+    except Exception as error:  # the library would raise the same again
+        raise Undeliverable(f"the mail cannot be written: {error}") from error
     return mail
 
 
@@ -130,27 +130,27 @@ def _compose(letter: Letter, sender: str, address: str, message: Message) -> Ema
     mail["Subject"] = _plain(letter.subject)
     mail["Date"] = format_datetime(datetime.now(UTC))
     mail["Message-ID"] = f"<{message.id}@{from_address.rpartition('@')[2]}>"
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5: nobody's absence is answered
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5: no out-of-office replies
     mail.set_content(letter.text)
     mail.add_alternative(letter.html, subtype="html")
     return mail
 
 
 def _plain(text: str) -> str:
-    """Break encoded words (RFC 2047): the library would decode them, line breaks included."""
+    """Break encoded words (RFC 2047), which the library would decode, line breaks included."""
     return text.replace("=?", "= ?")
 
 
 def _check_bytes(content: bytes, mail: EmailMessage) -> None:
-    """Check that the bytes of a mail have its headers, to the last one, and no others.
+    """Check that the bytes of a mail have all of its headers and no others.
 
     Raises
     ------
     ValueError
-        When they have not: a line break came into a value.
+        If they do not: a value contained a line break.
     """
     made = message_from_bytes(content)
-    # The last header has the boundary, a random number: headers that end early lack it.
+    # The last header has the boundary, a random number. It is missing if the headers end early.
     if made.keys() != mail.keys() or made.get_boundary() != mail.get_boundary():
         raise ValueError(f"its headers would be {', '.join(made.keys())}")
 
@@ -172,9 +172,9 @@ def _policy(mail: MailConfig, kind: str, trigger: Trigger, *, lead_s: float = 0.
 
 
 def _ended_by_itself(job: Job) -> bool:
-    """Return whether a job was not ended by its own client, who knows.
+    """Return whether a job ended other than by its own client, who knows about that.
 
-    An abort by the server says why in a note; one by a client has none.
+    An abort by the server has a note with the reason; one by a client has none.
     """
     is_told = any(note.startswith("aborted:") for note in job.notes)
     return job.phase is not Phase.ABORTED or is_told

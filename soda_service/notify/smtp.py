@@ -1,4 +1,4 @@
-"""The door to the mail server: one mail handed over, and what its refusal means."""
+"""Access to the mail server: send one mail, and interpret a refusal."""
 
 import smtplib
 import ssl
@@ -12,22 +12,22 @@ __all__ = ["hand_over"]
 
 
 def hand_over(mail: EmailMessage, address: str, settings: MailConfig) -> None:
-    """Hand a mail to one address over to the server.
+    """Send a mail to one address by the server.
 
     Raises
     ------
     Undeliverable
-        When the server will not take it (5xx).
+        If the server refuses it for good (5xx).
     TransientError
-        When it may take it later (4xx); `TransportUnavailable` when it cannot be reached, or takes
-        no mail at all.
+        If it may accept it later (4xx); `TransportUnavailable` if it is unavailable or accepts
+        no mail.
     """
     try:
         server = _connect(settings)
     except (smtplib.SMTPException, OSError) as error:
         raise TransportUnavailable(f"mail server {settings.host}: {_words(error)}") from error
     try:
-        # To this address alone, whatever a reader could make of the header.
+        # Only to this address, whatever the header says.
         server.send_message(mail, to_addrs=[address])
     except smtplib.SMTPRecipientsRefused as error:
         ((code, text),) = error.recipients.values()
@@ -35,7 +35,7 @@ def hand_over(mail: EmailMessage, address: str, settings: MailConfig) -> None:
     except smtplib.SMTPResponseException as error:
         raise _refusal(error.smtp_code, error.smtp_error) from error
     except (smtplib.SMTPNotSupportedError, ValueError, UnicodeError) as error:
-        raise Undeliverable(f"no mail can be made of it: {error}") from error
+        raise Undeliverable(f"the mail cannot be written: {error}") from error
     except (smtplib.SMTPException, OSError) as error:
         raise TransportUnavailable(f"mail server {settings.host}: {_words(error)}") from error
     finally:
@@ -43,7 +43,7 @@ def hand_over(mail: EmailMessage, address: str, settings: MailConfig) -> None:
 
 
 def _connect(settings: MailConfig) -> smtplib.SMTP:
-    """Open a connection to which mail can be given; closes it if that cannot be."""
+    """Open a connection that accepts mail; close it on failure."""
     timeout_s = settings.timeout_s
     server: smtplib.SMTP
     if settings.tls == "ssl":
@@ -63,7 +63,7 @@ def _connect(settings: MailConfig) -> smtplib.SMTP:
 
 
 def _leave(server: smtplib.SMTP) -> None:
-    """Say goodbye; what was taken over by then stays so, whatever the server answers."""
+    """Close the session; accepted mail stays accepted, whatever the server responds."""
     try:
         server.quit()
     except (smtplib.SMTPException, OSError):

@@ -1,4 +1,4 @@
-"""Webhooks: the address that a job gives is called, with a signed account, when it has ended."""
+"""Webhooks: when a job has ended, its address is called with a signed report."""
 
 import hashlib
 import hmac
@@ -9,8 +9,8 @@ from typing import Any
 from soda_service import __version__
 from soda_service.config.model import WebhooksConfig
 from soda_service.cutouts.notification_policy import may_call
-from soda_service.notify.account import Account, parameter_of, read_account
 from soda_service.notify.call import Call, post
+from soda_service.notify.report import JobReport, parameter_of, read_report
 from soda_service.request.parsing import is_web_address
 from uws.dali import format_instant
 from uws.errors import TransientError
@@ -22,7 +22,7 @@ __all__ = ["WebhookTransport", "payload", "sign"]
 
 _WEBHOOK = "WEBHOOK"
 _LATER = frozenset({408, 425, 429})
-"""Statuses below 500 that ask to come again (RFC 9110, RFC 8470, RFC 6585)."""
+"""Statuses below 500 that mean: try again later (RFC 9110, RFC 8470, RFC 6585)."""
 
 
 class WebhookTransport:
@@ -31,9 +31,9 @@ class WebhookTransport:
     Parameters
     ----------
     settings
-        Which addresses, and how long.
+        Permitted addresses, and time limit.
     base_url
-        Address of the service as its users see it; empty: as the job's client did.
+        Address of the service for users; empty: as used by the job's client.
     files
         Those of jobs.
     """
@@ -45,7 +45,7 @@ class WebhookTransport:
 
     @property
     def policy(self) -> Policy:
-        """Which messages: every end of a job, also one by its client."""
+        """Which messages to send: every end of a job, also by its client."""
         return Policy(
             "webhook-ended",
             _WEBHOOK,
@@ -55,18 +55,18 @@ class WebhookTransport:
         )
 
     def wants(self, job: Job) -> bool:
-        """Return whether there is something to tell of this job: always."""
+        """Return whether a call about this job is needed: always."""
         del job
         return True
 
     def send(self, job: Job, message: Message) -> None:
-        """Call the address; raises as `uws.notify.delivery.Transport` says."""
+        """Call the address; raises the errors of `uws.notify.delivery.Transport`."""
         url = parameter_of(job, _WEBHOOK)
-        # A job that was never checked may have anything as its address.
+        # A job that was never validated may have any text as its address.
         if not is_web_address(url) or not may_call(self._settings, url):
-            raise Undeliverable("the address of the job may not be called")
+            raise Undeliverable("the address of the job is not permitted for webhooks")
         try:
-            content = payload(job, read_account(job, self._files), self._base_url)
+            content = payload(job, read_report(job, self._files), self._base_url)
         except OSError as error:
             raise TransientError(f"files of the job: {error.strerror or error}") from error
         body = json.dumps(content, ensure_ascii=False).encode()
@@ -83,31 +83,33 @@ class WebhookTransport:
             allow_private=settings.allow_private,
         )
         if status in _LATER or status >= 500:
-            raise TransientError(f"the address answers {status}")
+            raise TransientError(f"the address responded with {status}")
         if not 200 <= status < 300:
-            raise Undeliverable(f"the address answers {status}; only 2xx counts as taken")
+            raise Undeliverable(
+                f"the address responded with {status}; only 2xx counts as delivered"
+            )
 
 
 def sign(body: bytes, secret: str, unix_s: int) -> str:
     """Return the signature of a body: `t=<unix time>,v1=<HMAC-SHA-256 of "<t>.<body>", hex>`.
 
-    The time is within what is signed, so that nobody can send an old call once more.
+    The time is part of what is signed, so that nobody can send an old call again.
     """
     signed = f"{unix_s}.".encode() + body
     return f"t={unix_s},v1={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"
 
 
-def payload(job: Job, account: Account, base_url: str) -> dict[str, Any]:
-    """Return what is told of a job, of JSON's types."""
+def payload(job: Job, report: JobReport, base_url: str) -> dict[str, Any]:
+    """Return the body of the call, as JSON types."""
     base = base_url or job.url.rpartition("/async/")[0]
     address = f"{base}/async/{job.id}" if base else None
-    counts = {"rows": account.rows, **account.counts}
+    counts = {"rows": report.rows, **report.counts}
     return {
         "event": "ended",
         "job": job.id,
         "phase": job.phase.value,
-        "name": account.name or None,
-        "counts": counts | {"files": account.files, "bytes": account.size_bytes},
+        "name": report.name or None,
+        "counts": counts | {"files": report.files, "bytes": report.size_bytes},
         "error": job.error.message if job.error else None,
         "urls": {
             "job": address,

@@ -1,1 +1,1 @@
-"""Restart indexes of compressed rows."""
+"""Restart indexes: positions in compressed rows where decoding may start."""

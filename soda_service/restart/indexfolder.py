@@ -1,4 +1,4 @@
-"""The folder of restart indexes: which tile has one that fits, and when one is worth making."""
+"""The folder of restart indexes: look-up by tile, and creation if worth it."""
 
 import fcntl
 import hashlib
@@ -21,21 +21,21 @@ _log = logging.getLogger(__name__)
 
 _ENDING = ".marks"
 _WRITTEN_S = 86400.0
-"""An index that nobody has written to for so long was left behind by a process that was killed."""
+"""Age after which an unfinished index was left behind by a killed process."""
 
 
 class IndexFolder:
-    """Restart indexes of tiles, a file each, by the paths of the tiles.
+    """Restart indexes of tiles, one file each, by the paths of the tiles.
 
-    Processes and hosts may share it. An index of another state of its tile is as none, until it
-    is made anew.
+    Processes and hosts may share the folder. An index of another state of its tile is ignored until
+    it is made again.
 
     Parameters
     ----------
     folder
-        Need not exist.
+        Folder; it need not exist.
     from_rows
-        From how many cutouts of a tile on a job makes its index; 0: jobs make none.
+        Number of cutouts of a tile from which a job makes its index; 0: never.
     """
 
     def __init__(self, folder: Path, *, from_rows: int = 0) -> None:
@@ -43,14 +43,14 @@ class IndexFolder:
         self._from_rows = from_rows
 
     def find(self, tile_path: str, file: FitsFile) -> RestartIndex | None:
-        """Return the index of a tile, if there is one that fits it, and a decoder to use it.
+        """Return the index of a tile, if one fits it and there is a decoder to use it.
 
         Parameters
         ----------
         tile_path
-            As the release has it.
+            Path as in the release.
         file
-            The tile's, open.
+            The open file of the tile.
         """
         if compiled.native is None:
             return None
@@ -64,12 +64,12 @@ class IndexFolder:
             return None
         index = RestartIndex(descriptor, path, head, file)
         if not _is_of(head, tile_path, file.source.identity):
-            _log.info("%s: its restart index is of another state of it", file.label)
+            _log.info("%s: its restart index belongs to another state of the tile", file.label)
             return None
         return index
 
     def has(self, tile_path: str, identity: str | None) -> bool:
-        """Whether there is an index for this state of a tile."""
+        """Return whether there is an index for this state of a tile."""
         try:
             descriptor, head = open_index(self._path(tile_path))
         except (OSError, UnfitIndex):
@@ -85,23 +85,23 @@ class IndexFolder:
         rows: int,
         progress: Callable[[], None] = lambda: None,
     ) -> RestartIndex | None:
-        """Make the index of a tile from which so many cutouts come next, where that pays off.
+        """Make the index of a tile if it is worth it for the cutouts to come.
 
-        Not of a tile on a server, which would have to be brought here whole.
+        Not for a tile on a server, which would have to be downloaded whole.
 
         Parameters
         ----------
         tile_path, file
             As for `find`.
         rows
-            How many cutouts.
+            Number of cutouts.
         progress
-            Called every some ten milliseconds while an index is made.
+            Called about every ten milliseconds while an index is made.
 
         Returns
         -------
         RestartIndex or None
-            None where none was made: there is one already, or another process makes it now.
+            None if none was made: there is one already, or another process is making it.
         """
         if not 0 < self._from_rows <= rows or file.source.is_remote or compiled.native is None:
             return None
@@ -118,14 +118,14 @@ class IndexFolder:
     def make(
         self, tile_path: str, file: FitsFile, progress: Callable[[], None] = lambda: None
     ) -> int:
-        """Make the index of a tile, in place of what is there; tells its size in bytes.
+        """Make the index of a tile, replacing an existing one; return its size in bytes.
 
-        Errors and parameters are those of `write_index`.
+        Parameters and errors are those of `write_index`.
         """
         return write_index(self._path(tile_path), tile_path, file, progress)
 
     def remove(self, tile_path: str) -> bool:
-        """Remove the index of a tile; tells whether there was one."""
+        """Remove the index of a tile; return whether there was one."""
         try:
             self._path(tile_path).unlink()
         except (FileNotFoundError, NotADirectoryError):
@@ -133,17 +133,17 @@ class IndexFolder:
         return True
 
     def remove_others(self, is_wanted: Callable[[str], bool]) -> int:
-        """Remove the indexes of unwanted tiles, told by their paths, and what is no index.
+        """Remove the indexes of unwanted tiles, by their paths, and other files.
 
         Returns
         -------
         int
-            How many files.
+            Number of removed files.
 
         Raises
         ------
         OSError
-            When one cannot be read or removed.
+            If a file cannot be read or removed.
         """
         removed = 0
         for path in sorted(self._folder.glob(f"??/*{_ENDING}*")):
@@ -153,16 +153,16 @@ class IndexFolder:
         return removed
 
     def _path(self, tile_path: str) -> Path:
-        """Return the place of an index; in 256 folders, so that none is too long to be listed."""
+        """Return the path of an index, in one of 256 folders to keep listings short."""
         name = hashlib.sha256(tile_path.encode("utf-8", "surrogateescape")).hexdigest()
         return self._folder / name[:2] / f"{name[2:32]}{_ENDING}"
 
 
 @contextmanager
 def _claimed(folder: Path) -> Iterator[bool]:
-    """Return whether no other process of this host makes an index in a folder, and keep it so.
+    """Hold a lock on a folder; yield whether no other process of this host makes its index.
 
-    The workers of a job begin with the same tiles, and one index is enough.
+    The workers of a job start with the same tiles, and one index is enough.
     """
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -172,7 +172,7 @@ def _claimed(folder: Path) -> Iterator[bool]:
         except BlockingIOError:
             yield False
             return
-        except OSError:  # a file system without locks: two indexes do no harm
+        except OSError:  # a file system without locks: making two indexes does no harm
             pass
         yield True
     finally:
@@ -184,7 +184,7 @@ def _is_of(head: Head, tile_path: str, identity: str | None) -> bool:
 
 
 def _is_in_work(path: Path) -> bool:
-    """Whether a file is just being written."""
+    """Return whether a file is being written."""
     try:
         return path.suffix == PART and time.time() - path.stat().st_mtime < _WRITTEN_S
     except FileNotFoundError:
@@ -192,7 +192,7 @@ def _is_in_work(path: Path) -> bool:
 
 
 def _is_index(path: Path, is_wanted: Callable[[str], bool]) -> bool:
-    """Whether a file is the index of a wanted tile."""
+    """Return whether a file is the index of a wanted tile."""
     try:
         descriptor, head = open_index(path)
     except UnfitIndex:

@@ -1,4 +1,4 @@
-"""Restart indexes of whole releases: which tiles need them, several made at a time."""
+"""Restart indexes of whole releases: select the tiles that need one, and make several at a time."""
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,10 +31,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class BandFile:
-    """The file of a tile in a band, or why it is not known."""
+    """The file of a tile in a band, or the reason why there is none."""
 
     name: str
-    """`DES0302-3415 g`, for messages."""
+    """Name in messages: `DES0302-3415 g`."""
 
     file: TileFile | None
     problem: str = ""
@@ -42,20 +42,20 @@ class BandFile:
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """What became of the index of a file."""
+    """Result of indexing a file."""
 
     name: str
     outcome: Literal["made", "fresh", "needless", "failed"]
-    """`needless`: the file has no rows that an index would help with."""
+    """`needless`: the file has no rows for which an index would help."""
 
     size_bytes: int = 0
-    """Of an index that was made."""
+    """Size of an index that was made."""
 
     problem: str = ""
 
 
 class Wanted:
-    """Return whether a release has a file; whether it is there, where that can be told."""
+    """Test of whether a release has a file, and, if that can be known, whether the file exists."""
 
     def __init__(self, releases: Releases, servers: Servers) -> None:
         self._paths: set[str] = set()
@@ -72,39 +72,39 @@ class Wanted:
             self._paths |= {found.file.path for found in files if found.file}
 
     def has(self, path: str) -> bool:
-        """Whether a file is wanted, by its path; of a disk that is away, all are."""
+        """Return whether the file of a path is wanted; if its disk is unavailable, it is."""
         if path in self._paths:
             return "://" in path or Path(path).exists()
         return path.startswith(tuple(self._unknown))
 
 
 def require_root(release: Release) -> None:
-    """Refuse a release whose root, if it is a directory, is not there.
+    """Check that a release's root exists, if it is a directory.
 
     Raises
     ------
     SourceUnavailable
-        Names it: for operators.
+        If it does not. The message names it, for operators.
     """
     if _is_away(release):
-        raise SourceUnavailable(f"{release.name}: its root {release.root} is not there")
+        raise SourceUnavailable(f"{release.name}: its root {release.root} does not exist")
 
 
 def chosen_tiles(
     release: Release, index: TileIndex, *, tiles: Sequence[str] = (), bands: Sequence[str] = ()
 ) -> tuple[Sequence[int], tuple[str, ...]]:
-    """Find tiles and bands by their names; all where none is named.
+    """Return tiles and bands by their names; all if none are named.
 
     Returns
     -------
     numbers : sequence of int
-        Of the tiles.
+        Numbers of the tiles.
     bands : tuple of str
 
     Raises
     ------
     UnknownTile
-        Names the first that there is not.
+        Names the first unknown tile or band.
     """
     numbers = []
     for name in tiles:
@@ -126,14 +126,14 @@ def band_files(
     bands: Sequence[str],
     servers: Servers,
 ) -> Iterator[BandFile]:
-    """Find the files of tiles; one that holds several bands comes once.
+    """Return the files of tiles. A file that holds several bands occurs once.
 
-    Bands that the tile table has not for a tile are passed over.
+    Bands that a tile does not have are skipped.
 
     Raises
     ------
     SourceUnavailable
-        When root or server of a release are away whose paths have wildcards.
+        If root or server of a release with wildcards in its paths are unavailable.
     """
     seen: set[str] = set()
     for number in numbers:
@@ -161,18 +161,18 @@ def index_files(
     processes: int = 1,
     begin: Callable[[], None] = lambda: None,
 ) -> Iterator[Indexed]:
-    """Make the indexes that are missing, or of another state of their tile; tells of each file.
+    """Make the indexes that are missing or older than their tile; yield the result for each file.
 
     Parameters
     ----------
     servers
-        Connections to ask for files behind a URL; further processes open their own.
+        Connections for remote files; other processes open their own.
     is_forced
-        Whether to make those too that are there.
+        Whether to make existing indexes again.
     processes
-        How many at a time; 1: this one.
+        Number of processes; 1: only this one.
     begin
-        Called first in each further process; a function of a module, or a partial of one.
+        Called first in each other process; must be picklable, such as a function of a module.
     """
     left: list[tuple[str, TileFile]] = []
     for found in files:
@@ -186,8 +186,8 @@ def index_files(
         for name, file in left:
             yield _indexed(name, file, folder, servers, is_forced=is_forced)
         return
-    # Processes, since waiting for a disk's pages holds the interpreter; started afresh, since a
-    # fork has no threads, and connections need theirs.
+    # Processes, since waiting for disk pages holds the GIL. They are spawned, since a fork has no
+    # threads, and connections need threads.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(processes, len(left)), context, begin)
     try:
@@ -206,7 +206,7 @@ def _is_away(release: Release) -> bool:
 
 
 def _is_fresh(file: TileFile, folder: IndexFolder) -> bool:
-    """Whether a file has its index; of one on a server that is found out when it is opened."""
+    """Return whether a local file has its index; for a remote one, that is known after opening."""
     return "://" not in file.path and folder.has(file.path, identity_of(file.path))
 
 

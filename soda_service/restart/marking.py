@@ -1,4 +1,4 @@
-"""Makes restart indexes: decodes all rows of a tile once, and notes where they are on the way.
+"""Make restart indexes: decode all rows of a tile once and record positions on the way.
 
 A tile of 10,000 x 10,000 pixels in two planes takes about half a second.
 """
@@ -24,46 +24,46 @@ from soda_service.restart.restart import BLOCK_ROWS, MARK_BYTES, NO_MARK, STEP, 
 __all__ = ["PART", "write_index"]
 
 PART = ".part"
-"""Ending of an index that is being written."""
+"""Suffix of an unfinished index."""
 
 _PIECE_BYTES = 1 << 22
-"""Of compressed rows, fetched at a time: few calls, and memory does not grow with the tile."""
+"""Compressed bytes fetched at a time: few calls, and memory does not grow with the tile."""
 
 
 def write_index(
     target: Path, tile_path: str, file: FitsFile, progress: Callable[[], None] = lambda: None
 ) -> int:
-    """Write the restart index of a tile; it is there whole, or as it was before.
+    """Write the restart index of a tile, atomically.
 
-    Two that write it at once write the same bytes, and those of the later one stay.
+    Two processes that write it at once write the same bytes; the later file stays.
 
     Parameters
     ----------
     target
-        The index; its folder is made if need be. Removed where the tile has no rows to index.
+        Path of the index; its folder is created. Removed if the tile has no rows to index.
     tile_path
-        Of the tile's file, as the release has it.
+        Path of the tile's file, as in the release.
     file
-        The tile's, open. Indexed are its planes of rows compressed by RICE_1.
+        The open file of the tile. Its planes with rows compressed by RICE_1 are indexed.
     progress
-        Called every some ten milliseconds.
+        Called about every ten milliseconds.
 
     Returns
     -------
     int
-        Size of the index, bytes; 0 where there is none.
+        Size of the index, bytes; 0 if there is none.
 
     Raises
     ------
     NoDecoder
-        Where the compiled decoder is missing, without which there are no marks.
+        If the compiled decoder is missing, without which there are no marks.
     TileUnreadable
-        When the tile was cut off, or a table of rows is damaged. A damaged row costs only its own
+        If the tile is truncated, or a table of rows is damaged. A damaged row only loses its own
         marks.
     SourceUnavailable
-        When disk or server of the tile are away.
+        If disk or server of the tile are unavailable.
     OSError
-        When the index cannot be written.
+        If the index cannot be written.
     """
     with failures_explained(file.label):
         tables = list(_tables(file))
@@ -76,7 +76,7 @@ def write_index(
     try:
         with part.open("xb", buffering=0) as stream:
             _write(stream.fileno(), head, tables, progress)
-        # Not synchronised with the disk: what a power failure leaves fails its checksums.
+        # Not synced to disk: an index damaged by a power failure fails its checksums.
         part.replace(target)
     except BaseException:
         with suppress(OSError):
@@ -86,18 +86,18 @@ def write_index(
 
 
 def _tables(file: FitsFile) -> Iterator[RowTable]:
-    """Find the planes that can be indexed."""
+    """Return the planes that can be indexed."""
     for image in file.images:
         table = image.rows
         if table is None or table.scheme.algorithm != "RICE_1":
             continue
-        # Decoding starts at blocks; few writers make others than of 16 or 32 pixels.
+        # Decoding starts at blocks; few writers use block sizes other than 16 or 32 pixels.
         if table.scheme.width > STEP and STEP % table.scheme.block_px == 0:
             yield table
 
 
 def _head(tile_path: str, file: FitsFile, tables: list[RowTable]) -> Head:
-    """Lay the index out, its checksums 0."""
+    """Build the head of the index, with checksums of 0."""
     planes = []
     for table in tables:
         columns, rows = (table.scheme.width - 1) // STEP, len(table.starts)
@@ -116,7 +116,7 @@ def _head(tile_path: str, file: FitsFile, tables: list[RowTable]) -> Head:
 def _write(
     descriptor: int, head: Head, tables: list[RowTable], progress: Callable[[], None]
 ) -> None:
-    if sys.platform == "linux":  # a full disk is told before anything is decoded
+    if sys.platform == "linux":  # detect a full disk before decoding anything
         os.posix_fallocate(descriptor, 0, head.size_bytes)
     for plane, table in zip(head.planes, tables, strict=True):
         for y0, y1 in _pieces(table):
@@ -130,7 +130,7 @@ def _write(
 
 
 def _pieces(table: RowTable) -> Iterator[tuple[int, int]]:
-    """Cut the rows into pieces of whole blocks."""
+    """Divide the rows into pieces of whole blocks."""
     rows = len(table.starts)
     block_bytes = int(table.lengths.sum()) * BLOCK_ROWS // rows
     step = BLOCK_ROWS * max(1, _PIECE_BYTES // max(block_bytes, 1))
@@ -139,7 +139,7 @@ def _pieces(table: RowTable) -> Iterator[tuple[int, int]]:
 
 
 def _marks(table: RowTable, y0: int, y1: int) -> NDArray[np.uint32]:
-    """Decode rows; gives their marks by column, shape (columns, rows, 2)."""
+    """Decode rows; return their marks by column, shape (columns, rows, 2)."""
     lengths = table.lengths[y0:y1]
     with failures_explained(table.source.label):
         heap, places = table.source.fetch(table.starts[y0:y1], lengths)
@@ -147,7 +147,7 @@ def _marks(table: RowTable, y0: int, y1: int) -> NDArray[np.uint32]:
 
 
 def _found(table: RowTable, streams: RowStreams) -> NDArray[np.uint32]:
-    """Find the marks of rows in memory; halves what holds a damaged row until it stands alone."""
+    """Return the marks of rows in memory; bisect until a damaged row stands alone."""
     try:
         return row_marks(table.scheme, streams, STEP)
     except DamagedRow:
@@ -163,7 +163,7 @@ def _found(table: RowTable, streams: RowStreams) -> NDArray[np.uint32]:
 
 
 def _note_checksums(plane: MarkedPlane, column: int, y0: int, content: bytes) -> None:
-    """Note the checksums of the blocks of a column's marks."""
+    """Record the checksums of the blocks of a column's marks."""
     step = BLOCK_ROWS * MARK_BYTES
     for number, start in enumerate(range(0, len(content), step), start=y0 // BLOCK_ROWS):
         plane.checksums[column - 1, number] = zlib.crc32(content[start : start + step])

@@ -1,9 +1,9 @@
-"""Restart indexes: where decoding may start within the compressed rows of a tile.
+"""Restart indexes: positions in the compressed rows of a tile where decoding may start.
 
-A row compressed by RICE_1 is read from its beginning: each pixel is told by how it differs from the
-one before. An index notes, every 256 pixels, at which bit of the row's stream the next one begins
-and what the pixel before it was. So a cutout of 1 arcmin decodes 500 pixels of a row in place of
-5,000 on average, for 4 % more bytes than the tile has.
+A row compressed by RICE_1 must be read from its beginning, since each pixel is coded as the
+difference from the previous one. An index records, every 256 pixels, the bit of the row's stream at
+which the next pixel begins, and the value of the previous pixel. So a cutout of 1 arcmin decodes
+500 pixels of a row instead of 5,000 on average, at the cost of 4 % of the tile's bytes.
 
 The file of an index, all numbers little-endian::
 
@@ -23,9 +23,9 @@ The file of an index, all numbers little-endian::
     marks    (u4 bit, u4 pixel before) of all rows at the first column, at the second, ...
              Bit 0xFFFFFFFF: the row is damaged, and has none.
 
-An index is read by calls, not mapped: one that was cut short is an error then, and no signal that
-kills the process. The marks of 228 rows take 6 microseconds, checks included, of the 250 that it
-takes to decode 228 pixels of each.
+An index is read by calls, not mapped: if it is truncated, that is an error and not a signal that
+kills the process. Reading the marks of 228 rows takes 6 microseconds, including checks, compared to
+250 to decode 228 pixels of each.
 """
 
 import logging
@@ -59,11 +59,11 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 STEP = 256
-"""Pixels between marks: an index of 4 % of the tile. Half of it would be 10 % faster at 1 arcmin
-for twice the bytes, twice of it 30 % slower."""
+"""Pixels between marks: the index has 4 % of the tile's size. Half of it would be 10 % faster at 1
+arcmin with twice the bytes, twice of it 30 % slower."""
 
 BLOCK_ROWS = 256
-"""Rows whose marks share a CRC32: those of a cutout of 1 arcmin are 1 or 2 blocks of 2 kB."""
+"""Rows whose marks share a CRC32. A cutout of 1 arcmin reads 1 or 2 blocks of 2 kB."""
 
 MARK_BYTES = 8
 NO_MARK = 0xFFFFFFFF
@@ -76,24 +76,24 @@ _PLANE = struct.Struct("<IIQQI")
 
 
 class UnfitIndex(Exception):
-    """The file of an index is damaged, of another version, or of another state of its tile."""
+    """Error: an index is damaged, of another version, or of another state of its tile."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MarkedPlane:
-    """The marks of one HDU, and where in the index they lie."""
+    """The marks of one HDU, and their place in the index."""
 
     number: int
-    """Of the HDU."""
+    """Number of the HDU."""
 
     columns: int
-    """At how many columns there are marks."""
+    """Number of columns with marks."""
 
     rows: int
-    """Of the image; those of a cube's planes follow each other."""
+    """Rows of the image; the planes of a cube follow each other."""
 
     start: int
-    """First byte."""
+    """First byte of the marks."""
 
     table_checksum: int
     """CRC32 of the descriptors of its rows."""
@@ -103,22 +103,22 @@ class MarkedPlane:
 
     @property
     def size_bytes(self) -> int:
-        """Of the marks."""
+        """Size of the marks."""
         return self.columns * self.rows * MARK_BYTES
 
     def place(self, column: int, row: int) -> int:
-        """Return the byte at which the mark of a row at a column (1: the first) lies."""
+        """Return the byte position of the mark of a row in a column (1: the first)."""
         return self.start + ((column - 1) * self.rows + row) * MARK_BYTES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
-    """What an index says of itself."""
+    """The metadata of an index."""
 
     step: int
     block_rows: int
     tile_path: str
-    """As the release has it."""
+    """Path as in the release."""
 
     tile_identity: str
     tile_bytes: int
@@ -126,11 +126,11 @@ class Head:
 
     @property
     def size_bytes(self) -> int:
-        """Of the whole index."""
+        """Size of the whole index."""
         return len(self.to_bytes()) + sum(plane.size_bytes for plane in self.planes)
 
     def to_bytes(self) -> bytes:
-        """Write the head as it stands in the file; its length does not depend on checksums."""
+        """Return the head as bytes; the length does not depend on checksums."""
         identity, path = _encoded(self.tile_identity), _encoded(self.tile_path)
         sizes = (self.tile_bytes, len(identity), len(path), len(self.planes))
         parts = [_HEAD.pack(self.step, self.block_rows, *sizes), identity, path]
@@ -147,17 +147,17 @@ class Head:
         Raises
         ------
         UnfitIndex
-            When it is none, or of another version, or the file was cut short.
+            If it is not an index, has another version, or is truncated.
         OSError
-            When it cannot be read.
+            If it cannot be read.
         """
         size_bytes = os.fstat(descriptor).st_size
         start = os.pread(descriptor, _START.size, 0)
         if len(start) < _START.size or not start.startswith(_MAGIC):
-            raise UnfitIndex("it is no restart index")
+            raise UnfitIndex("not a restart index")
         _, version, head_bytes, checksum = _START.unpack(start)
         if version != _VERSION:
-            raise UnfitIndex(f"its version is {version}, not {_VERSION}")
+            raise UnfitIndex(f"version {version} instead of {_VERSION}")
         if not _START.size + _HEAD.size <= head_bytes <= size_bytes:
             raise UnfitIndex(f"its head has {head_bytes} bytes of {size_bytes}")
         rest = os.pread(descriptor, head_bytes - _START.size, _START.size)
@@ -170,7 +170,7 @@ class Head:
 
     @classmethod
     def _parsed(cls, rest: bytes) -> "Head":
-        """Read what the checksum vouches for."""
+        """Parse the part that the checksum covers."""
         step, block_rows, tile_bytes, identity_bytes, path_bytes, count = _HEAD.unpack_from(rest)
         middle = _HEAD.size + identity_bytes
         planes = _planes(rest, middle + path_bytes, block_rows, count)
@@ -185,18 +185,18 @@ class Head:
 
 
 class RestartIndex:
-    """Marks of the rows of a tile, read as they are asked for. Threads may share it.
+    """Marks of the rows of a tile, read on demand. Threads may share it.
 
     Parameters
     ----------
     descriptor
-        Of its file, closed when the index is let go.
+        Open index file, closed with the last reference.
     path
-        Of its file.
+        Path of the index.
     head
-        As read from it.
+        Head of the index.
     file
-        The tile's, as it is open.
+        The open file of the tile.
     """
 
     def __init__(self, descriptor: int, path: Path, head: Head, file: FitsFile) -> None:
@@ -207,7 +207,7 @@ class RestartIndex:
         self._path = path
         self._block_rows = head.block_rows
         self._planes: Mapping[int, MarkedPlane] = {plane.number: plane for plane in head.planes}
-        # The file holds the index; it must not be held in turn, or neither ends when it should.
+        # The file refers to the index. A reference back would keep both alive too long.
         self._file = weakref.ref(file)
         self._compared: set[int] = set()
         weakref.finalize(self, os.close, descriptor)
@@ -220,15 +220,15 @@ class RestartIndex:
         hdu
             Number of the HDU.
         y0, y1
-            Rows, 0-based, half-open; those of a cube's planes counted through.
+            Rows, 0-based, half-open, numbered across the planes of a cube.
         column
             1 for the marks at pixel `step`, 2 for those at twice that, ...
 
         Returns
         -------
         ndarray, uint32, shape (y1 - y0, 2), or None
-            The bit within the row's stream at which the pixel begins, and the one before it. None
-            where they are not known; also for good, once the index was found to be damaged.
+            The bit in the row's stream at which the pixel begins, and the previous pixel. None if
+            unknown, and always after the index was found damaged.
         """
         plane = self._planes.get(hdu)
         if plane is None or not 1 <= column <= plane.columns or not 0 <= y0 < y1 <= plane.rows:
@@ -252,7 +252,7 @@ class RestartIndex:
         return marks.astype(np.uint32, copy=False)
 
     def _is_sound(self, plane: MarkedPlane, column: int, first: int, content: bytes) -> bool:
-        """Whether the blocks from a row on have the checksums that they were written with."""
+        """Return whether the blocks from a row on have the right checksums."""
         step = self._block_rows * MARK_BYTES
         known = plane.checksums[column - 1, first // self._block_rows :].tolist()
         blocks = [content[start : start + step] for start in range(0, len(content), step)]
@@ -261,24 +261,24 @@ class RestartIndex:
         )
 
     def _fits(self, plane: MarkedPlane) -> bool:
-        """Whether the rows lie where they lay: a file may change behind an unchanged time."""
+        """Return whether the rows have not moved: a file may change without a new time stamp."""
         try:
             checksum = _table_checksum(self._file(), plane.number)
-        except (OSError, TileUnreadable):  # who reads the rows is told
+        except (OSError, TileUnreadable):  # reading the rows will report it
             return False
         if checksum != plane.table_checksum:
-            self._give_up("is of another state of the tile")
+            self._give_up("belongs to another state of the tile")
             return False
         self._compared.add(plane.number)
         return True
 
     def _remove(self) -> None:
-        """Leave a damaged index alone from now on, and its place to a new one."""
+        """Stop using a damaged index, and remove it so that a new one can be made."""
         self._give_up("is damaged")
         try:
             if os.fstat(self._descriptor).st_ino == self._path.stat().st_ino:
                 self._path.unlink()
-        except OSError:  # removed by somebody else, or only readable: it is found damaged again
+        except OSError:  # already removed, or read-only: it will be found damaged again
             return
 
     def _give_up(self, reason: str) -> None:
@@ -298,9 +298,9 @@ def open_index(path: Path) -> tuple[int, Head]:
     Raises
     ------
     UnfitIndex
-        When it is none, damaged, or of another version.
+        If it is not an index, is damaged, or has another version.
     OSError
-        When it is not there, or cannot be read.
+        If it does not exist or cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -311,7 +311,7 @@ def open_index(path: Path) -> tuple[int, Head]:
 
 
 def _table_checksum(file: FitsFile | None, number: int) -> int | None:
-    """Return the CRC32 of the descriptors of an HDU's rows; None where it has none."""
+    """Return the CRC32 of the descriptors of an HDU's rows; None if it has none."""
     for image in file.images if file else ():
         table = image.rows if image.number == number else None
         if table is not None:
@@ -320,7 +320,7 @@ def _table_checksum(file: FitsFile | None, number: int) -> int | None:
 
 
 def _planes(rest: bytes, place: int, block_rows: int, count: int) -> Iterator[MarkedPlane]:
-    """Read the planes of a head."""
+    """Parse the planes in a head."""
     for _ in range(count):
         number, columns, rows, start, table_checksum = _PLANE.unpack_from(rest, place)
         place += _PLANE.size
@@ -331,7 +331,7 @@ def _planes(rest: bytes, place: int, block_rows: int, count: int) -> Iterator[Ma
 
 
 def _encoded(text: str) -> bytes:
-    # Paths of files need not be UTF-8.
+    # Paths of files need not be valid UTF-8.
     return text.encode("utf-8", "surrogateescape")
 
 

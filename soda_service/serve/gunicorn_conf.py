@@ -1,8 +1,8 @@
-"""gunicorn's settings where it is not started by `serve`: the same, of the same `[web]` section.
+"""gunicorn's settings if it is not started by `serve`: the same, from the same `[web]` section.
 
     gunicorn --config python:soda_service.serve.gunicorn_conf --bind ... wsgi:app
 
-gunicorn takes the names of this module that are settings of its own; its command line wins.
+gunicorn uses the names in this module that are its settings; its command line takes precedence.
 """
 
 from soda_service.config.load import load_config

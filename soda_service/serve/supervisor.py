@@ -1,6 +1,6 @@
-"""The supervisor: brings up the parts of the embedded service in order, and down again.
+"""The supervisor: start the parts of the embedded service in order, and stop them.
 
-Everything it runs is given as `Parts`; the service's own are in `service_parts`.
+Everything it runs is passed as `ServiceParts`; `service_parts` returns the service's own.
 """
 
 import gc
@@ -24,7 +24,7 @@ from soda_service.serve.tree import ProcessTree, StartFailed, StopAsked
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-__all__ = ["Parts", "serve", "service_parts"]
+__all__ = ["ServiceParts", "serve", "service_parts"]
 
 _log = logging.getLogger(__name__)
 
@@ -32,11 +32,11 @@ _QUEUE = "queue"
 
 _FOREVER_S = 3600.0
 
-# Order of stopping, the highest first: no new requests, then no work, then no queue.
+# Order of stopping, the highest first: no new requests, then no more work, then no queue.
 _WEB_RANK, _WORK_RANK, _QUEUE_RANK = 3, 2, 1
 
-# Seconds to stop in. gunicorn ends requests itself after 3 s. What a killed worker leaves is
-# taken up by the next start, so there is no need to wait for the end of a long chunk.
+# Seconds allowed for stopping. gunicorn ends requests itself after 3 s. The next start takes up
+# what a killed worker leaves, so there is no need to wait for the end of a long chunk.
 _WEB_GRACE_S, _WORK_GRACE_S, _QUEUE_GRACE_S = 5.0, 5.0, 3.0
 
 _QUEUE_LIMIT_S = 15.0
@@ -45,34 +45,36 @@ _WEB_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What the processes do."""
+class ServiceParts:
+    """The code that the processes run."""
 
     preload: Callable[[], None]
-    """Called once before processes are forked: loads what they share."""
+    """Called once before processes are forked: load what they share."""
 
     prepare: Callable[[Config], None]
-    """Brings the job store up to date, in a process of its own: no connection is inherited."""
+    """Upgrade the job store, in a process of its own, so that no connection is inherited."""
 
     make_app: Callable[[Config], "WSGIApplication"]
-    """Makes the web application; called in each web process."""
+    """Make the web application; called in each web process."""
 
     work: Callable[[Config], None]
-    """A worker process, until it is told to stop."""
+    """Run a worker until it is told to stop."""
 
     sweep: Callable[[Config], None]
-    """The sweeper process, until it is told to stop."""
+    """Run the sweeper until it is told to stop."""
 
 
-def service_parts() -> Parts:
+def service_parts() -> ServiceParts:
     """Return the parts of the cutout service."""
     from soda_service import worker
     from soda_service.app import create_app
 
-    return Parts(worker.preload, worker.prepare, create_app, worker.run, worker.run_sweep)
+    return ServiceParts(worker.preload, worker.prepare, create_app, worker.run, worker.run_sweep)
 
 
-def serve(config: Config, parts: Parts, *, workers: int, announce: Callable[[str], None]) -> None:
+def serve(
+    config: Config, parts: ServiceParts, *, workers: int, announce: Callable[[str], None]
+) -> None:
     """Run the whole service until SIGINT, SIGTERM or SIGHUP.
 
     Must be called in the main thread of a process without other threads, since it forks.
@@ -82,16 +84,16 @@ def serve(config: Config, parts: Parts, *, workers: int, announce: Callable[[str
     workers
         Number of worker processes.
     announce
-        Called with `ready http://HOST:PORT` when requests are answered.
+        Called with `ready http://HOST:PORT` once requests are answered.
 
     Raises
     ------
     ConfigError
-        When another server has the data directory, or a setting does not allow to start.
+        If another server has the data directory, or a setting prevents the start.
     StartFailed
-        When a part does not come up; all others were stopped again.
+        If a part does not start; all others were stopped again.
     OSError
-        When the address cannot be listened at, or the data directory not be written to.
+        If the address cannot be used, or the data directory cannot be written to.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     adopt_orphans()
@@ -122,7 +124,7 @@ def serve(config: Config, parts: Parts, *, workers: int, announce: Callable[[str
 
 
 def _start_queue(tree: ProcessTree, config: Config, folder: Path) -> Config:
-    """Start a queue server unless one is configured; give the settings that name it."""
+    """Start a queue server unless one is configured; return the settings that name it."""
     if config.queue.url:
         return config
     program = queue_server.find_server()
@@ -133,18 +135,18 @@ def _start_queue(tree: ProcessTree, config: Config, folder: Path) -> Config:
         tree.wait_until(is_up, name=_QUEUE, limit_s=_QUEUE_LIMIT_S)
     except StartFailed as error:
         words = queue_server.last_words(folder)
-        raise StartFailed(f"{error}; {program} says: {words}" if words else str(error)) from error
+        raise StartFailed(f"{error}; log of {program}: {words}" if words else str(error)) from error
     return replace(config, queue=replace(config.queue, url=queue_server.url_of(folder)))
 
 
-def _load(parts: Parts) -> None:
+def _load(parts: ServiceParts) -> None:
     parts.preload()
-    # What is loaded now is shared by all children; the collector must not touch (copy) it.
+    # Everything loaded now is shared by all children; the collector must not touch (copy) it.
     gc.collect()
     gc.freeze()
 
 
 def _without(listener: socket.socket, run: Callable[[Config], None], config: Config) -> None:
-    """Run a part that has no business with the web's socket."""
+    """Run a part that must not hold the web's socket."""
     listener.close()
     run(config)

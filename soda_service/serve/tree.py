@@ -1,6 +1,6 @@
-"""A tree of processes that is kept alive: what ends is started again, and all stop in order.
+"""A tree of processes that is kept alive: those that end are restarted, and all stop in order.
 
-Knows nothing of what the processes do.
+It does not depend on what the processes do.
 """
 
 import logging
@@ -27,26 +27,26 @@ _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 30.0
 _STEADY_S = 10.0
-"""A process that lived for so long is started again without the pause of earlier failures: the
-pauses are for one that cannot start, not for one that is killed now and then. One that ends by
-its own fault ends sooner, or else costs a start in so many seconds."""
+"""Lifetime after which a process is restarted without the pauses of earlier failures. The pauses
+are for a process that cannot start, not for one that is killed now and then. A faulty process ends
+sooner, or at worst costs one start per this many seconds."""
 
 _START_TRIES = 3
 _KILLED_S = 5.0
-"""How long a process may take to vanish after SIGKILL."""
+"""Time that a process may take to vanish after SIGKILL."""
 
 
 class StopAsked(Exception):
-    """A signal asked for the end; the text names it."""
+    """A signal requested the end; the text names it."""
 
 
 class StartFailed(CutoutError):
-    """A part of the service did not come up."""
+    """A part of the service did not start."""
 
 
 @dataclass(slots=True)
-class _Watched:
-    """A process that shall run: how to start it, and how it fares."""
+class _Supervised:
+    """A supervised process: how to start it, and its state."""
 
     name: str
     run: Callable[[], None]
@@ -54,20 +54,20 @@ class _Watched:
     grace_s: float
     child: Child | None = None
     failures: int = 0
-    """Ends in a row without a steady life between them."""
+    """Consecutive ends without a steady life between them."""
 
     due: float = 0.0
-    """When it is to be started again, by `time.monotonic()`; counts while `child` is None."""
+    """Time of the next start, by `time.monotonic()`; valid while `child` is None."""
 
     ending: str = ""
     """How it ended last."""
 
 
 class ProcessTree:
-    """Processes watched by this one, whose `SIGNALS` must be blocked."""
+    """Processes supervised by this one, whose `SIGNALS` must be blocked."""
 
     def __init__(self) -> None:
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[str, _Supervised] = {}
 
     def start(self, name: str, run: Callable[[], None], *, rank: int, grace_s: float) -> None:
         """Start a process and keep it running.
@@ -75,18 +75,18 @@ class ProcessTree:
         Parameters
         ----------
         run
-            What it does; called in the child.
+            Code of the process; called in the child.
         rank
             Order of stopping: the highest first, equal ones together.
         grace_s
-            How long it may take to stop after SIGTERM before it is killed.
+            Time allowed to stop after SIGTERM before it is killed.
         """
-        watched = _Watched(name, run, rank, grace_s)
+        watched = _Supervised(name, run, rank, grace_s)
         self._watched[name] = watched
         _start(watched)
 
     def watch(self, seconds: float) -> None:
-        """Keep the processes running for a while.
+        """Keep the processes running for some time.
 
         Raises
         ------
@@ -106,14 +106,14 @@ class ProcessTree:
             _wait_for_signal(max(0.0, min(dues) - now))
 
     def run_once(self, name: str, run: Callable[[], None], *, limit_s: float) -> None:
-        """Run a process to its end, while the others go on unwatched.
+        """Run a process to its end, while the others run unsupervised.
 
         Raises
         ------
         StartFailed
-            When it fails, or takes too long (and is killed).
+            If it fails, or takes too long (and is killed).
         StopAsked
-            As `watch`; the process is killed.
+            As for `watch`; the process is killed.
         """
         child = fork_child(name, run)
         end = time.monotonic() + limit_s
@@ -128,17 +128,17 @@ class ProcessTree:
         if not pid:
             raise StartFailed(f"{name} did not end within {limit_s:g} s")
         if status:
-            raise StartFailed(f"{name}: {describe_status(status)}; the log above says why")
+            raise StartFailed(f"{name}: {describe_status(status)}; see the log above")
 
     def wait_until(self, is_up: Callable[[], bool], *, name: str, limit_s: float) -> None:
-        """Watch until a process does its work.
+        """Supervise the processes until one is up.
 
         Raises
         ------
         StartFailed
-            When it keeps ending, or is not up in time.
+            If it keeps ending, or is not up in time.
         StopAsked
-            As `watch`.
+            As for `watch`.
         """
         end = time.monotonic() + limit_s
         while not is_up():
@@ -146,14 +146,14 @@ class ProcessTree:
             if watched.failures >= _START_TRIES:
                 raise StartFailed(
                     f"{name} did not start: it ended {watched.failures} times,"
-                    f" the last time by {watched.ending}; the log above says why"
+                    f" the last time by {watched.ending}; see the log above"
                 )
             if time.monotonic() > end:
-                raise StartFailed(f"{name} did not start: no answer within {limit_s:g} s")
+                raise StartFailed(f"{name} did not start: no response within {limit_s:g} s")
             self.watch(0.05)
 
     def stop(self) -> None:
-        """Stop all, rank by rank, by SIGTERM and, after their grace, SIGKILL."""
+        """Stop all, rank by rank, by SIGTERM and, after their grace time, SIGKILL."""
         for rank in sorted({watched.rank for watched in self._watched.values()}, reverse=True):
             group = [watched for watched in self._watched.values() if watched.rank == rank]
             self._signal(group, signal.SIGTERM)
@@ -163,19 +163,19 @@ class ProcessTree:
                         _log.warning("%s did not stop in time and is killed", watched.name)
                 self._signal(group, signal.SIGKILL)
                 self._wait_ended(group, _KILLED_S)
-        # Orphans of those that were killed are ours now, and dying: see lifetime.
+        # Orphans of killed processes are now ours, and dying: see lifetime.
         end = time.monotonic() + _KILLED_S
         while has_children() and time.monotonic() < end:
             self._take_ended()
             signal.sigtimedwait({signal.SIGCHLD}, 0.05)
 
-    def _signal(self, group: list[_Watched], number: signal.Signals) -> None:
+    def _signal(self, group: list[_Supervised], number: signal.Signals) -> None:
         for watched in group:
             if watched.child:
                 watched.child.send(number)
 
-    def _wait_ended(self, group: list[_Watched], limit_s: float) -> bool:
-        """Wait until all of `group` ended; False when time is up or a second signal came."""
+    def _wait_ended(self, group: list[_Supervised], limit_s: float) -> bool:
+        """Wait until all of `group` ended; return False after the limit or a second signal."""
         end = time.monotonic() + limit_s
         while True:
             self._take_ended()
@@ -185,7 +185,7 @@ class ProcessTree:
             if received is None or received.si_signo != signal.SIGCHLD:
                 return False
 
-    def _take_ended(self) -> list[_Watched]:
+    def _take_ended(self) -> list[_Supervised]:
         by_pid = {w.child.pid: w for w in self._watched.values() if w.child}
         ended = []
         for pid, status in reap():
@@ -200,19 +200,19 @@ class ProcessTree:
 
 
 def _wait_for_signal(seconds: float) -> None:
-    """Sleep until a child ends or time is up; raises StopAsked when the end is asked for."""
+    """Sleep until a child ends or time is up; raise StopAsked if the end is requested."""
     received = signal.sigtimedwait(SIGNALS, seconds)
     if received is not None and received.si_signo != signal.SIGCHLD:
         raise StopAsked(signal.Signals(received.si_signo).name)
 
 
-def _start(watched: _Watched) -> None:
+def _start(watched: _Supervised) -> None:
     watched.child = fork_child(watched.name, watched.run)
     _log.info("%s started (process %d)", watched.name, watched.child.pid)
 
 
-def _plan_restart(watched: _Watched) -> None:
+def _plan_restart(watched: _Supervised) -> None:
     pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**watched.failures)
     watched.failures += 1
     watched.due = time.monotonic() + pause_s
-    _log.warning("%s: %s; it is started again in %g s", watched.name, watched.ending, pause_s)
+    _log.warning("%s: %s; restarting it in %g s", watched.name, watched.ending, pause_s)

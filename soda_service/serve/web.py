@@ -1,6 +1,6 @@
 """The web part of the embedded service: a listening socket, and gunicorn on it.
 
-The one door to gunicorn.
+All use of gunicorn is in this module.
 """
 
 import http.client
@@ -35,13 +35,13 @@ _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S10
 def listen(web: WebConfig) -> socket.socket:
     """Open the socket of the service, which web processes inherit.
 
-    It is the supervisor's, so that a taken port is told at once, and clients wait rather than
-    being refused while the web processes are restarted.
+    It belongs to the supervisor, so that a taken port is reported at once, and clients wait instead
+    of being refused while web processes restart.
 
     Raises
     ------
     OSError
-        When the address cannot be listened at; names it.
+        If the address cannot be used. The message names it.
     """
     family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -57,16 +57,16 @@ def listen(web: WebConfig) -> socket.socket:
 
 
 def address_of(listener: socket.socket) -> str:
-    """Return `HOST:PORT` at which this machine reaches the listener."""
+    """Return `HOST:PORT` under which this machine reaches the listener."""
     host, port = listener.getsockname()[:2]
     host = _WILDCARDS.get(host, host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class Probe:
-    """Asks a web server whether it is up, without waiting for the answer.
+    """Checks whether a web server is up, without waiting for the response.
 
-    The request may lie in the socket's backlog until a web process takes it; meanwhile the
+    The request may wait in the socket's backlog until a web process takes it. Meanwhile the
     supervisor has processes to watch.
 
     Parameters
@@ -74,7 +74,7 @@ class Probe:
     address
         `HOST:PORT`.
     path
-        What is fetched; 200 is the sign of life.
+        Path to fetch; status 200 means that the server is up.
     """
 
     def __init__(self, address: str, path: str) -> None:
@@ -83,7 +83,7 @@ class Probe:
         self._asked: http.client.HTTPConnection | None = None
 
     def is_up(self) -> bool:
-        """Return whether the server has answered by 200; asks when nothing is under way."""
+        """Return whether the server has responded with 200; send a request if none is pending."""
         asked = self._asked or http.client.HTTPConnection(self._address, timeout=_PROBE_S)
         try:
             if self._asked is None:
@@ -106,15 +106,15 @@ def run_web(
     listener: socket.socket,
     folder: Path,
 ) -> None:
-    """Serve HTTP on `listener` until told to stop; ends by SystemExit.
+    """Serve HTTP on `listener` until told to stop; end by SystemExit.
 
     Parameters
     ----------
     make_app
         Called in each web process, so that connections open after the fork.
     folder
-        For gunicorn's heartbeat files, and the counts of requests that web processes share; they
-        go on when a web process is started again, and are gone with the folder.
+        Folder for gunicorn's heartbeat files, and for request counts that web processes share.
+        Counts continue when a web process is restarted, and are removed with the folder.
     """
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder / "metrics")  # see soda_service.web.metrics
     allow_open_files()
@@ -129,37 +129,37 @@ def run_web(
     }
     try:
         _Gunicorn(settings, lambda: make_app(config)).run()
-    except HaltServer as halt:  # gunicorn lets it through when several of its workers fail
+    except HaltServer as halt:  # raised by gunicorn if several of its workers fail
         raise SystemExit(halt.exit_status) from halt
 
 
 def gunicorn_settings(web: WebConfig) -> dict[str, int | str]:
-    """Return gunicorn's settings that do not depend on who starts it.
+    """Return the gunicorn settings that do not depend on how it is started.
 
-    Threads, since a client that waits is one that sleeps: with 1,000 of them waiting, answers to
-    others take no longer, and with 4,000 hardly (docs/performance.md). gevent would hold a waiter
-    in less memory, but every call into SQLite, every fsync and every file sent would stop all
-    other requests of its process.
+    gunicorn uses threads, since a waiting client is a sleeping thread: with 1,000 of them,
+    responses to others take no longer, and with 4,000 hardly longer (docs/performance.md). gevent
+    would need less memory per waiting client, but every call into SQLite, every fsync and every
+    file sent would block all other requests of its process.
     """
     return {
         "worker_class": "gthread",
         "workers": web.workers,
         "threads": web.threads,
-        # Beyond its threads a process may hold so many idle keep-alive connections.
+        # Idle keep-alive connections that a process may hold in addition to its threads.
         "worker_connections": web.threads + _IDLE_CONNECTIONS,
         "backlog": _BACKLOG,
         "keepalive": 5,
         "timeout": 60,
-        "limit_request_line": 8190,  # gunicorn's largest; long POLYGONs come by GET
-        # Headers of proxies are believed as web.proxy_hops says, by the application.
+        "limit_request_line": 8190,  # gunicorn's maximum; long POLYGONs come by GET
+        # The application itself handles proxies' headers, as web.proxy_hops says.
         "forwarded_allow_ips": "",
     }
 
 
 def allow_open_files() -> None:
-    """Raise the soft limit of open files, as far as allowed: each connection is one.
+    """Raise the soft limit of open files as far as allowed: each connection is one.
 
-    It is often 1024, and a gunicorn process that cannot accept a connection for want of it ends.
+    It is often 1024, and a gunicorn process that cannot accept a connection because of it ends.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
@@ -168,7 +168,7 @@ def allow_open_files() -> None:
 
 
 class _PlainLogger(Logger):  # type: ignore[misc]  # gunicorn ships no types
-    """gunicorn's log, through the service's own."""
+    """gunicorn's logger, which uses the service's own log."""
 
     @override
     def setup(self, cfg: Any) -> None:  # Any: as above

@@ -1,4 +1,4 @@
-"""What the service offers, and where: VOSI 1.1's capabilities, also for registry records."""
+"""The interfaces of the service (VOSI 1.1 capabilities), also for registry records."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _CAPABILITIES = "http://www.ivoa.net/xml/VOSICapabilities/v1.0"
 
 NAMES: Mapping[str, str] = MappingProxyType({"vs": _VODATASERVICE, "xsi": XSI})
-"""Prefixes that clients know (VOSI-T4)."""
+"""Prefixes that clients expect (VOSI-T4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +21,27 @@ class Capability:
     """An interface of the service, as `/capabilities` and registry records list it."""
 
     standard_id: str
-    """Identifier of the standard that it follows."""
+    """Identifier of its standard."""
 
     path: str
-    """Its address below that of the service."""
+    """Its address relative to the service's."""
 
     use: str = "full"
-    """Of the access URL: pyvo takes `base` as the beginning of others (VOSI-T2)."""
+    """`use` of the access URL: pyvo takes `base` as a prefix of other URLs (VOSI-T2)."""
 
     version: str = ""
     description: str = ""
 
 
 def capabilities_document(base_url: str, offered: Iterable[Capability]) -> bytes:
-    """Write the capabilities of the service at `base_url` (VOSI-2 to VOSI-4)."""
+    """Return the capabilities of the service at `base_url` (VOSI-2 to VOSI-4)."""
     root = etree.Element(f"{{{_CAPABILITIES}}}capabilities", nsmap={"vosi": _CAPABILITIES, **NAMES})
     add_capabilities(root, base_url, offered)
     return bytes(etree.tostring(root, xml_declaration=True, encoding="utf-8"))
 
 
 def add_capabilities(parent: etree._Element, base_url: str, offered: Iterable[Capability]) -> None:
-    """Write a `capability` for each interface; all are open to everybody (SSO-1)."""
+    """Add a `capability` for each interface; all are open to everybody (SSO-1)."""
     for each in offered:
         capability = etree.SubElement(parent, "capability", standardID=each.standard_id)
         if each.description:

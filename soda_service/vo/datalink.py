@@ -1,4 +1,4 @@
-"""DataLink 1.1: what there is about a data set, and what can be done with it."""
+"""DataLink 1.1: the links of a data set, and the services for it."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,10 +23,10 @@ __all__ = ["COLUMNS", "LINKS_ID", "Link", "LinkMaker", "write_links"]
 LINKS_ID = "ivo://ivoa.net/std/DataLink#links-1.1"
 
 _PREVIEW_PX = 512
-"""Sides of a preview: what is made in milliseconds, where a whole tile takes seconds."""
+"""Size of a preview, which is made in milliseconds; a whole tile would take seconds."""
 
 _SCALE_ARCSEC = 0.5
-"""Of previews where a release does not tell its own."""
+"""Pixel scale for previews if a release has none."""
 
 
 def _column(
@@ -37,22 +37,22 @@ def _column(
 
 
 COLUMNS = (
-    _column("ID", "meta.id;meta.main", "Identifier that was asked for"),
+    _column("ID", "meta.id;meta.main", "Requested identifier"),
     _column("access_url", "meta.ref.url", "Address of the content"),
     _column("service_def", "meta.ref", "Resource of this document that describes a service"),
     _column("error_message", "meta.code.error", "Why there is no link"),
-    _column("description", "meta.note", "What it is"),
-    _column("semantics", "meta.code", "What it is to the data set"),
+    _column("description", "meta.note", "Description of the link"),
+    _column("semantics", "meta.code", "Relation to the data set"),
     _column("content_type", "meta.code.mime", "Media type"),
     _column("content_length", "phys.size;meta.file", "Size", datatype="long", unit="byte"),
     _column("local_semantics", "meta.id.assoc", "The same in all data sets: a band, or a kind"),
 )
-"""Of a links table (DL-6)."""
+"""Columns of a links table (DL-6)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A row: exactly one of `access_url`, `service_def` and `error_message` is told (DL-7)."""
+    """A row; exactly one of `access_url`, `service_def` and `error_message` is set (DL-7)."""
 
     id: str
     semantics: str
@@ -62,14 +62,14 @@ class Link:
     access_url: str = ""
     service_def: str = ""
     error_message: str = ""
-    """Begins with a word of DL-9."""
+    """Begins with a keyword of DL-9."""
 
     content_type: str = ""
     content_length: int | None = None
     local_semantics: str = ""
 
     def cells(self) -> tuple[str, ...]:
-        """Return the row as texts, in the order of `COLUMNS`."""
+        """Return the cells of the row as text, in the order of `COLUMNS`."""
         length = "" if self.content_length is None else str(self.content_length)
         head = (self.id, self.access_url, self.service_def, self.error_message, self.description)
         return (*head, self.semantics, self.content_type, length, self.local_semantics)
@@ -78,17 +78,17 @@ class Link:
 def write_links(
     links: Iterable[Link], services: Sequence[Descriptor], links_url: str, *, is_cut: bool = False
 ) -> Iterator[bytes]:
-    """Write a links document, which describes its own service at its end (DL-22).
+    """Return a links document, which describes its own service at the end (DL-22).
 
     Parameters
     ----------
     services
-        What the `service_def` of the links name.
+        Services that the `service_def` of the links refer to.
     is_cut
-        Whether identifiers were left out (DL-3).
+        Whether identifiers were omitted (DL-3).
     """
     table = Table("links", COLUMNS, (Info("standardID", LINKS_ID),), description="Links")
-    texts = {"ID": "Data set; may be repeated", "JOB": "Job whose results are wanted, instead"}
+    texts = {"ID": "Data set; may be repeated", "JOB": "Job whose results are listed instead"}
     inputs = [
         Param(Field(name, "char", "*", ucd="meta.id;meta.main", description=text))
         for name, text in texts.items()
@@ -108,12 +108,12 @@ class LinkMaker:
     Parameters
     ----------
     base
-        Address of the service, without a slash at its end.
+        Address of the service, without a trailing slash.
     authority
-        Of data sets.
+        Authority in the identifiers of data sets.
     size_of
-        Gives the bytes of the file of a data set, None where they are not known; raises
-        `CutoutError` where there is no such file.
+        Function of the file size of a data set in bytes, None if unknown; raises `CutoutError` if
+        there is no such file.
 
     Attributes
     ----------
@@ -127,7 +127,7 @@ class LinkMaker:
     services: list[Descriptor]
 
     def links(self, given: str, dataset: Dataset, index: TileIndex) -> Iterator[Link]:
-        """Return the links of a data set, under the identifier that was given."""
+        """Return the links of a data set, under the requested identifier."""
         release, tile = dataset.release, dataset.tile
         if not tile:
             yield from self._cutout_links(given, dataset, index)
@@ -164,7 +164,7 @@ class LinkMaker:
         )
 
     def _preview(self, given: str, image: Dataset, index: TileIndex) -> Link:
-        """Link the middle of an image as a picture, in grey."""
+        """Return the link to a picture of the centre of an image, in grey."""
         release = image.release
         number = index.number(image.tile)
         assert number is not None  # noqa: S101 - the data set was found there
@@ -177,21 +177,21 @@ class LinkMaker:
         return Link(
             given,
             "#preview",
-            f"The middle of tile {image.tile}, band {image.band}, in grey",
+            f"The centre of tile {image.tile}, band {image.band}, in grey",
             access_url=f"{self.base}/sync?{query}",
             content_type=shown.media_type,
             local_semantics=image.band,
         )
 
     def _cutout_links(self, given: str, dataset: Dataset, index: TileIndex) -> Iterator[Link]:
-        """Return links of the cutout service, whose descriptors have what lies within."""
+        """Return links of the cutout service. The descriptors have the coverage of the data set."""
         release = dataset.release
         identifier = dataset_id(self.authority, release.name, dataset.tile, dataset.band)
         coverage = _coverage(dataset, index)
         what = "A cutout" if dataset.tile else "A cutout at any position of the release"
-        # pyvo takes the first one that is of SODA sync (DL-T2).
+        # pyvo uses the first one for SODA sync (DL-T2).
         for path, standard_id, more in (
-            ("sync", SYNC_ID, "made at once: FITS of one band, or a picture"),
+            ("sync", SYNC_ID, "made immediately: FITS of one band, or a picture"),
             ("async", ASYNC_ID, "as a job: any number of bands, pictures and shapes"),
         ):
             name = f"cutout-{path}-{len(self.services) // 2 + 1}"
@@ -223,10 +223,10 @@ class LinkMaker:
 
 
 def _coverage(dataset: Dataset, index: TileIndex) -> Coverage:
-    """Find what lies in a data set, as far as that is known."""
+    """Return what is known of the coverage of a data set."""
     bands = [band for band in dataset.release.bands if dataset.band in ("", band.name)]
     known = [bounds for band in bands if (bounds := wavelengths_m(band)) is not None]
-    # Where one band does not tell, the data set may reach beyond the others.
+    # If one band has no wavelengths, the data set may reach beyond the others.
     is_known = len(known) == len(bands)
     band_m = (min(low for low, _ in known), max(high for _, high in known)) if is_known else None
     circle, polygon = _outline(dataset, index)
@@ -234,7 +234,7 @@ def _coverage(dataset: Dataset, index: TileIndex) -> Coverage:
 
 
 def _outline(dataset: Dataset, index: TileIndex) -> tuple[Circle | None, Polygon | None]:
-    """Return a circle that has a tile's image inside, and its outline."""
+    """Return a circle around a tile's image, and its outline."""
     number = index.number(dataset.tile)
     if number is None:  # a whole release
         return None, None

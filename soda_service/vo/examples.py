@@ -1,4 +1,4 @@
-"""DALI 1.1's `/examples`: requests that work on this service, for people and for programs."""
+"""DALI 1.1's `/examples`: requests that work on this service, for people and programs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from soda_service.sky.release import Release
 from soda_service.sky.releases import Releases
 from soda_service.vo.soda import ASYNC_ID, SYNC_ID
 
-__all__ = ["Place", "examples_document", "place_in"]
+__all__ = ["ExamplePosition", "examples_document", "place_in"]
 
 _XHTML = "http://www.w3.org/1999/xhtml"
 _VOCABULARY = "http://www.ivoa.net/rdf/examples#"
 
 _RADIUS_DEG = 0.005
-"""Some 0.6 arcmin across: made in milliseconds."""
+"""About 0.6 arcmin across: made in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A position that lies in a release."""
+class ExamplePosition:
+    """A position in a release."""
 
     release: str
     dataset: str
@@ -32,11 +32,11 @@ class Place:
     ra_deg: float
     dec_deg: float
     band: str
-    """One that the release makes FITS files of."""
+    """A band in which the release makes FITS files."""
 
 
-def place_in(release: Release, releases: Releases) -> Place | None:
-    """Find the middle of a tile; None where there is no tile."""
+def place_in(release: Release, releases: Releases) -> ExamplePosition | None:
+    """Return the centre of a tile; None if there is no tile."""
     table = releases.index(release).table
     if not table.names:
         return None
@@ -44,22 +44,23 @@ def place_in(release: Release, releases: Releases) -> Place | None:
     band = default_options(release).colors_fits[0]
     ra_deg, dec_deg = (round(float(angles[middle]), 5) for angles in (table.ra_deg, table.dec_deg))
     identifier = dataset_id(releases.authority, release.name, table.names[middle], band)
-    return Place(release.name, identifier, ra_deg, dec_deg, band)
+    return ExamplePosition(release.name, identifier, ra_deg, dec_deg, band)
 
 
-def examples_document(base_url: str, title: str, place: Place | None) -> bytes:
-    """Write the page (DALI-31); without a place there is no example on it."""
+def examples_document(base_url: str, title: str, place: ExamplePosition | None) -> bytes:
+    """Return the page (DALI-31); without a position it has no example."""
     root = etree.Element(f"{{{_XHTML}}}html", nsmap={None: _XHTML})
     etree.SubElement(_child(root, "head"), f"{{{_XHTML}}}title").text = f"Examples: {title}"
     body = _child(root, "body", vocab=_VOCABULARY)
     _child(body, "h1").text = f"Examples: {title}"
     if place is None:
-        _child(body, "p").text = "There is nothing to cut from yet."
+        _child(body, "p").text = "There are no images to cut from yet."
     else:
         circle = f"{place.ra_deg} {place.dec_deg} {_RADIUS_DEG}"
         one = [("ID", place.dataset), ("CIRCLE", circle)]
         address = f"{base_url}/sync?{urlencode(one)}"
-        _add_example(body, "sync", "A cutout at once", SYNC_ID, one, f"curl -o a.fits '{address}'")
+        command = f"curl -o a.fits '{address}'"
+        _add_example(body, "sync", "One cutout, made immediately", SYNC_ID, one, command)
         beside = f"{place.ra_deg} {round(place.dec_deg + _RADIUS_DEG, 5)} {_RADIUS_DEG}"
         two = [("ID", place.dataset), ("CIRCLE", circle), ("CIRCLE", beside), ("PHASE", "RUN")]
         data = " ".join(f"-d '{name}={value}'" for name, value in two)

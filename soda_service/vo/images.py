@@ -1,6 +1,6 @@
 """The images of a release as rows of ObsCore, one per tile and band.
 
-A row has a number: its tile's number times the number of bands, plus the band's place.
+The number of a row is its tile's number times the number of bands, plus the index of the band.
 """
 
 import math
@@ -33,18 +33,18 @@ __all__ = [
 Interval = tuple[float, float]
 
 DATALINK_TYPE = "application/x-votable+xml;content=datalink"
-"""In exactly this spelling (DL-T1)."""
+"""Must be spelled exactly like this (DL-T1)."""
 
 PRODUCT_TYPE = "image"
 
 CALIB_LEVEL = 3
-"""Tiles are joined from calibrated exposures: products that go beyond one observation."""
+"""Tiles combine calibrated exposures: products of more than one observation."""
 
 POLARISATIONS = ("I",)
-"""Images are of total intensity alone."""
+"""Images show total intensity only."""
 
 _DECIMALS = 9
-"""Of degrees: 4 microarcsec, and a corner comes out as the tile table has it."""
+"""Decimals of degrees: 4 microarcsec, which reproduces corners as in the tile table."""
 
 _WAVEBANDS = (
     *((1e-8, "em.X-ray"), (3e-7, "em.UV"), (4e-7, "em.opt.U"), (5e-7, "em.opt.B")),
@@ -53,7 +53,7 @@ _WAVEBANDS = (
     *((1.5e-5, "em.IR.8-15um"), (3e-5, "em.IR.15-30um"), (6e-5, "em.IR.30-60um")),
     *((1e-4, "em.IR.60-100um"), (1e-2, "em.mm"), (math.inf, "em.radio")),
 )
-"""Longest wavelength, m, and word of the UCD list (1.4)."""
+"""Longest wavelength, m, and term of the UCD list (1.4)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,14 +72,14 @@ class Images:
 
 
 def wavelengths_m(band: Band) -> Interval | None:
-    """Return the shortest and longest wavelength of a band, m, where they are told."""
+    """Return the shortest and longest wavelength of a band, m; None if unknown."""
     if band.wavelength_min_m is None or band.wavelength_max_m is None:
         return None
     return band.wavelength_min_m, band.wavelength_max_m
 
 
 def resolving_power(band: Band) -> float | None:
-    """Return the mean wavelength of a band over its width, to 6 decimals, where both are told."""
+    """Return the mean wavelength of a band divided by its width, to 6 decimals; None if unknown."""
     bounds = wavelengths_m(band)
     if bounds is None or bounds[0] == bounds[1]:
         return None
@@ -92,7 +92,7 @@ def fields_of_view_deg(index: TileIndex) -> NDArray[np.float64]:
     Returns
     -------
     ndarray, shape (len(index),)
-        NaN where an image is not known.
+        NaN if an image is not known.
     """
     diameters = np.full(len(index), np.nan)
     for shapes in index.images:
@@ -101,12 +101,12 @@ def fields_of_view_deg(index: TileIndex) -> NDArray[np.float64]:
 
 
 def rows_of(images: Images, numbers: Iterable[int]) -> Iterator[list[str]]:
-    """Write rows as texts, in the order of `COLUMNS`; what is not known is empty.
+    """Yield rows as text, in the order of `COLUMNS`; unknown values are empty.
 
     Parameters
     ----------
     numbers
-        Of the rows; those of a tile best come together.
+        Numbers of the rows; rows of the same tile should be adjacent, for speed.
     """
     bands = images.release.bands
     starts = [_band_cells(images.release, band) for band in bands]
@@ -129,7 +129,7 @@ def rows_of(images: Images, numbers: Iterable[int]) -> Iterator[list[str]]:
 
 
 def _band_cells(release: Release, band: Band) -> list[str]:
-    """Write what all images of a band have in common."""
+    """Return the cells that all images of a band share."""
     low, high = wavelengths_m(band) or (None, None)
     start, end = release.time_mjd or (None, None)
     width, height = release.tile_size_px or (None, None)
@@ -157,7 +157,7 @@ def _band_cells(release: Release, band: Band) -> list[str]:
 
 
 def _tile_cells(images: Images, tile: int) -> dict[str, str]:
-    """Write what all bands of a tile have in common."""
+    """Return the cells that all bands of a tile share."""
     table = images.index.table
     cells = {
         "obs_id": table.names[tile],
@@ -173,10 +173,9 @@ def _tile_cells(images: Images, tile: int) -> dict[str, str]:
 
 
 def _region(shapes: Outlines | Caps, place: int) -> str:
-    """Write an image's outline as STC-S.
+    """Return an image's outline as STC-S.
 
-    Counter-clockwise as seen from inside the sphere (DALI-23), which is how the corners come in
-    reverse.
+    It is counter-clockwise as seen from inside the sphere (DALI-23): the corners in reverse.
     """
     if isinstance(shapes, Caps):
         ra, dec = positions(shapes.centre[place])

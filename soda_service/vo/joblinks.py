@@ -1,4 +1,4 @@
-"""The results of a job as links, for those who click in a table."""
+"""The results of a job as links, for clients that show tables."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
@@ -10,14 +10,14 @@ from uws.models import Job, Result
 __all__ = ["document_links", "manifest_links", "result_links"]
 
 _DOCUMENTS = {
-    "summary.json": ("#auxiliary", "What became of every position, for programs"),
-    "manifest": ("#auxiliary", "All files, and positions without file, as VOTable"),
+    "summary.json": ("#auxiliary", "The outcome of every position, for programs"),
+    "manifest": ("#auxiliary", "All files, and positions without a file, as VOTable"),
     "positions": ("#progenitor", "The positions with every option filled in"),
     "log": ("#auxiliary", "What happened"),
     "archive": ("#auxiliary", "All files in one archive"),
 }
-"""Results that are no cutouts; by id: semantics, description. The vocabulary's newer terms, such as
-`#package`, are errors to STILTS 3.4."""
+"""Results that are not cutouts: semantics and description by id. Newer terms of the vocabulary,
+such as `#package`, are errors for STILTS 3.4."""
 
 
 def manifest_links(job: Job, records: Iterable[Mapping[str, str]]) -> Iterator[Link]:
@@ -26,7 +26,7 @@ def manifest_links(job: Job, records: Iterable[Mapping[str, str]]) -> Iterator[L
     Parameters
     ----------
     records
-        Of the manifest, by column.
+        Records of the manifest, by column.
     """
     for record in records:
         where = f"{record['ra']} {record['dec']}" if record["ra"] else record["object_id"]
@@ -48,7 +48,7 @@ def manifest_links(job: Job, records: Iterable[Mapping[str, str]]) -> Iterator[L
 
 
 def result_links(job: Job, job_url: str) -> Iterator[Link]:
-    """Return links of the cutouts that a job lists: of an aborted one what was made until then."""
+    """Return links of the cutouts that a job lists; for an aborted job, those made until then."""
     for result in job.results:
         if result.id not in _DOCUMENTS and result.key:
             yield _link(job, result, job_url, _semantics(result.media_type), result.id)

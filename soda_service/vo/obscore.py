@@ -1,4 +1,4 @@
-"""The columns of ObsCore 1.1, in which `/sia2` answers."""
+"""The columns of ObsCore 1.1, which `/sia2` returns."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -18,13 +18,13 @@ SYSTEMS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
     }
 )
-"""What positions and times refer to."""
+"""Reference system of positions and times."""
 
 _TEXT, _DOUBLE = ("char", "*"), ("double", "")
 _INTEGER, _LONG = ("int", ""), ("long", "")
 
 ID_COLUMN = "obs_publisher_did"
-"""Also its XML ID: what the ID of services refers to."""
+"""Also its XML ID, to which the ID of services refers."""
 
 
 def _column(
@@ -37,7 +37,7 @@ def _column(
         unit=unit,
         ucd=ucd,
         utype=f"obscore:{utype}",
-        # TOPCAT, Aladin and astropy-based tools read STC-S by this mark.
+        # TOPCAT, Aladin and astropy-based tools recognise STC-S by this value.
         xtype="adql:REGION" if name == "s_region" else "",
         description=description,
         id=name if name == ID_COLUMN else "",
@@ -105,4 +105,4 @@ COLUMNS = (
     _column("instrument_name", _TEXT, "", "meta.id;instr",
             "Provenance.ObsConfig.Instrument.name", "Instrument"),
 )  # fmt: skip
-"""The mandatory columns, and obs_title; empty cells are what a release does not tell."""
+"""The mandatory columns, and obs_title; a cell is empty if the release has no value for it."""

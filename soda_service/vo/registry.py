@@ -1,7 +1,7 @@
 """Registry records: VOResource 1.1 documents of the service, and of each release.
 
-What an operator gives to a publishing registry, so that clients find the service by its subject
-and place on the sky.
+An operator gives these to a publishing registry, so that clients find the service by its subject
+and sky coverage.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ _RI = "http://www.ivoa.net/xml/RegistryInterface/v1.0"
 _VR = "http://www.ivoa.net/xml/VOResource/v1.0"
 
 _PLANCK_LIGHT_J_M = 1.98644586e-25
-"""Planck's constant times the speed of light: spectral coverage is told in joules of photons."""
+"""Planck's constant times the speed of light: spectral coverage is in joules of photon energy."""
 
 _MOC_ORDER = 6
 """Cells of 0.84 square degrees."""
@@ -35,12 +35,12 @@ _UNREGISTERED = "unregistered.invalid"
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """What all records have in common.
+    """Values that all records share.
 
     Raises
     ------
     ConfigError
-        Where the settings lack what a registry demands; names all of it.
+        If settings that a registry requires are missing; names all of them.
     """
 
     service: ServiceConfig
@@ -59,7 +59,7 @@ class Publishing:
         }
         if not all(missing.values()):
             names = ", ".join(name for name, is_set in missing.items() if not is_set)
-            raise ConfigError(f"{names}: to be set before a registry can be told of the service")
+            raise ConfigError(f"{names}: not set; a registry record needs them")
 
     @property
     def service_id(self) -> str:
@@ -68,7 +68,7 @@ class Publishing:
 
 
 def service_record(publishing: Publishing) -> bytes:
-    """Write the record of the service: a `vs:CatalogService` with all its capabilities."""
+    """Return the record of the service: a `vs:CatalogService` with all its capabilities."""
     service = publishing.service
     root = _resource(publishing, "vs:CatalogService", service.title, publishing.service_id)
     content = _content(root, publishing, service.description)
@@ -79,9 +79,9 @@ def service_record(publishing: Publishing) -> bytes:
 
 
 def collection_record(publishing: Publishing, release: Release, index: TileIndex) -> bytes:
-    """Write the record of a release: a `vs:DataResource`, served by the service.
+    """Return the record of a release: a `vs:DataResource`, served by the service.
 
-    Its coverage is that of its tiles, as a MOC of order 6, and of its bands.
+    Its coverage is that of its tiles, as a MOC of order 6, and that of its bands.
     """
     identifier = dataset_id(publishing.service.authority, release.name)
     root = _resource(publishing, "vs:DataResource", release.title or release.name, identifier)
@@ -102,7 +102,7 @@ def collection_record(publishing: Publishing, release: Release, index: TileIndex
 
 
 def moc_of(index: TileIndex) -> str:
-    """Write the cells of the sky that hold some of a release's tiles, as a MOC (ASCII form)."""
+    """Return the MOC (ASCII form) of the sky cells that overlap a release's tiles."""
     from astropy import units
     from astropy_healpix import HEALPix
 
@@ -110,7 +110,7 @@ def moc_of(index: TileIndex) -> str:
     ra, dec = healpix.healpix_to_lonlat(np.arange(healpix.npix))
     covered = set(np.flatnonzero(index.find(ra.to_value("deg"), dec.to_value("deg")) >= 0).tolist())
     table = index.table
-    # Tiles smaller than a cell may miss all middles of cells.
+    # Tiles smaller than a cell may contain no cell centre.
     corners = table.corners_deg[np.isfinite(table.corners_deg).all(axis=(1, 2))].reshape(-1, 2)
     places = np.concatenate([corners, np.stack([table.ra_deg, table.dec_deg], axis=-1)])
     cells = healpix.lonlat_to_healpix(*(angles * units.deg for angles in places.T))
@@ -119,7 +119,7 @@ def moc_of(index: TileIndex) -> str:
 
 
 def _ranges(numbers: Sequence[int]) -> Iterable[str]:
-    """Write runs of numbers: 1 2 3 7 -> 1-3, 7."""
+    """Return numbers as ranges: 1 2 3 7 -> 1-3, 7."""
     edges = np.flatnonzero(np.diff(numbers) != 1) + 1
     for run in np.split(np.array(numbers), edges):
         yield str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}"

@@ -1,7 +1,7 @@
-"""SIA 2.0 queries: parameters -> conditions -> numbers of the rows that satisfy them.
+"""SIA 2.0 queries: parameters -> conditions -> numbers of the rows that match.
 
-Values of one parameter are alternatives, different parameters must all hold, and what is not
-known of an image satisfies nothing (SIA-3).
+Values of one parameter are alternatives, different parameters must all match, and an unknown
+property of an image matches nothing (SIA-3).
 """
 
 import re
@@ -50,13 +50,13 @@ _Value = TypeVar("_Value")
 SIA_ID = "ivo://ivoa.net/std/SIA#query-2.0"
 
 _OUTLINES_MAX = 2000
-"""Circles, ranges and vertices of polygons in one query: some 0.5 s among 10,000 tiles."""
+"""Limit for circles, ranges and polygon vertices in one query: about 0.5 s for 10,000 tiles."""
 
 _FAULTS_MAX = 100
 _COUNT = re.compile(r"[0-9]{1,18}")
 
 _IDLE = frozenset({"REQUEST", "VERSION", "RUNID"})
-"""DALI's own, which libraries send to every service; nothing here depends on them."""
+"""DALI's own parameters, which libraries send to every service; they have no effect here."""
 
 _SINGLE = ("MAXREC", "RESPONSEFORMAT")
 
@@ -89,7 +89,7 @@ _WORDS = (
     # An array, since pyvo and astropy fail on scalar numbers that are empty.
     Field("CALIB", "int", "*", ucd="meta.code;obs.calib", description="Calibration level: 3"),
     _text("TARGET", "meta.id;src", "Object that was observed"),
-    _text("FORMAT", "meta.code.mime", "Media type of what access_url gives"),
+    _text("FORMAT", "meta.code.mime", "Media type of the content at access_url"),
 )
 _POS = _text(
     "POS",
@@ -102,7 +102,7 @@ _NAMES = tuple(each.name for each in (_POS, *_INTERVALS, *_WORDS))
 
 @dataclass(frozen=True, slots=True)
 class ResponseFormat:
-    """What is answered."""
+    """Format of the response."""
 
     kind: str
     """`votable`, `csv` or `tsv`."""
@@ -116,10 +116,10 @@ class SiaQuery:
 
     shapes: tuple[Position, ...] = ()
     intervals: Mapping[str, tuple[Interval, ...]] = field(default_factory=dict)
-    """By parameter, in its unit."""
+    """Intervals by parameter, in its unit."""
 
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By parameter."""
+    """Texts by parameter."""
 
     rows_max: int | None = None
     """MAXREC."""
@@ -136,7 +136,7 @@ _FORMATS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "text/tab-separated-values": ("tsv", "text/tab-separated-values"),
     }
 )
-"""RESPONSEFORMAT -> what it is, and its media type (DALI-13)."""
+"""RESPONSEFORMAT -> format and media type (DALI-13)."""
 
 _TYPE_PARAMETERS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -147,14 +147,14 @@ _TYPE_PARAMETERS: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 
 Given = Mapping[str, Sequence[str]]
-"""Texts by parameter, in upper case; blank ones are left out."""
+"""Texts by parameter, in upper case; blank texts are omitted."""
 
 
 def input_params(*, rows_default: int, rows_max: int) -> tuple[Param, ...]:
-    """Return the parameters of a query, as the service describes itself."""
-    count = Field("MAXREC", "int", ucd="meta.number", description="Number of rows at most")
+    """Return the parameters of a query, for the service's own description."""
+    count = Field("MAXREC", "int", ucd="meta.number", description="Maximum number of rows")
     formats = tuple(name for name in _FORMATS if "/" not in name)
-    answer = _text("RESPONSEFORMAT", "meta.code.mime", "Format of the answer")
+    answer = _text("RESPONSEFORMAT", "meta.code.mime", "Format of the response")
     return (
         *map(Param, (_POS, *_INTERVALS, *_WORDS)),
         Param(count, str(rows_default), minimum="0", maximum=str(rows_max)),
@@ -163,12 +163,12 @@ def input_params(*, rows_default: int, rows_max: int) -> tuple[Param, ...]:
 
 
 def read_format(given: Given) -> ResponseFormat:
-    """Read RESPONSEFORMAT; a media type that was asked for comes back as it was written.
+    """Parse RESPONSEFORMAT; a requested media type is returned as it was written.
 
     Raises
     ------
     OptionsError
-        When it is unknown, or given twice.
+        If it is unknown, or given twice.
     """
     texts = given.get("RESPONSEFORMAT", ())
     _require_single("RESPONSEFORMAT", texts)
@@ -185,12 +185,12 @@ def read_format(given: Given) -> ResponseFormat:
 
 
 def parse_query(given: Given) -> SiaQuery:
-    """Read the parameters of a query.
+    """Parse the parameters of a query.
 
     Raises
     ------
     OptionsError
-        With all that is wrong with them.
+        With all errors in them.
     """
     faults = [_unknown(name) for name in given if name not in {*_NAMES, *_SINGLE, *_IDLE}]
     words = {each.name: tuple(given[each.name]) for each in _WORDS if each.name in given}
@@ -223,12 +223,12 @@ def parse_query(given: Given) -> SiaQuery:
 
 
 def select(query: SiaQuery, images: Images, releases: ReleaseLookup) -> NDArray[np.intp]:
-    """Find the rows of a release that satisfy a query.
+    """Return the rows of a release that match a query.
 
     Parameters
     ----------
     releases
-        Where identifiers are looked up.
+        Look-up of identifiers.
 
     Returns
     -------
@@ -246,7 +246,7 @@ def select(query: SiaQuery, images: Images, releases: ReleaseLookup) -> NDArray[
 
 
 def _suits(query: SiaQuery, release: Release) -> bool:
-    """Return whether what all images of a release have in common satisfies a query."""
+    """Return whether the properties that all images of a release share match a query."""
     known = {
         "POL": POLARISATIONS,
         "COLLECTION": (release.name,),
@@ -257,7 +257,7 @@ def _suits(query: SiaQuery, release: Release) -> bool:
     for name, texts in query.words.items():
         if name != "ID" and set(texts).isdisjoint(known.get(name, ())):
             return False
-    # No release tells these of its images.
+    # No release defines these for its images.
     return query.intervals.keys().isdisjoint({"SPATRES", "EXPTIME", "TIMERES"}) and _meets(
         query, "TIME", release.time_mjd
     )
@@ -271,7 +271,7 @@ def _has_band(query: SiaQuery, band: Band) -> bool:
 
 
 def _tiles(query: SiaQuery, images: Images) -> Bools:
-    """Tell which tiles have their place and size as a query wants."""
+    """Return which tiles match the position and size conditions of a query."""
     met = np.ones(len(images.index), dtype=np.bool_)
     if "FOV" in query.intervals:
         sizes = fields_of_view_deg(images.index)
@@ -284,7 +284,7 @@ def _tiles(query: SiaQuery, images: Images) -> Bools:
 
 
 def _identified(ids: Iterable[str], images: Images, releases: ReleaseLookup) -> Bools:
-    """Tell which rows, shape (tiles, bands), have one of some identifiers."""
+    """Return which rows, shape (tiles, bands), have one of the identifiers."""
     index, release = images.index, images.release
     chosen = np.zeros((len(index), len(release.bands)), dtype=np.bool_)
     for text in ids:
@@ -293,14 +293,14 @@ def _identified(ids: Iterable[str], images: Images, releases: ReleaseLookup) -> 
         except (UnknownRelease, UnknownTile):
             continue
         tile = index.number(found.tile)
-        # Shorter identifiers are of no row.
+        # Shorter identifiers do not identify a row.
         if found.release.name == release.name and found.band and tile is not None:
             chosen[tile, release.band_names.index(found.band)] = True
     return chosen
 
 
 def _meets(query: SiaQuery, name: str, known: Interval | None) -> bool:
-    """Return whether an interval overlaps one of those asked for; always, where none is."""
+    """Return whether an interval overlaps one of those requested; True if none was requested."""
     if name not in query.intervals:
         return True
     if known is None:
@@ -310,19 +310,19 @@ def _meets(query: SiaQuery, name: str, known: Interval | None) -> bool:
 
 def _parse_level(text: str) -> str:
     if text not in set("01234"):
-        raise InvalidText(f"{shorten(text)!r} is no calibration level; allowed are 0 to 4")
+        raise InvalidText(f"{shorten(text)!r} is not a calibration level from 0 to 4")
     return text
 
 
 def _media_type(text: str) -> str:
-    """Return a media type its `+` back, which a client may have sent without encoding it."""
+    """Restore the `+` in a media type, which a client may have sent unencoded."""
     return text.replace("x-votable xml", "x-votable+xml")
 
 
 _WORD_PARSERS: Mapping[str, Callable[[str], str]] = MappingProxyType(
     {"POL": parse_polarisation, "CALIB": _parse_level, "FORMAT": _media_type}
 )
-"""Of the words that are not taken as they come."""
+"""Parsers of texts that are not used as they are."""
 
 
 def _single_count(name: str, given: Given, faults: list[Fault]) -> int | None:
@@ -333,7 +333,7 @@ def _single_count(name: str, given: Given, faults: list[Fault]) -> int | None:
         faults.extend(error.faults)
         return None
     if texts and not _COUNT.fullmatch(texts[0]):
-        message = f"{shorten(texts[0])!r} found; allowed is an integer from 0 on"
+        message = f"{shorten(texts[0])!r} is not a non-negative integer"
         faults.append(Fault(message, column=name, found=shorten(texts[0])))
         return None
     return int(texts[0]) if texts else None
@@ -346,7 +346,7 @@ def _require_single(name: str, texts: Sequence[str]) -> None:
 
 def _unknown(name: str) -> Fault:
     if name == "UPLOAD":
-        return Fault("uploads are not taken", column=name)
+        return Fault("uploads are not supported", column=name)
     meant = suggest(name, (*_NAMES, *_SINGLE))
     hint = f"did you mean {meant}?" if meant else f"allowed: {', '.join((*_NAMES, *_SINGLE))}"
     return Fault(f"unknown parameter; {hint}", column=shorten(name))

@@ -1,7 +1,7 @@
-"""What the SODA service takes, as parameters of a service descriptor (SODA 1.0, section 4).
+"""The parameters of SODA, for service descriptors (SODA 1.0, section 4).
 
-One list for all documents: a discovery response has one generic descriptor, whose ID is the cell
-of a column; a DataLink response one for each data set, with its ID and what lies within it.
+All documents use this list. A discovery response has one generic descriptor, whose ID is the cell
+of a column. A DataLink response has one for each data set, with its ID and coverage.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,36 +28,36 @@ _TYPES = {
     "BAND": ("double", "2", "interval"),
     "TIME": ("double", "2", "interval"),
 }
-"""Data type, array size and xtype of SODA's parameters that are no text (SODA 1.0, section 3)."""
+"""Data type, array size and xtype of SODA's parameters that are not text (SODA 1.0, section 3)."""
 
 _TRUTH = ("true", "false")
 
 _STATES = ("I",)
-"""Of polarisation: images are of total intensity alone."""
+"""Polarisation states: images show total intensity only."""
 
 _IDLE = frozenset({"XSIZE", "YSIZE", "XPIX", "YPIX", "EDGE"})
-"""Options without effect on shapes, and a descriptor asks for shapes."""
+"""Options without effect on shapes; descriptors are for shapes."""
 
 _OF_BANDS = "COLORS_FITS"
 _OF_SETS = frozenset({"MAKE_FITS", "DISCARD_FITS_FILES"})
-"""What to keep of several files; `/sync` makes one."""
+"""Options that choose among several files; `/sync` makes one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What a data set holds, as far as it is known: the ranges of its descriptor (SODA-29)."""
+    """Known coverage of a data set: the ranges in its descriptor (SODA-29)."""
 
     circle: Circle | None = None
-    """One that has the image inside."""
+    """A circle around the image."""
 
     polygon: Polygon | None = None
-    """The image's outline."""
+    """Outline of the image."""
 
     band_m: Interval | None = None
     """Wavelengths, m."""
 
     time_mjd: Interval | None = None
-    """MJD, UTC, d."""
+    """Times, MJD, UTC, d."""
 
 
 def soda_input_params(
@@ -71,29 +71,29 @@ def soda_input_params(
 ) -> tuple[Param, ...]:
     """Return the input parameters of a descriptor of `/sync` or `/async`.
 
-    Texts are left open, so that clients send only what their user chose. Numbers have the default
-    of the release, since pyvo fails on those that are empty, and clients send it; those in which
-    the releases differ are left out.
+    Texts have no default, so that clients send only what their user chose. Numbers have the default
+    of the release, since pyvo fails on empty ones, and clients send it. Numbers with different
+    defaults in the releases are omitted.
 
     Parameters
     ----------
     releases
-        Those that the data sets may be of; at least one.
+        Possible releases of the data sets; at least one.
     dataset
-        Identifier of the one data set that is described.
+        Identifier of the data set, if only one is described.
     id_ref
-        Instead of it the XML ID of the column that has it.
+        Otherwise the XML ID of the column of identifiers.
     coverage
-        What lies within the data set.
+        Coverage of the data set.
     bands
-        Names of the bands to choose from, where the data set is of several.
+        Names of the bands to choose from, if the data set has several.
     is_async
         Whether several files may be made.
 
     Raises
     ------
     ConfigError
-        If a release's own defaults are wrong.
+        If a release's own defaults are not valid.
     """
     within = coverage or Coverage()
     idle = _IDLE if bands else _IDLE | {_OF_BANDS}
@@ -123,7 +123,7 @@ def _format_param() -> Param:
 
 
 def _field(name: str, *, ref: str = "") -> Field:
-    """Return a parameter as its row of `PARAMETERS` describes it."""
+    """Return the parameter for a row of `PARAMETERS`."""
     spec = PARAMETERS[name]
     datatype, arraysize, xtype = _TYPES.get(name, ("char", "*", ""))
     if spec.kind is Kind.FLOAT:

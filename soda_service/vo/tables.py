@@ -1,4 +1,4 @@
-"""VOSI 1.1's `/tables`: the columns of what `/sia2` answers."""
+"""VOSI 1.1's `/tables`: the columns that `/sia2` returns."""
 
 from lxml import etree
 
@@ -14,7 +14,7 @@ TABLE_NAME = "images"
 
 
 def tables_document(*, with_columns: bool) -> bytes:
-    """Write all tables, of which there is one (VOSI-9)."""
+    """Return the document of all tables, of which there is one (VOSI-9)."""
     root = etree.Element(f"{{{_TABLES}}}tableset", nsmap={"vosi": _TABLES, **NAMES})
     schema = etree.SubElement(root, "schema")
     etree.SubElement(schema, "name").text = "default"
@@ -23,7 +23,7 @@ def tables_document(*, with_columns: bool) -> bytes:
 
 
 def table_document() -> bytes:
-    """Write the one table, whole."""
+    """Return the document of the table."""
     root = etree.Element(f"{{{_TABLES}}}table", nsmap={"vosi": _TABLES, **NAMES})
     _describe(root, with_columns=True)
     return bytes(etree.tostring(root, xml_declaration=True, encoding="utf-8"))
@@ -31,7 +31,7 @@ def table_document() -> bytes:
 
 def _describe(table: etree._Element, *, with_columns: bool) -> None:
     etree.SubElement(table, "name").text = TABLE_NAME
-    etree.SubElement(table, "description").text = "The images that /sia2 answers with (ObsCore)"
+    etree.SubElement(table, "description").text = "The images that /sia2 lists (ObsCore)"
     for column in COLUMNS if with_columns else ():
         _describe_column(etree.SubElement(table, "column"), column)
 

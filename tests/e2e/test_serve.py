@@ -130,7 +130,7 @@ def test_what_is_killed_is_started_again(tmp_path: Path, name: str, count: int) 
         wait_for(is_renewed, f"{name} again")
         assert service.get("/")[0] == 200  # on the same port, the socket is the supervisor's
         assert service.stop() == 0
-    assert "killed by SIGKILL; it is started again in 0.1 s" in service.log.read_text()
+    assert "killed by SIGKILL; restarting it in 0.1 s" in service.log.read_text()
 
 
 def test_a_part_that_fails_is_started_again_after_growing_pauses(tmp_path: Path) -> None:
@@ -143,9 +143,9 @@ def test_a_part_that_fails_is_started_again_after_growing_pauses(tmp_path: Path)
         assert service.stop() == 0
     text = log.read_text()
     assert "sweeper: no luck\n" in text
-    assert "sweeper: exit status 1; it is started again in 0.1 s" in text
+    assert "sweeper: exit status 1; restarting it in 0.1 s" in text
     assert "sweeper: no luck again\n" in text
-    assert "sweeper: exit status 1; it is started again in 0.2 s" in text
+    assert "sweeper: exit status 1; restarting it in 0.2 s" in text
 
 
 def test_neither_a_blocked_request_nor_a_stubborn_worker_holds_the_end(tmp_path: Path) -> None:
@@ -205,6 +205,5 @@ def test_an_application_that_cannot_be_made_ends_the_start(tmp_path: Path) -> No
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "CutoutError: there is no application" in ended.stderr
     assert ended.stderr.splitlines()[-1] == (
-        "web did not start: it ended 3 times, the last time by exit status 3;"
-        " the log above says why"
+        "web did not start: it ended 3 times, the last time by exit status 3; see the log above"
     )

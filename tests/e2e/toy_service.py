@@ -13,7 +13,7 @@ from soda_service.config.load import load_config
 from soda_service.config.model import Config
 from soda_service.errors import CutoutError
 from soda_service.logs import set_up_logging
-from soda_service.serve.supervisor import Parts, serve
+from soda_service.serve.supervisor import ServiceParts, serve
 
 
 def make_app(config: Config) -> Callable[..., Iterable[bytes]]:
@@ -60,7 +60,7 @@ def main() -> int:
     port = int(sys.argv[3]) if len(sys.argv) > 3 else 0
     config = load_config(None, Path(sys.argv[1]), overrides={"web": {"port": port, "threads": 4}})
     set_up_logging(config.log)
-    parts = Parts(lambda: None, lambda _: None, make_app, work, sweep)
+    parts = ServiceParts(lambda: None, lambda _: None, make_app, work, sweep)
     try:
         serve(config, parts, workers=int(sys.argv[2]), announce=click.echo)
     except (CutoutError, OSError) as error:

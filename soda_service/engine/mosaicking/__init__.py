@@ -1,1 +1,1 @@
-"""Filling a cutout from overlapping tiles."""
+"""Fill missing pixels of a cutout from overlapping tiles."""

@@ -1,6 +1,7 @@
-"""Pixels of one tile put into the holes of another: which are valid, and what becomes of them.
+"""Fill the holes of one tile with valid pixels of another.
 
-Overlapping tiles share exposures, so pixels are never summed: each hole takes one tile's value.
+Overlapping tiles share exposures, so pixels are never summed: each hole takes the value of one
+tile.
 """
 
 import re
@@ -19,7 +20,7 @@ from soda_service.engine.wcs.footprint import Grid
 __all__ = ["Patch", "fill_holes", "is_per_pixel", "valid_pixels"]
 
 _SURFACE = re.compile(r"(?<![a-z])(?:sr|arcsec|arcmin|deg|beam)(?![a-z])|^[mu]?k$")
-"""Units of brightness, which do not depend on the size of a pixel."""
+"""Units of surface brightness, which do not depend on the size of a pixel."""
 
 _Bools = NDArray[np.bool_]
 _Floats = NDArray[np.float64]
@@ -27,20 +28,20 @@ _Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patch:
-    """Planes of a tile over a box of its pixels."""
+    """Planes of a tile in a box of its pixels."""
 
     grid: Grid
     box: PixelBox
-    """May reach beyond the tile."""
+    """The box; it may reach beyond the tile."""
 
     images: tuple[Image, ...]
     """The science plane first; shape (..., *box.shape), raw numbers."""
 
     inner: PixelBox | None = None
-    """Where pixels may be taken from; None: from all of it."""
+    """Part from which pixels may be taken; None: all of it."""
 
     def part(self, box: PixelBox) -> "Patch":
-        """Return a part of it: views, not copies. `box` lies inside of this one."""
+        """Return a part of it, as views. `box` must lie inside its box."""
         rows = slice(box.y0 - self.box.y0, box.y1 - self.box.y0)
         columns = slice(box.x0 - self.box.x0, box.x1 - self.box.x0)
         images = (
@@ -50,20 +51,20 @@ class Patch:
 
 
 def valid_pixels(images: Sequence[Image], *, no_data_bit: int) -> _Bools:
-    """Tell which pixels of a tile are valid, as COVERAGE counts them.
+    """Return which pixels of a tile are valid, as counted for COVERAGE.
 
     Parameters
     ----------
     images
-        Planes of one shape; a cube's pixel is valid where one of its layers is.
+        Planes of one shape; a pixel of a cube is valid if it is in one of its layers.
     no_data_bit
-        What the survey's mask says of a pixel without data; 0 where it says nothing.
+        Mask bit of pixels without data; 0 if there is none.
 
     Returns
     -------
     ndarray, shape (ny, nx), bool
-        Of positive weight where there is a weight plane; else of finite value (not BLANK), and
-        without the bit where there is a mask.
+        True if the weight is positive, or without a weight plane if the value is finite (not
+        BLANK); and, if there is a mask, its bit is not set.
     """
     weight = _of_role(images, "WGT")
     if weight is not None:
@@ -77,7 +78,7 @@ def valid_pixels(images: Sequence[Image], *, no_data_bit: int) -> _Bools:
 
 
 def is_per_pixel(unit: str) -> bool:
-    """Whether values in a unit grow with a pixel's area: counts and fluxes, not brightness."""
+    """Return whether values in a unit are proportional to pixel area: counts and fluxes are."""
     return _SURFACE.search(unit.strip().lower()) is None
 
 
@@ -90,34 +91,34 @@ def fill_holes(
     factor: float,
     no_data_bit: int,
 ) -> int:
-    """Put another tile's valid pixels where holes are.
+    """Fill holes with valid pixels of another tile.
 
-    Copied where the grids coincide, bit for bit if nothing is to be scaled. Else the science
-    plane comes by `Resampler.sharp`; weights and further planes of floats bilinearly, which
-    overshoots nowhere; masks and other integers from the nearest pixel. The noise of
-    neighbouring pixels is correlated by that, which the weights do not tell.
+    If the grids coincide, pixels are copied, bit for bit unless values are scaled. Otherwise the
+    science plane is resampled by `Resampler.sharp`, weights and other float planes bilinearly,
+    which never overshoots, and masks and other integers by the nearest pixel. Resampling correlates
+    the noise of neighbouring pixels, which the weights do not show.
 
     Parameters
     ----------
     target
-        What has the holes; its arrays are written to.
+        Planes with holes; its arrays are written to.
     holes : ndarray, shape target.box.shape, bool
-        True where a value is wanted; becomes False where one was found.
+        True where a value is wanted; set to False where one was found.
     source
-        The pixels of `overlap.source_box`; its images are of the target's roles in their order,
-        and one more of role `WGT` or `MSK` if need be to tell which pixels are valid. Its
-        `inner` box counts on grids that differ.
+        The pixels of `overlap.source_box`. Its images have the roles of the target in the same
+        order, and, if needed to find valid pixels, one more of role `WGT` or `MSK`. Its `inner` box
+        is used on grids that differ.
     relation
-        As `overlap.relate` found it for the two grids.
+        Result of `overlap.relate` for the two grids.
     factor
-        Science values are multiplied by it, weights (inverse variances) by its inverse square.
+        Factor for science values; weights (inverse variances) are divided by its square.
     no_data_bit
         See `valid_pixels`.
 
     Returns
     -------
     int
-        How many holes were filled.
+        Number of holes that were filled.
     """
     valid = valid_pixels(source.images, no_data_bit=no_data_bit)
     valid &= _flat(np.isfinite(physical(source.images[0])))
@@ -133,7 +134,7 @@ def fill_holes(
 
 
 def _copy(target: Patch, holes: _Bools, source: Patch, valid: _Bools, factor: float) -> int:
-    """Copy pixels of a source that lies under the target pixel by pixel."""
+    """Copy pixels of a source whose pixels coincide with those of the target."""
     taken = holes & valid
     for image, other in zip(target.images, source.images, strict=False):
         scale = _factor(other, source.images[0], factor)
@@ -149,8 +150,8 @@ def _copy(target: Patch, holes: _Bools, source: Patch, valid: _Bools, factor: fl
 def _resample(
     target: Patch, holes: _Bools, source: Patch, valid: _Bools, relation: Relation, factor: float
 ) -> int:
-    """Take pixels of a source on another grid."""
-    # Here, since it needs a second to import, and grids that coincide do without.
+    """Resample pixels of a source on another grid."""
+    # Imported here: it takes a second, and grids that coincide do not need it.
     from soda_service.engine.mosaicking.resampling import Resampler
 
     resampler = Resampler((source.grid, source.box), (target.grid, target.box))
@@ -160,7 +161,7 @@ def _resample(
     for image, other in pairs:
         layers = _layers(physical(other).astype(np.float64))
         if image is not target.images[0] and not _is_smooth(image, other):
-            brought = resampler.nearest(layers)  # integers up to 2**53 stay what they are
+            brought = resampler.nearest(layers)  # integers up to 2**53 stay exact
         else:
             bring = resampler.sharp if image is target.images[0] else resampler.bilinear
             bring = resampler.averaged if is_averaged else bring
@@ -172,41 +173,41 @@ def _resample(
     for (image, other), values in zip(pairs, found, strict=True):
         scale = _factor(other, source.images[0], factor)
         if image.role == "WGT" and is_averaged:
-            scale *= relation.pixel_ratio  # as many pixels' weights are in each average
+            scale *= relation.pixel_ratio  # each average contains the weights of this many pixels
         image.data[..., taken] = _raw(values[..., taken] * scale, image)
     holes &= ~taken
     return int(np.count_nonzero(taken))
 
 
 def _within(inner: PixelBox, box: PixelBox) -> _Floats:
-    """Return 1 for the pixels of a box that lie in another one, else 0."""
+    """Return 1 for the pixels of a box that lie in another box, otherwise 0."""
     y, x = np.ogrid[box.y0 : box.y1, box.x0 : box.x1]
     inside = (y >= inner.y0) & (y < inner.y1) & (x >= inner.x0) & (x < inner.x1)
     return inside.astype(np.float64)
 
 
 def _is_smooth(image: Image, other: Image) -> bool:
-    """Whether a value between two pixels means anything: not in masks, not of numbers."""
+    """Return whether values may be interpolated: not in masks, and not in integers."""
     is_float = all(np.issubdtype(each.data.dtype, np.floating) for each in (image, other))
     return image.role == "WGT" or (is_float and image.role != "MSK")
 
 
 def _raw(values: _Floats, image: Image) -> NDArray[np.generic]:
-    """Turn values into the raw numbers that an image stores; the inverse of `physical`."""
+    """Convert values to the raw numbers that an image stores; the inverse of `physical`."""
     header, dtype = image.header, image.data.dtype
     raw = (values - header.number("BZERO", 0.0)) / (header.number("BSCALE", 1.0) or 1.0)
     if np.issubdtype(dtype, np.floating):
         return raw.astype(dtype)
-    limits = np.iinfo(cast("np.dtype[np.integer[Any]]", dtype))  # as was asked above
+    limits = np.iinfo(cast("np.dtype[np.integer[Any]]", dtype))  # as checked above
     nothing = fill_value(image.role, header, dtype, 0)
     whole = np.where(np.isfinite(raw), np.rint(raw), nothing)
-    # 2**63 - 1 is no float64: the nearest one is beyond int64.
+    # 2**63 - 1 is not representable in float64: the nearest value is beyond int64.
     high = np.nextafter(2.0**63, 0) if limits.max == 2**63 - 1 else float(limits.max)
     return np.clip(whole, float(limits.min), high).astype(dtype)
 
 
 def _encoding(image: Image) -> tuple[object, ...]:
-    """Return what makes raw numbers mean the same in two images."""
+    """Return the encoding: equal for two images whose raw numbers have the same meaning."""
     header, dtype = image.header, image.data.dtype
     blank = header.get("BLANK") if np.issubdtype(dtype, np.integer) else None
     scale, zero = header.number("BSCALE", 1.0), header.number("BZERO", 0.0)
@@ -214,7 +215,7 @@ def _encoding(image: Image) -> tuple[object, ...]:
 
 
 def _factor(image: Image, science: Image, factor: float) -> float:
-    """Return what a plane's values are multiplied by, if science values are by `factor`."""
+    """Return the factor for a plane's values, if science values are multiplied by `factor`."""
     if image is science:
         return factor
     if image.role == "WGT":
@@ -234,6 +235,6 @@ def _layers(plane: _Floats) -> _Floats:
 
 
 def _flat(layers: _Bools) -> _Bools:
-    """Return where one layer at least is True, shape (ny, nx)."""
+    """Return where at least one layer is True, shape (ny, nx)."""
     flat: _Bools = np.logical_or.reduce(layers.reshape((-1, *layers.shape[-2:])))
     return flat

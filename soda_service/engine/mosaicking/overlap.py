@@ -1,4 +1,4 @@
-"""How another tile's pixels lie under those of a box: on them, or on a grid of their own."""
+"""Relation between the pixels of a box and those of another tile: the same grid or another one."""
 
 import math
 from dataclasses import dataclass
@@ -12,42 +12,42 @@ from soda_service.engine.wcs.footprint import Grid, pixel_scales, pixel_to_sky, 
 __all__ = ["Relation", "relate", "source_box"]
 
 _SAME_PIXEL_PX = 0.01
-"""Grids whose pixels lie on each other to this are one grid, and pixels are copied."""
+"""Tolerance in pixels for grids that coincide, so that pixels are copied."""
 
 _AVERAGED_ABOVE = 2.0
-"""Pixels of the other tile per pixel from which on they are averaged: a value between four of
-them would leave out the light of the others."""
+"""Number of source pixels per pixel from which on they are averaged: interpolation between four
+pixels would ignore the light of the others."""
 
 _MARGIN_PX = 12
-"""Read around the pixels needed: a spline's memory, 0.268**12, is float32's rounding by then.
-More of small pixels, which are averaged over as many."""
+"""Pixels read around those needed: a spline's influence, 0.268**12, is then below float32's
+rounding. More are read of small pixels, which are averaged."""
 
 _Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """How another tile's pixels lie under those of a box."""
+    """Relation between the pixels of a box and those of another tile."""
 
     shift_px: tuple[int, int] | None
-    """(x, y) to add to a pixel to have the other's; None where the grids differ."""
+    """(x, y) to add to a pixel to get the other tile's pixel; None if the grids differ."""
 
     pixel_ratio: float
-    """How many of the other's pixels have the area of one of the box."""
+    """Number of the other tile's pixels that have the area of one of the box."""
 
     @property
     def manner(self) -> str:
-        """How pixels are brought over: `copied`, `resampled` or `averaged`."""
+        """Method to transfer pixels: `copied`, `resampled` or `averaged`."""
         if self.shift_px is not None:
             return "copied"
         return "averaged" if self.pixel_ratio > _AVERAGED_ABOVE else "resampled"
 
 
 def relate(grid: Grid, box: PixelBox, other: Grid) -> Relation:
-    """Find out how another tile's pixels lie under those of a box.
+    """Return the relation between the pixels of a box and those of another tile.
 
-    The same grid is found where each of 25 pixels, spread over the box, lies within 0.01 pixel
-    of a pixel of the other tile, all moved alike.
+    The grids coincide if each of 25 pixels, spread over the box, lies within 0.01 pixel of a pixel
+    of the other tile, all with the same offset.
     """
     x, y = _lattice(box, 5)
     there_x, there_y = sky_to_pixel(other, *pixel_to_sky(grid, x, y))
@@ -58,7 +58,7 @@ def relate(grid: Grid, box: PixelBox, other: Grid) -> Relation:
 
 
 def _whole(differences: _Floats) -> int | None:
-    """Return the whole number that all differences are; None where they are none or NaN."""
+    """Return the integer that all differences equal; None if there is none, or they are NaN."""
     if not np.isfinite(differences).all():
         return None
     whole = round(float(differences.flat[0]))
@@ -66,7 +66,7 @@ def _whole(differences: _Floats) -> int | None:
 
 
 def _pixel_ratio(grid: Grid, box: PixelBox, other: Grid) -> float:
-    """Compare pixel areas in the box's middle; at the reference points where that fails."""
+    """Compare pixel areas at the centre of the box; at the reference points if that fails."""
     x, y = (box.x0 + box.x1 - 1) / 2, (box.y0 + box.y1 - 1) / 2
     there_x, there_y = sky_to_pixel(other, *pixel_to_sky(grid, [x, x + 1, x], [y, y, y + 1]))
     (ax, ay), (bx, by) = ((there_x[n] - there_x[0], there_y[n] - there_y[0]) for n in (1, 2))
@@ -79,28 +79,28 @@ def _pixel_ratio(grid: Grid, box: PixelBox, other: Grid) -> float:
 def source_box(
     relation: Relation, target: tuple[Grid, PixelBox], other: Grid, shape: tuple[int, int] | None
 ) -> PixelBox:
-    """Return the pixels of another tile that a box needs, those around them included.
+    """Return the box of pixels of another tile that a box needs, including a margin.
 
     Parameters
     ----------
     relation
-        As `relate` found it.
+        Result of `relate`.
     target
-        Grid and box to be filled.
+        Grid and box to fill.
     other, shape
-        Grid of the other tile and its (ny, nx); None: pixels beyond the tile are given too.
+        Grid of the other tile and its (ny, nx); None: do not clip to the tile.
 
     Returns
     -------
     PixelBox
-        On the other tile, if that has a shape; empty where it has nothing of the box.
+        On the other tile, if a shape is given; empty if the tile has no part of the box.
     """
     grid, box = target
     if relation.shift_px is not None:
         dx, dy = relation.shift_px
         moved = PixelBox(box.y0 + dy, box.y1 + dy, box.x0 + dx, box.x1 + dx)
         return moved.clipped(shape) if shape else moved
-    # 289 points: between them an edge bends by less than the margin, even if it is distorted.
+    # 289 points: between them an edge bends by less than the margin, even with distortion.
     x, y = _lattice(box, 17)
     sides = sky_to_pixel(other, *pixel_to_sky(grid, x, y))
     margin_px = _MARGIN_PX * math.sqrt(max(1.0, relation.pixel_ratio))
@@ -117,7 +117,7 @@ def source_box(
 
 
 def _span(coordinates: _Floats, margin_px: float) -> tuple[int, int]:
-    """Return the first pixel and the one after the last, 0 and 0 if there is none."""
+    """Return the first pixel and the one after the last; 0 and 0 if there are none."""
     there = coordinates[np.isfinite(coordinates)]
     if not there.size:
         return 0, 0
@@ -125,7 +125,7 @@ def _span(coordinates: _Floats, margin_px: float) -> tuple[int, int]:
 
 
 def _lattice(box: PixelBox, count: int) -> tuple[_Floats, _Floats]:
-    """Spread points evenly over a box, from its first to its last pixel in both directions."""
+    """Return evenly spaced points in a box, from its first to its last pixel in both directions."""
     x = np.linspace(box.x0, box.x1 - 1, count)
     y = np.linspace(box.y0, box.y1 - 1, count)
     xs, ys = np.meshgrid(x.round(), y.round())

@@ -1,4 +1,4 @@
-"""One tile's pixels on another tile's grid, by `reproject`; the geometry is the engine's own."""
+"""Resampling of a tile onto another grid, by `reproject` with the engine's own geometry."""
 
 import math
 from collections.abc import Iterator
@@ -20,17 +20,17 @@ __all__ = ["Resampler", "resampled"]
 Floats = NDArray[np.float64]
 
 _BLOCK_PX = 512
-"""Side of the blocks that are resampled at a time: memory does not grow with the image."""
+"""Side of the blocks that are resampled at a time, so memory does not grow with the image."""
 
 _FELT_PX = 4
-"""How far a spline feels what stands in for an invalid pixel: beyond it by 0.268**4, 0.5 %."""
+"""Range of influence of a replaced invalid pixel on a spline: beyond it 0.268**4, 0.5 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resampler:
-    """Brings layers from a box of one grid to a box of another one.
+    """Resamples layers from a box of one grid to a box of another.
 
-    Layers are arrays of shape (n, ny, nx), float64; results are NaN where the source has nothing.
+    Layers are arrays of shape (n, ny, nx), float64; results are NaN where the source has no value.
     """
 
     source: tuple[Grid, PixelBox]
@@ -41,15 +41,15 @@ class Resampler:
         return self._interpolated(layers, "nearest-neighbor")
 
     def bilinear(self, layers: Floats) -> Floats:
-        """Interpolate between four pixels; NaN where one of them is."""
+        """Interpolate between four pixels; NaN if one of them is NaN."""
         return self._interpolated(layers, "bilinear")
 
     def sharp(self, layers: Floats) -> Floats:
-        """Interpolate by a cubic spline; bilinearly within 4 pixels of one that is NaN.
+        """Interpolate by a cubic spline; bilinearly within 4 pixels of a NaN.
 
-        The spline keeps stars sharp: at half a pixel's shift a bilinear step takes 11 % off the
-        peak of a star of 3.4 pixels' FWHM, the spline 0.6 %. It runs through the mean of the
-        other pixels where there is a NaN.
+        The spline keeps stars sharp. At half a pixel's shift, bilinear interpolation takes 11 % off
+        the peak of a star of 3.4 pixels FWHM, the spline 0.6 %. For the spline, NaN pixels are
+        replaced by the mean of the others.
         """
         missing = np.isnan(layers)
         if not missing.any():
@@ -62,7 +62,7 @@ class Resampler:
         return np.where(felt == 0, spline, self.bilinear(layers))
 
     def averaged(self, layers: Floats) -> Floats:
-        """Average over all pixels that lie in one of the result; NaN where one of them is."""
+        """Average over all source pixels that lie in a pixel; NaN if one of them is NaN."""
         from reproject import reproject_adaptive
 
         result: Floats = reproject_adaptive(
@@ -86,9 +86,9 @@ class Resampler:
         return (layers, _GridWCS(*self.source)), _GridWCS(*self.target)
 
     def _result_wanted(self, layers: Floats) -> dict[str, Any]:
-        """Return reproject's arguments that are always the same (Any: they are of all types).
+        """Return the constant arguments of reproject (Any: they have many types).
 
-        Positions that a projection cannot show are NaN already: none is looked at twice.
+        Positions that a projection cannot show are NaN already: no round trip is needed.
         """
         shape = (len(layers), *self.target[1].shape)
         return {"shape_out": shape, "roundtrip_coords": False, "return_footprint": False}
@@ -100,27 +100,27 @@ def resampled(
     target: tuple[Grid, PixelBox],
     relation: Relation,
 ) -> NDArray[np.floating]:
-    """Bring an image onto another grid: sharply, or averaged where its pixels are much smaller.
+    """Resample an image onto another grid: sharply, or averaged if its pixels are much smaller.
 
     Parameters
     ----------
     values : ndarray, shape (ny, nx), floating
-        Pixels of the source's box, which has those around the target's too (`source_box`); what
-        is not finite counts as missing.
+        Pixels of the source's box, with a margin around the target's (`source_box`); values that
+        are not finite count as missing.
     source, target
-        Grids and boxes of their pixels.
+        Grids, and boxes of their pixels.
     relation
-        Of the target's box to the source's grid, as `overlap.relate` found it; not of one grid.
+        Result of `overlap.relate` for the target's box and the source's grid, which must differ.
 
     Returns
     -------
     ndarray, shape of the target's box, type of `values` in native byte order
-        Mean brightness in a pixel of the source at each pixel of the target; NaN where the
-        source has nothing.
+        Mean brightness of the source at each pixel of the target; NaN where the source has no
+        value.
     """
     grid, box = target
     result = np.full(box.shape, np.nan, values.dtype.newbyteorder("="))
-    # Blocks that need about as many of the source's pixels, however small those are.
+    # Blocks that need about as many pixels of the source, however small those are.
     side = max(16, round(_BLOCK_PX / math.sqrt(max(1.0, relation.pixel_ratio))))
     for part in _blocks(box, side):
         there = _shared(source_box(relation, (grid, part), source[0], None), source[1])
@@ -130,7 +130,7 @@ def resampled(
         layers[~np.isfinite(layers)] = np.nan
         resampler = Resampler((source[0], there), (grid, part))
         bring = resampler.averaged if relation.manner == "averaged" else resampler.sharp
-        with np.errstate(over="ignore"):  # where a spline overshoots the type's largest number
+        with np.errstate(over="ignore"):  # if a spline overshoots the type's largest number
             result[_slices(part, box)] = bring(layers)[0]
     return result
 
@@ -149,7 +149,7 @@ def _shared(box: PixelBox, other: PixelBox) -> PixelBox:
 
 
 def _slices(part: PixelBox, box: PixelBox) -> tuple[slice, slice]:
-    """Return where a part of a box lies in arrays of the box."""
+    """Return the slices of a part of a box in arrays of the box."""
     rows = slice(part.y0 - box.y0, part.y1 - box.y0)
     return rows, slice(part.x0 - box.x0, part.x1 - box.x0)
 
@@ -165,7 +165,7 @@ def _widened(lost: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 class _GridWCS(BaseLowLevelWCS):  # type: ignore[misc]  # astropy is untyped
-    """A box of a grid, for libraries that speak astropy's interface of shared WCS (APE 14)."""
+    """A box of a grid, with astropy's common interface for WCS (APE 14)."""
 
     def __init__(self, grid: Grid, box: PixelBox) -> None:
         self._grid = grid
@@ -186,7 +186,7 @@ class _GridWCS(BaseLowLevelWCS):  # type: ignore[misc]  # astropy is untyped
     @property
     @override
     def world_axis_physical_types(self) -> list[str]:
-        """RA and Dec as the IVOA's UCD1+ calls them."""
+        """RA and Dec as named by the IVOA's UCD1+."""
         return ["pos.eq.ra", "pos.eq.dec"]
 
     @property
@@ -197,7 +197,7 @@ class _GridWCS(BaseLowLevelWCS):  # type: ignore[misc]  # astropy is untyped
 
     @override
     def pixel_to_world_values(self, x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
-        """Return ICRS, deg, of pixels of the box."""
+        """Return ICRS positions, deg, of pixels of the box."""
         return pixel_to_sky(self._grid, np.add(x, self._box.x0), np.add(y, self._box.y0))
 
     @override
@@ -209,7 +209,7 @@ class _GridWCS(BaseLowLevelWCS):  # type: ignore[misc]  # astropy is untyped
     @property
     @override
     def world_axis_object_components(self) -> list[tuple[str, int, str]]:
-        """Say which part of a SkyCoord each axis is."""
+        """Return the part of a SkyCoord that each axis is."""
         return [
             ("celestial", 0, "spherical.lon.degree"),
             ("celestial", 1, "spherical.lat.degree"),
@@ -218,5 +218,5 @@ class _GridWCS(BaseLowLevelWCS):  # type: ignore[misc]  # astropy is untyped
     @property
     @override
     def world_axis_object_classes(self) -> dict[str, tuple[Any, ...]]:
-        """Say how a SkyCoord is made (Any: astropy is untyped)."""
+        """Return how to make a SkyCoord (Any: astropy is untyped)."""
         return {"celestial": (SkyCoord, (), {"frame": "icrs", "unit": "deg"})}

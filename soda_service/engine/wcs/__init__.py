@@ -1,1 +1,1 @@
-"""Sky and pixels: projections, directions, footprints, placement."""
+"""Sky and pixels: projections, vectors, footprints, picture placement."""

@@ -1,4 +1,4 @@
-"""Where on an image a position lies, and how large an angle is there: sky to pixels and back.
+"""Conversion between sky positions and pixels of an image, and between angles and sizes.
 
 Positions are ICRS degrees; pixels are 0-based with integers at pixel centres, x along NAXIS1.
 """
@@ -25,19 +25,19 @@ __all__ = [
 ]
 
 _SAME_PLACES = 6
-"""Decimals of a pixel that count: what arithmetic left at 24.499999999999996 is still a half, and
-a box must not depend on the last bit of a sine."""
+"""Decimals of a pixel that count. 24.499999999999996 is still a half, and a box must not depend on
+the last bit of a sine."""
 
 
 def sky_to_pixel(
     grid: Grid, ra_deg: ArrayLike, dec_deg: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Find the pixels of positions.
+    """Return the pixel coordinates of positions.
 
     Parameters
     ----------
     grid
-        As `sky_grid` gives it.
+        From `sky_grid`.
     ra_deg, dec_deg : array_like
         ICRS, deg, of one shape.
 
@@ -52,12 +52,12 @@ def sky_to_pixel(
 def pixel_to_sky(
     grid: Grid, x: ArrayLike, y: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Find the positions of pixels.
+    """Return the positions of pixels.
 
     Parameters
     ----------
     grid
-        As `sky_grid` gives it.
+        From `sky_grid`.
     x, y : array_like
         0-based pixel coordinates, of one shape.
 
@@ -80,14 +80,14 @@ def size_in_pixels(grid: Grid, xsize_arcmin: float, ysize_arcmin: float) -> tupl
     Parameters
     ----------
     grid
-        As `sky_grid` gives it.
+        From `sky_grid`.
     xsize_arcmin, ysize_arcmin
         Width along the image's x, height along its y, arcmin.
 
     Returns
     -------
     nx, ny : int
-        Rounded, halves to even, at least 1.
+        Rounded half to even, at least 1.
     """
     x_arcsec, y_arcsec = pixel_scales(grid)
     return _pixels(xsize_arcmin * 60 / x_arcsec), _pixels(ysize_arcmin * 60 / y_arcsec)
@@ -98,10 +98,10 @@ def _pixels(count: float) -> int:
 
 
 def box_at(x: float, y: float, nx: int, ny: int) -> PixelBox:
-    """Lay a box of `nx` times `ny` pixels around a point.
+    """Return a box of `nx` times `ny` pixels around a point.
 
-    The same as `astropy.nddata.Cutout2D` lays it, before trimming: from ceil(x - nx / 2) on.
-    Pixel coordinates count to 1e-6.
+    The box is that of `astropy.nddata.Cutout2D` before trimming: it begins at ceil(x - nx / 2).
+    Pixel coordinates are rounded to 1e-6.
 
     Parameters
     ----------
@@ -111,29 +111,29 @@ def box_at(x: float, y: float, nx: int, ny: int) -> PixelBox:
     Raises
     ------
     NoCoverage
-        When the point is no place on the projection (NaN).
+        If the point is not on the projection (NaN).
     """
     if not (math.isfinite(x) and math.isfinite(y)):
-        raise NoCoverage("the position lies outside what the tile's projection can show")
+        raise NoCoverage("the position lies outside the tile's projection")
     x0, y0 = (math.ceil(round(centre - n / 2, _SAME_PLACES)) for centre, n in ((x, nx), (y, ny)))
     return PixelBox(y0, y0 + ny, x0, x0 + nx)
 
 
 def offset_px(grid: Grid, box: PixelBox, other_grid: Grid, other_box: PixelBox) -> float:
-    """Tell how far apart the same sky lies in two boxes.
+    """Return how far apart the same sky lies in two boxes.
 
     Parameters
     ----------
     grid, other_grid
-        As `sky_grid` gives them.
+        From `sky_grid`.
     box, other_box
-        Of one shape; each in the pixels of its own grid.
+        Boxes of one shape, each in the pixels of its own grid.
 
     Returns
     -------
     float
-        Pixels of the first: the largest distance of the other's four corner pixels from where
-        they should be. Infinite where one of them has no place in the first.
+        In pixels of the first grid: the largest distance of the other box's four corner pixels from
+        their expected places. Infinite if one of them has no place in the first grid.
     """
     if grid == other_grid:
         return math.hypot(other_box.x0 - box.x0, other_box.y0 - box.y0)
@@ -151,7 +151,7 @@ def outline(grid: Grid, shape: tuple[int, int]) -> NDArray[np.float64]:
     Parameters
     ----------
     grid
-        As `sky_grid` gives it.
+        From `sky_grid`.
     shape
         (ny, nx), pixels.
 

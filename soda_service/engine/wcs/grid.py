@@ -1,7 +1,7 @@
-"""Where an image's pixels lie on the sky: a tangent plane, or whatever wcslib knows.
+"""Sky positions of an image's pixels: a tangent plane in closed form, or any WCS by wcslib.
 
-Positions are ICRS degrees outside and whatever system the image's WCS speaks inside; pixels are
-0-based with integers at pixel centres, x along NAXIS1.
+Positions outside are ICRS degrees, and inside in the system of the image's WCS. Pixels are 0-based
+with integers at pixel centres, x along NAXIS1.
 """
 
 import re
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Grid", "WcsGrid", "celestial_wcs", "needs_lookup_table", "sky_grid"]
 
 _SCALES_ARCSEC = 1e-9, 1e7
-"""Beyond these no pixel lies: sizes in pixels could not be told."""
+"""Limits of the pixel scale: beyond them, sizes in pixels are meaningless."""
 
 _WCS_ERRORS = (
     AssertionError,
@@ -34,26 +34,26 @@ _WCS_ERRORS = (
     TypeError,
     ValueError,
 )
-"""wcslib's own errors derive from ValueError; keywords of the wrong type give the others."""
+"""Errors of wcslib derive from ValueError; keywords of the wrong type raise the others."""
 
 _INVERSE_TOLERANCE_PX = 1e-8
-"""How exactly SIP is inverted; astropy's default is 1e-4."""
+"""Tolerance of SIP's inversion in pixels; astropy's default is 1e-4."""
 
 _LOOKUP_TABLE = re.compile(r"(CPDIS|CQDIS|D2IMDIS|DP|DQ)[12][A-Z]?$|D2IM(ERR|ARR|EXT)[12]?$")
 
 
 class Grid(Protocol):
-    """Where an image's pixels lie on the sky. Several threads may ask at once."""
+    """Sky positions of an image's pixels. Several threads may use it at once."""
 
     @property
     def scales_arcsec(self) -> tuple[float, float]:
-        """Of a pixel at the reference point, along x and y."""
+        """Pixel scales at the reference point, along x and y."""
         ...
 
     def sky_to_pixel(
         self, ra_deg: ArrayLike, dec_deg: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Find the pixels of positions.
+        """Return the pixel coordinates of positions.
 
         Parameters
         ----------
@@ -70,7 +70,7 @@ class Grid(Protocol):
     def pixel_to_sky(
         self, x: ArrayLike, y: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Find the positions of pixels.
+        """Return the positions of pixels.
 
         Parameters
         ----------
@@ -86,24 +86,24 @@ class Grid(Protocol):
 
 
 def sky_grid(header: Cards) -> Grid:
-    """Read where the pixels of an image lie on the sky.
+    """Return the grid of an image, from the WCS in its header.
 
     Parameters
     ----------
     header
-        Of the image, as text or astropy's. Axes beyond the second (spectral, Stokes) are left
-        out.
+        Header of the image, as text or astropy's. Axes beyond the second (spectral, Stokes) are
+        ignored.
 
     Returns
     -------
     Grid
-        A `TangentGrid` where the WCS is that plain, else a `WcsGrid`.
+        A `TangentGrid` if the WCS is a plain tangent plane, otherwise a `WcsGrid`.
 
     Raises
     ------
     TileUnreadable
-        When the first two axes have no celestial WCS, or an invalid one, or one that needs a
-        lookup table, or a reference system that cannot be turned into ICRS.
+        If the first two axes have no celestial WCS, or an invalid one, or one that needs a lookup
+        table, or a reference system that cannot be converted to ICRS.
     """
     grid: Grid = TangentGrid.from_header(header) or WcsGrid(celestial_wcs(header))
     scales = grid.scales_arcsec
@@ -113,7 +113,7 @@ def sky_grid(header: Cards) -> Grid:
 
 
 def needs_lookup_table(header: Cards) -> str | None:
-    """Name the card by which the WCS refers to a table in another HDU; None if there is none.
+    """Return the card by which the WCS refers to a table in another HDU; None if there is none.
 
     A cutout cannot carry such a table (distortion papers' CPDIS and CQDIS, Hubble's D2IM, -TAB).
     """
@@ -125,7 +125,7 @@ def needs_lookup_table(header: Cards) -> str | None:
 
 
 def celestial_wcs(header: Cards) -> "WCS":
-    """Read the celestial WCS of an image, SIP and TPV distortions included.
+    """Return the celestial WCS of an image, including SIP and TPV distortions.
 
     Returns
     -------
@@ -135,7 +135,7 @@ def celestial_wcs(header: Cards) -> "WCS":
     Raises
     ------
     TileUnreadable
-        As `sky_grid`, but for reference systems.
+        As for `sky_grid`, except for reference systems.
     """
     table = needs_lookup_table(header)
     if table:
@@ -149,7 +149,7 @@ def celestial_wcs(header: Cards) -> "WCS":
     to_astropy = getattr(header, "to_astropy", None)
     try:
         with warnings.catch_warnings():
-            # What wcslib puts right by itself (RADECSYS, dates, units) is no news to anybody.
+            # What wcslib corrects by itself (RADECSYS, dates, units) is not worth a warning.
             warnings.simplefilter("ignore", FITSFixedWarning)
             warnings.simplefilter("ignore", VerifyWarning)
             # "cdelt will be ignored since cd is present": many headers carry both.
@@ -165,30 +165,30 @@ def celestial_wcs(header: Cards) -> "WCS":
 
 
 def _reason(error: Exception) -> str:
-    """Say what wcslib found: the last line of its message, without the place in its source."""
+    """Return wcslib's message: its last line, without the place in its source."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[-1].strip() if lines else type(error).__name__
 
 
 class WcsGrid:
-    """Pixels as wcslib projects them, distortions and reference system included.
+    """Pixels as projected by wcslib, including distortions and reference system.
 
     Parameters
     ----------
     wcs
-        As `celestial_wcs` gives it.
+        From `celestial_wcs`.
 
     Raises
     ------
     TileUnreadable
-        When its reference system cannot be turned into ICRS.
+        If its reference system cannot be converted to ICRS.
     """
 
     def __init__(self, wcs: "WCS") -> None:
         from astropy.wcs.utils import proj_plane_pixel_scales
 
         self._wcs = wcs
-        # wcslib writes into the WCS while it computes, and astropy lets other threads run then.
+        # wcslib writes into the WCS while it computes, and astropy releases the GIL meanwhile.
         self._lock = threading.Lock()
         self._longitude, self._latitude = int(wcs.wcs.lng), int(wcs.wcs.lat)
         self._system = system_of(wcs)
@@ -198,13 +198,13 @@ class WcsGrid:
 
     @property
     def scales_arcsec(self) -> tuple[float, float]:
-        """Of a pixel at the reference point, along x and y."""
+        """Pixel scales at the reference point, along x and y."""
         return self._scales_arcsec
 
     def sky_to_pixel(
         self, ra_deg: ArrayLike, dec_deg: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Find the pixels of positions; see `Grid`."""
+        """Return the pixel coordinates of positions; see `Grid`."""
         ra, dec = np.broadcast_arrays(np.asarray(ra_deg, float), np.asarray(dec_deg, float))
         longitude, latitude = self._system.from_icrs(ra.ravel(), dec.ravel())
         world = np.empty((longitude.size, 2))
@@ -216,7 +216,7 @@ class WcsGrid:
     def pixel_to_sky(
         self, x: ArrayLike, y: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Find the positions of pixels; see `Grid`."""
+        """Return the positions of pixels; see `Grid`."""
         xs, ys = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
         with self._lock:
             world = self._wcs.all_pix2world(np.column_stack([xs.ravel(), ys.ravel()]), 0)
@@ -241,7 +241,7 @@ class WcsGrid:
         try:
             pixels = self._wcs.all_world2pix(world, 0, tolerance=_INVERSE_TOLERANCE_PX, maxiter=50)
         except NoConvergence as error:
-            # Far outside the image, where the polynomials of the distortion mean nothing.
+            # Far outside the image, where the distortion polynomials are meaningless.
             pixels = np.array(error.best_solution, dtype=float)
             for lost in (error.divergent, error.slow_conv):
                 if lost is not None:

@@ -1,4 +1,4 @@
-"""How to turn and flip an image so that north is up and east is left, as nearly as that goes."""
+"""Turn and flip an image so that north is up and east is left, as nearly as possible."""
 
 import itertools
 from dataclasses import dataclass
@@ -18,48 +18,48 @@ _Pixels = TypeVar("_Pixels", bound=np.generic)
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """A turn by a multiple of 90 degrees, with or without mirroring: x and y swapped, then flips.
+    """A rotation by a multiple of 90 degrees, possibly mirrored: swap x and y, then flip.
 
-    It leads from FITS order (row 0 at the bottom) to picture order (row 0 at the top).
+    It converts FITS order (row 0 at the bottom) to picture order (row 0 at the top).
     """
 
     transpose: bool
     """Swap x and y first."""
 
     flip_x: bool
-    """Then reverse the columns."""
+    """Then reverse the order of columns."""
 
     flip_y: bool
-    """And reverse the rows."""
+    """Then reverse the order of rows."""
 
     def applied(self, rgb: NDArray[_Pixels]) -> NDArray[_Pixels]:
-        """Turn an image into a picture.
+        """Return the picture of an image.
 
         Parameters
         ----------
         rgb : ndarray, shape (ny, nx) or (ny, nx, n)
-            Row 0 is the bottom one, as in FITS.
+            Row 0 is the bottom row, as in FITS.
 
         Returns
         -------
         picture : ndarray
-            A view, row 0 at the top; width and height change places where `transpose` is set.
+            A view, row 0 at the top; `transpose` swaps width and height.
         """
         picture = rgb.swapaxes(0, 1) if self.transpose else rgb
         return picture[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
 
     def undone(self, picture: NDArray[_Pixels]) -> NDArray[_Pixels]:
-        """Turn a picture back into an image: what is written to it lands in the picture.
+        """Return the image of a picture, as a view: writing to it writes to the picture.
 
         Parameters
         ----------
         picture : ndarray, shape (ny, nx) or (ny, nx, n)
-            Row 0 is the top one.
+            Row 0 is the top row.
 
         Returns
         -------
         image : ndarray
-            A view, row 0 the bottom one, as in FITS; `applied` to it gives the picture.
+            A view, row 0 at the bottom, as in FITS; `applied` to it returns the picture.
         """
         rows = picture[:: -1 if self.flip_y else 1, :: -1 if self.flip_x else 1]
         return rows.swapaxes(0, 1) if self.transpose else rows
@@ -76,24 +76,24 @@ class Orientation:
 
 
 UPRIGHT = Orientation(transpose=False, flip_x=False, flip_y=True)
-"""For images whose north is up and whose east is left already: only the order of rows changes."""
+"""For images with north up and east left already: only the order of rows is reversed."""
 
 
 def orientation(grid: Grid, box: PixelBox) -> Orientation:
-    """Choose how an image is shown: north as near up and east as near left as can be.
+    """Return the orientation in which north is nearest to up and east nearest to left.
 
     Parameters
     ----------
     grid
-        As `grid.sky_grid` gives it.
+        From `grid.sky_grid`.
     box
-        What is shown; the sky's directions are those at its centre.
+        The box that is shown; directions are those at its centre.
 
     Returns
     -------
     Orientation
-        `UPRIGHT` where the centre is outside the projection; of two equally good ones (at 45
-        degrees) the one that does not swap the axes.
+        `UPRIGHT` if the centre is outside the projection. Of two equally good ones (at 45 degrees),
+        the one that does not swap the axes.
     """
     sky_step = _sky_step(grid, ((box.x0 + box.x1 - 1) / 2, (box.y0 + box.y1 - 1) / 2))
     if not np.all(np.isfinite(sky_step)):
@@ -115,15 +115,15 @@ def _sky_step(grid: Grid, centre: tuple[float, float]) -> NDArray[np.float64]:
         return np.full((2, 2), np.nan)
     east, north, _ = turned(basis_at(float(ra[0]), float(dec[0])), unit_xyz(ra, dec))
     step = np.array([east[[2, 4]] - east[[1, 3]], north[[2, 4]] - north[[1, 3]]])
-    # Rounded, so that a frame turned by exactly 45 degrees does not depend on the last bit; NaN
-    # where an absurd WCS has the same sky all around.
+    # Rounded, so that a frame rotated by exactly 45 degrees does not depend on the last bit; NaN
+    # for an absurd WCS that has the same sky everywhere.
     with np.errstate(invalid="ignore"):
         rounded: NDArray[np.float64] = np.around(step / np.abs(step).max(), 9)
     return rounded
 
 
 def _merit(candidate: Orientation, sky_step: NDArray[np.float64]) -> float:
-    """How far a step to the right leads west, and a step down leads south."""
+    """Return how far a step to the right leads west, and a step down leads south."""
     right, down = candidate.steps()
     west = -(sky_step @ right)[0]
     south = -(sky_step @ down)[1]

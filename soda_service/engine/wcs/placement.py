@@ -1,9 +1,9 @@
-"""Where the pixels of a turned picture lie on the sky: the tile's WCS, carried over.
+"""The WCS of a rotated picture, derived from the WCS of its tile.
 
-The picture is taken as a FITS image whose first row is its bottom one: FITS's 1-based pixels
-exist here. A quarter turn or flip permutes and negates pixel axes, so CRPIX and CD follow it
-without loss (FITS WCS paper I, section 2.1), and so do the polynomials that distort pixels (SIP);
-what comes after the linear step (projection, TPV, TNX) stays.
+The picture is treated as a FITS image whose first row is its bottom row, with FITS's 1-based
+pixels. A quarter turn or flip permutes and negates pixel axes. CRPIX and CD follow exactly (FITS
+WCS paper I, section 2.1), and so do the polynomials that distort pixels (SIP). Everything after the
+linear step (projection, TPV, TNX) is unchanged.
 """
 
 import math
@@ -35,13 +35,13 @@ _KEPT = re.compile(
     r"CTYPE[12]$|(?:PV|PS)[12]_[0-9]+$|PROJP[0-9]$|WAT[0-2]_[0-9]{3}$"
     r"|LONPOLE$|LATPOLE$|RADESYS$|RADECSYS$|EQUINOX$|EPOCH$"
 )
-"""Cards of the tile that say the same of any turned part of it."""
+"""Cards of the tile that are the same for any rotated part of it."""
 
 _FIT_PLACES = 5
-"""Along each edge of a picture; six numbers are found from the grid that they span."""
+"""Grid points along each edge of a picture; six numbers are fitted to the whole grid."""
 
 _FLAT = 1e-9
-"""Pixels that spread less than this in one direction, against the other, are on a line."""
+"""Relative spread in one direction, against the other, below which pixels are on a line."""
 
 _RADIANS = math.pi / 180
 
@@ -61,24 +61,24 @@ _Number = TypeVar("_Number", float, NDArray[np.float64])
 
 @dataclass(frozen=True, slots=True)
 class TangentWcs:
-    """A TAN projection of ICRS, right ascension first: what every reader understands."""
+    """A TAN projection in ICRS, right ascension first, which every reader understands."""
 
     ra_deg: float
-    """Of the place where the plane touches the sky, 0 <= RA < 360."""
+    """Tangent point, deg, 0 <= RA < 360."""
 
     dec_deg: float
 
     crpix: _Pair
-    """The pixel there, 1-based; may be far off the picture."""
+    """Pixel of the tangent point, 1-based; may be far outside the picture."""
 
     cd: _Square
-    """CD1_1, CD1_2, CD2_1, CD2_2, deg/pixel, for LONPOLE as it is by default."""
+    """CD1_1, CD1_2, CD2_1, CD2_2, deg/pixel, for the default LONPOLE."""
 
     error_px: float = 0.0
-    """How far it is off the true WCS at most, in the picture; 0 where it is the true one."""
+    """Largest deviation from the true WCS in the picture; 0 if this is the true WCS."""
 
     def cards(self) -> Iterator[str]:
-        """Write it as FITS cards of 80 characters (FITS WCS papers I and II)."""
+        """Return the WCS as FITS cards of 80 characters (FITS WCS papers I and II)."""
         yield _TAN_TYPES
         yield from _numbers("CRVAL{}", (self.ra_deg, self.dec_deg))
         yield from _numbers("CRPIX{}", self.crpix)
@@ -87,21 +87,22 @@ class TangentWcs:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The WCS of a picture, its bottom row the first."""
+    """The WCS of a picture, whose bottom row is the first row."""
 
     shape: tuple[int, int]
     """(height, width) of the picture, pixels."""
 
     cards: str
-    """The exact WCS as FITS cards of 80 characters, without those of the picture's size."""
+    """The exact WCS as FITS cards of 80 characters, without the cards of the picture's size."""
 
     tangent: TangentWcs | None
-    """The exact WCS, or a TAN fitted to it for readers that know no other; None without sky."""
+    """The exact WCS, or a TAN fitted to it for readers that know no other; None if there is no
+    sky."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """How pixels of a picture follow from those of its tile: (x, y) = corner + axes (X, Y)."""
+    """Relation of picture and tile pixels: (x, y) = corner + axes (X, Y)."""
 
     axes: tuple[int, int, int, int]
     """dx/dX, dx/dY, dy/dX, dy/dY: each 0 or +-1."""
@@ -120,21 +121,21 @@ class _Turn:
         return cls(axes, corner)
 
     def crpix(self, x: float, y: float) -> _Pair:
-        """Return the picture's 1-based pixel at a 0-based one of the tile."""
+        """Return the picture's 1-based pixel of a 0-based pixel of the tile."""
         a, b, c, d = self.axes
         dx, dy = x - self.corner[0], y - self.corner[1]
         return 1 + a * dx + c * dy, 1 + b * dx + d * dy  # the inverse is the transpose
 
     def tile_pixels(self, column: _Floats, row: _Floats) -> tuple[_Floats, _Floats]:
-        """Return the tile's 0-based pixels at 1-based ones of the picture."""
+        """Return the tile's 0-based pixels of 1-based pixels of the picture."""
         a, b, c, d = self.axes
         right, up = column - 1, row - 1
         return self.corner[0] + a * right + b * up, self.corner[1] + c * right + d * up
 
     def matrix(self, m: _Square) -> _Square:
-        """Turn d(anything)/d(x, y) of the tile into d(the same)/d(X, Y) of the picture."""
+        """Convert d(anything)/d(x, y) of the tile to d(the same)/d(X, Y) of the picture."""
         a, b, c, d = self.axes
-        # The last 0 turns -0.0 into 0.0.
+        # Adding 0 turns -0.0 into 0.0.
         return (
             m[0] * a + m[1] * c + 0.0,
             m[0] * b + m[1] * d + 0.0,
@@ -149,23 +150,23 @@ def placement(grid: Grid, header: Cards, box: PixelBox, turn: Orientation) -> Pl
     Parameters
     ----------
     grid
-        The tile's, as `grid.sky_grid` gives it.
+        Grid of the tile, from `grid.sky_grid`.
     header
-        The tile's, with the WCS that the grid was read from.
+        Header of the tile, from which the grid was made.
     box
-        The part of the tile that is shown; may reach beyond it.
+        The part of the tile that is shown; it may reach beyond the tile.
     turn
-        How it is shown.
+        Orientation in which it is shown.
 
     Returns
     -------
     Placement
-        Within 1e-6 pixels of the tile's grid.
+        Agrees with the tile's grid to 1e-6 pixels.
 
     Raises
     ------
     TileUnreadable
-        When a number in the header is beyond what can be computed with.
+        If a number in the header is too large for the computation.
     """
     pose, shape = _Turn.of(box, turn), turn.turned_shape(box.shape)
     if isinstance(grid, TangentGrid):
@@ -177,9 +178,9 @@ def placement(grid: Grid, header: Cards, box: PixelBox, turn: Orientation) -> Pl
 
 
 def _exact(grid: TangentGrid, pose: _Turn) -> TangentWcs:
-    """Read a plain tangent plane in ICRS from its vectors, free of their last digits' noise."""
+    """Derive a plain tangent plane in ICRS from its vectors, without their rounding errors."""
     along_x, along_y, (x, y, z) = grid.to_sky
-    # Digits beyond these are 1e-8 pixels: of the vectors' rounding, not of the header.
+    # Further digits are below 1e-8 pixels: rounding errors of the vectors, not part of the header.
     ra_deg = round(math.atan2(y, x) / _RADIANS % 360, 12) % 360
     dec_deg = round(math.atan2(z, math.hypot(x, y)) / _RADIANS, 12)
     basis = basis_at(ra_deg, dec_deg)
@@ -193,28 +194,28 @@ def _exact(grid: TangentGrid, pose: _Turn) -> TangentWcs:
 
 @dataclass(frozen=True, slots=True)
 class _Carried:
-    """What astropy's WCS object knows of a tile's WCS, for turning."""
+    """The parts of a tile's WCS that rotation needs, from astropy's WCS object."""
 
     crpix: _Pair
-    """0-based."""
+    """Reference pixel, 0-based."""
 
     crval: _Pair
-    """In the order of the axes, deg."""
+    """Reference value in the order of the axes, deg."""
 
     cd: _Square
-    """deg/pixel; as crval."""
+    """CD matrix, deg/pixel, in the order of crval."""
 
     kept: str
-    """Cards that stay as they are."""
+    """Unchanged cards."""
 
     forward: tuple["_Polynomial", "_Polynomial"] | None
-    """SIP's A and B."""
+    """SIP polynomials A and B."""
 
     inverse: tuple["_Polynomial", "_Polynomial"] | None
-    """SIP's AP and BP."""
+    """SIP polynomials AP and BP."""
 
     def cards(self, pose: _Turn) -> Iterator[str]:
-        """Write the picture's WCS."""
+        """Return the cards of the picture's WCS."""
         yield self.kept
         for axis in (1, 2):
             yield card_lines(f"CUNIT{axis}", "deg")
@@ -229,14 +230,14 @@ class _Carried:
 
 @dataclass(frozen=True, slots=True)
 class _Polynomial:
-    """A sum of factor * u**p * v**q: one of SIP's four."""
+    """A sum of factor * u**p * v**q: one of SIP's four polynomials."""
 
     order: int
     factors: tuple[tuple[int, int, float], ...]
     """(p, q, factor)."""
 
     def turned(self, axes: tuple[int, int, int, int], sign: int) -> "_Polynomial":
-        """Put (u, v) = axes (U, V) into it, and multiply it by a sign."""
+        """Substitute (u, v) = axes (U, V), and multiply by a sign."""
         a, b, c, d = axes
         along_x, along_y = a + b, c + d
         factors = (
@@ -254,7 +255,7 @@ class _Polynomial:
 def _turned_pair(
     pair: tuple[_Polynomial, _Polynomial], pose: _Turn
 ) -> tuple[_Polynomial, _Polynomial]:
-    """Turn the polynomials of both axes: what they add to (u, v) turns back with the axes."""
+    """Rotate the polynomials of both axes: their results rotate back with the axes."""
     a, b, c, d = pose.axes
     along_u, along_v = pair[0].turned(pose.axes, a + b), pair[1].turned(pose.axes, c + d)
     return (along_u, along_v) if a else (along_v, along_u)
@@ -262,7 +263,7 @@ def _turned_pair(
 
 @lru_cache(maxsize=64)
 def _carried(lines: tuple[str, ...]) -> _Carried:
-    """Read a tile's WCS once for all its pictures: that takes astropy a millisecond."""
+    """Parse a tile's WCS once for all its pictures: it takes astropy a millisecond."""
     header = TextHeader(lines)
     wcs = celestial_wcs(header)
     kept = {name: "".join(text) for name, text in header.cards() if _KEPT.match(name)}
@@ -300,10 +301,10 @@ def _polynomial(factors: _Floats) -> _Polynomial:
 def _fitted(
     grid: Grid, carried: _Carried, pose: _Turn, shape: tuple[int, int]
 ) -> TangentWcs | None:
-    """Fit a tangent plane to a picture: one that touches the sky where the tile's does, or here.
+    """Fit a tangent plane to a picture, with the tile's tangent point or that of the picture.
 
-    The first is exact for a tangent plane in another reference system, and best where that is
-    distorted; the second for other projections.
+    The first is exact for a tangent plane in another reference system, and best if that is
+    distorted. The second is for other projections.
     """
     height, width = shape
     columns, rows = (np.linspace(0.5, size + 0.5, _FIT_PLACES) for size in (width, height))
@@ -323,10 +324,10 @@ def _fitted(
 def _fitted_at(
     centre_deg: _Pair, vectors: Vectors, column: _Floats, row: _Floats
 ) -> TangentWcs | None:
-    """Fit the plane that touches the sky at a place, by least squares over the pixels."""
+    """Fit the plane with a given tangent point, by least squares over the pixels."""
     ra_deg, dec_deg = round(centre_deg[0], 12) % 360, round(centre_deg[1], 12)
     east, north, depth = turned(basis_at(ra_deg, dec_deg), vectors)
-    seen = depth > 0  # NaN is not
+    seen = depth > 0  # False for NaN
     if np.count_nonzero(seen) < 3:
         return None
     scale = _pole_sign(dec_deg) / _RADIANS
@@ -336,7 +337,7 @@ def _fitted_at(
     determinant = a * d - b * c
     if not math.isfinite(determinant) or determinant == 0:
         return None
-    # In pixels from the middle of those seen: that of the centre, and what the fit leaves over.
+    # In pixels from the mean of those seen: pixel of the tangent point, and residuals of the fit.
     centre = _solved((a, b, c, d), -across.mean(), -up.mean())
     rest = _solved(
         (a, b, c, d), across - across.mean() - a * dx - b * dy, up - up.mean() - c * dx - d * dy
@@ -346,7 +347,7 @@ def _fitted_at(
 
 
 def _slopes(dx: _Floats, dy: _Floats, values: _Floats) -> _Pair:
-    """Return d(values)/d(x, y) by least squares, the means of x and y being 0; NaN on a line."""
+    """Return d(values)/d(x, y) by least squares, for x and y of mean 0; NaN if on a line."""
     xx, xy, yy = (float((one * other).sum()) for one, other in ((dx, dx), (dx, dy), (dy, dy)))
     along_x, along_y = float((dx * values).sum()), float((dy * values).sum())
     spread = xx * yy - xy * xy
@@ -356,14 +357,14 @@ def _slopes(dx: _Floats, dy: _Floats, values: _Floats) -> _Pair:
 
 
 def _solved(m: _Square, one: _Number, other: _Number) -> tuple[_Number, _Number]:
-    """Find what a matrix turns into two values."""
+    """Solve a pair of linear equations."""
     a, b, c, d = m
     determinant = a * d - b * c
     return (d * one - b * other) / determinant, (a * other - c * one) / determinant
 
 
 def _pole_sign(dec_deg: float) -> float:
-    """Return -1 at the pole itself: there readers take LONPOLE for 0, elsewhere for 180.
+    """Return -1 at the pole itself, where LONPOLE defaults to 0; 1 elsewhere, where it is 180.
 
     FITS WCS paper II, section 2.2, for zenithal projections.
     """

@@ -1,4 +1,4 @@
-"""Shapes on the sky that are asked for: which pixels of an image they touch.
+"""Requested shapes on the sky, and the pixels of an image that they touch.
 
 Positions are ICRS degrees.
 """
@@ -27,24 +27,25 @@ __all__ = ["Circle", "Polygon", "Position", "Range", "inside_pixels", "touched_b
 Bools = NDArray[np.bool_]
 
 _STEPS = 128
-"""Points of an outline at first, on each of its sides; then as many again about the extremes."""
+"""Initial points on each side of an outline; the same number is then added around the extremes."""
 
 _REFINEMENTS = 3
-"""Each brings the extremes 64 times nearer: an arc of 10,000 pixels to far below 1e-6."""
+"""Each refinement brings the extremes 64 times nearer: for an arc of 10,000 pixels far below
+1e-6."""
 
 _EDGE = 1e-24
-"""Square of an angle that counts as nothing, rad2: 0.2 microarcsec."""
+"""Square of an angle that counts as zero, rad2: 0.2 microarcsec."""
 
 _PLACES = 6
 """Decimals of a pixel that count, as for boxes around a centre."""
 
 _LATTICE_PX = 256
-"""Points along each side of an image at which a shape without outline on it is looked for."""
+"""Sample points per image side, to find a shape whose outline is not on the image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Circle:
-    """All within an angle of a position."""
+    """All positions within an angle of a centre."""
 
     ra_deg: float
     dec_deg: float
@@ -58,11 +59,11 @@ class Circle:
 
     @property
     def sides(self) -> int:
-        """How many smooth lines bound it."""
+        """Number of smooth lines that bound it."""
         return 1
 
     def outline(self, t: Floats) -> tuple[Floats, Floats]:
-        """Return positions along the bounding lines, numbered by the whole part of `t`, deg."""
+        """Return positions along the bounding lines, deg; the integer part of `t` is the line."""
         east, north, centre = basis_at(self.ra_deg, self.dec_deg)
         angle, radius = 2 * np.pi * t, math.radians(self.radius_deg)
         sine, cosine = math.sin(radius), math.cos(radius)
@@ -73,10 +74,10 @@ class Circle:
         return angles_deg((x, y, z))
 
     def contains(self, ra_deg: ArrayLike, dec_deg: ArrayLike) -> Bools:
-        """Tell which positions lie within; NaN do not."""
+        """Return which positions lie inside; False for NaN."""
         x, y, z = unit_xyz(ra_deg, dec_deg)
         a, b, c = unit_xyz(self.ra_deg, self.dec_deg)
-        # By the chord, which tells small angles as well as large ones.
+        # By the chord, which is precise for small and large angles.
         chord = (x - a) ** 2 + (y - b) ** 2 + (z - c) ** 2
         limit = (2 * math.sin(math.radians(self.radius_deg) / 2)) ** 2
         return np.asarray(chord <= limit * (1 + 1e-14) + _EDGE)
@@ -89,18 +90,20 @@ class Polygon:
     Raises
     ------
     ValueError
-        Where there are fewer than three, or they do not fit into a hemisphere.
+        If there are fewer than three vertices, or they do not fit in a hemisphere.
     """
 
     vertices_deg: tuple[tuple[float, float], ...]
-    """(RA, Dec), in either direction around; at least three."""
+    """(RA, Dec), in either direction; at least three."""
 
     def __post_init__(self) -> None:
         if len(self.vertices_deg) < 3:
-            raise ValueError("a polygon has at least three vertices")
+            raise ValueError(
+                f"found {len(self.vertices_deg)} vertices; a polygon has at least three"
+            )
         _, _, depth = turned(self._basis(), self._vertices())
         if not depth.min() > 1e-6:
-            raise ValueError("a polygon lies within a hemisphere")
+            raise ValueError("the vertices do not fit in a hemisphere; a polygon must")
 
     def _basis(self) -> Matrix:
         return basis_at(*self.centre)
@@ -110,29 +113,29 @@ class Polygon:
 
     @property
     def centre(self) -> tuple[float, float]:
-        """The middle of the vertices: RA and Dec, deg."""
+        """Mean position of the vertices: RA and Dec, deg."""
         x, y, z = self._vertices()
         ra, dec = angles_deg((x.sum(keepdims=True), y.sum(keepdims=True), z.sum(keepdims=True)))
         return float(ra[0]), float(dec[0])
 
     @property
     def sides(self) -> int:
-        """How many smooth lines bound it."""
+        """Number of smooth lines that bound it."""
         return len(self.vertices_deg)
 
     def outline(self, t: Floats) -> tuple[Floats, Floats]:
-        """Return positions along the bounding lines, numbered by the whole part of `t`, deg."""
+        """Return positions along the bounding lines, deg; the integer part of `t` is the line."""
         ra, dec = (np.array(axis) for axis in zip(*self.vertices_deg, strict=True))
         side = np.floor(t).astype(int) % self.sides
         begin = unit_xyz(ra[side], dec[side])
         end = unit_xyz(ra[(side + 1) % self.sides], dec[(side + 1) % self.sides])
         part = t - np.floor(t)
-        # Along the chord: not evenly, but exactly on the great circle.
+        # Along the chord: not evenly spaced, but exactly on the great circle.
         x, y, z = (a + (b - a) * part for a, b in zip(begin, end, strict=True))
         return angles_deg((x, y, z))
 
     def contains(self, ra_deg: ArrayLike, dec_deg: ArrayLike) -> Bools:
-        """Tell which positions lie within; NaN do not."""
+        """Return which positions lie inside; False for NaN."""
         basis = self._basis()
         x, y, is_near = _on_plane(basis, unit_xyz(ra_deg, dec_deg))
         corners_x, corners_y, _ = _on_plane(basis, self._vertices())
@@ -149,11 +152,11 @@ class Polygon:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Between two meridians and two parallels."""
+    """The area between two meridians and two parallels."""
 
     ra_min_deg: float
     ra_max_deg: float
-    """Not less than the smallest; from 360 degrees more on it is all around."""
+    """At least ra_min_deg; from 360 degrees more on, the range covers all RA."""
 
     dec_min_deg: float
     dec_max_deg: float
@@ -161,12 +164,12 @@ class Range:
 
     @property
     def width_deg(self) -> float:
-        """In RA."""
+        """Width in RA."""
         return min(360.0, self.ra_max_deg - self.ra_min_deg)
 
     @property
     def centre(self) -> tuple[float, float]:
-        """RA and Dec, deg; of a ring around the sky a point of it, of a cap its pole."""
+        """RA and Dec, deg; for a ring around the sky a point on it, for a cap its pole."""
         dec = (self.dec_min_deg + self.dec_max_deg) / 2
         if self.width_deg == 360 and max(abs(self.dec_min_deg), abs(self.dec_max_deg)) == 90:
             dec = 90.0 if self.dec_max_deg == 90 else -90.0
@@ -174,11 +177,11 @@ class Range:
 
     @property
     def sides(self) -> int:
-        """How many smooth lines bound it."""
+        """Number of smooth lines that bound it."""
         return 4
 
     def outline(self, t: Floats) -> tuple[Floats, Floats]:
-        """Return positions along the bounding lines, numbered by the whole part of `t`, deg."""
+        """Return positions along the bounding lines, deg; the integer part of `t` is the line."""
         part, side = t - np.floor(t), np.floor(t).astype(int) % 4
         along_ra = self.ra_min_deg + part * self.width_deg
         along_dec = self.dec_min_deg + part * (self.dec_max_deg - self.dec_min_deg)
@@ -188,7 +191,7 @@ class Range:
         return ra % 360, dec
 
     def contains(self, ra_deg: ArrayLike, dec_deg: ArrayLike) -> Bools:
-        """Tell which positions lie within, the bounds included; NaN do not."""
+        """Return which positions lie inside, bounds included; False for NaN."""
         ra, dec = np.asarray(ra_deg, float), np.asarray(dec_deg, float)
         beyond = (ra - self.ra_min_deg) % 360
         is_within = (beyond <= self.width_deg) | np.isclose(beyond, 360, rtol=0, atol=1e-12)
@@ -196,24 +199,24 @@ class Range:
 
 
 Position = Circle | Polygon | Range
-"""A shape that a request asks for."""
+"""A requested shape."""
 
 
 def touched_box(position: Position, grid: Grid, shape: tuple[int, int]) -> PixelBox | None:
-    """Find the pixels of an image that a shape touches.
+    """Return the box of the pixels of an image that a shape touches.
 
     Parameters
     ----------
     grid
-        As `sky_grid` gives it.
+        From `sky_grid`.
     shape
         (ny, nx) of the image.
 
     Returns
     -------
     PixelBox or None
-        The rectangle around them, on the image; None where there are none. Of a shape that
-        reaches beyond the image it is the rectangle around the whole shape, clipped.
+        The smallest box around them, on the image; None if there are none. For a shape that reaches
+        beyond the image, it is the box around the whole shape, clipped.
     """
     x, y = _outline(position, grid)
     if not np.isfinite(x).all():
@@ -226,7 +229,7 @@ def touched_box(position: Position, grid: Grid, shape: tuple[int, int]) -> Pixel
 
 
 def _outline(position: Position, grid: Grid) -> tuple[Floats, Floats]:
-    """Return pixels along a shape's outline, closest about where it reaches farthest."""
+    """Return pixels along a shape's outline, densest around its extremes."""
     sides = np.arange(position.sides, dtype=float)
     step = 1 / _STEPS
     t = np.concatenate([(sides[:, None] + np.arange(_STEPS) * step).ravel(), _before(sides + 1)])
@@ -247,7 +250,7 @@ def _before(number: Floats) -> Floats:
 
 
 def _pixels_between(x: Floats, y: Floats) -> PixelBox:
-    """Return the pixels from the least to the greatest coordinates, at least one each way."""
+    """Return the pixels from the smallest to the largest coordinate, at least one each way."""
     (x0, x1), (y0, y1) = (
         (math.floor(round(axis.min() + 0.5, _PLACES)), math.ceil(round(axis.max() + 0.5, _PLACES)))
         for axis in (x, y)
@@ -256,7 +259,7 @@ def _pixels_between(x: Floats, y: Floats) -> PixelBox:
 
 
 def _meets(position: Position, grid: Grid, box: PixelBox, outline: tuple[Floats, Floats]) -> bool:
-    """Return whether a shape has sky in a box: its outline enters it, or has it within."""
+    """Return whether a shape has sky in a box: its outline enters the box, or encloses it."""
     x, y = outline
     left, right, bottom, top = (edge - 0.5 for edge in (box.x0, box.x1, box.y0, box.y1))
     if np.any((x >= left) & (x <= right) & (y >= bottom) & (y <= top)):
@@ -266,7 +269,7 @@ def _meets(position: Position, grid: Grid, box: PixelBox, outline: tuple[Floats,
 
 
 def _lattice(position: Position, grid: Grid, shape: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Return points of an image, about evenly spread, that lie within a shape."""
+    """Return points of an image, about evenly spaced, that lie inside a shape."""
     ny, nx = shape
     xs, ys = (np.linspace(-0.5, n - 0.5, min(4 * n, _LATTICE_PX) + 1) for n in (nx, ny))
     x, y = (axis.ravel() for axis in np.meshgrid(xs, ys))
@@ -275,9 +278,9 @@ def _lattice(position: Position, grid: Grid, shape: tuple[int, int]) -> tuple[Fl
 
 
 def _has_more(position: Position, grid: Grid, shape: tuple[int, int], box: PixelBox) -> bool:
-    """Return whether an image has points of a shape beyond the box around its outline.
+    """Return whether an image has points of a shape outside the box around its outline.
 
-    A projection of the whole sky shows a shape around the pole as a strip along its edge.
+    An all-sky projection shows a shape around the pole as a strip along its edge.
     """
     x, y = _lattice(position, grid, shape)
     is_in = (x >= box.x0 - 0.5) & (x <= box.x1 - 0.5) & (y >= box.y0 - 0.5) & (y <= box.y1 - 0.5)
@@ -285,7 +288,7 @@ def _has_more(position: Position, grid: Grid, shape: tuple[int, int], box: Pixel
 
 
 def _by_lattice(position: Position, grid: Grid, shape: tuple[int, int]) -> PixelBox | None:
-    """Find the pixels of a shape that the projection does not show as a whole."""
+    """Return the pixels of a shape that the projection does not show in one piece."""
     ny, nx = shape
     x, y = _lattice(position, grid, shape)
     if not x.size:
@@ -297,9 +300,9 @@ def _by_lattice(position: Position, grid: Grid, shape: tuple[int, int]) -> Pixel
 
 
 def inside_pixels(position: Position, grid: Grid, box: PixelBox) -> Bools:
-    """Tell which pixels of a box lie within a shape, by their centres.
+    """Return which pixels of a box lie inside a shape, by their centres.
 
-    Of a shape smaller than a pixel, the pixel that holds its centre.
+    For a shape smaller than a pixel, it is the pixel that contains its centre.
 
     Returns
     -------
@@ -307,7 +310,8 @@ def inside_pixels(position: Position, grid: Grid, box: PixelBox) -> Bools:
     """
     inside = np.zeros(box.shape, bool)
     columns = np.arange(box.x0, box.x1)
-    # By rows, since the sky of all pixels of a large box takes ten times the memory of the box.
+    # By rows, since the positions of all pixels of a large box take ten times the memory of the
+    # box.
     for number in range(box.shape[0]):
         inside[number] = position.contains(*grid.pixel_to_sky(columns, box.y0 + number))
     x, y = (float(axis) for axis in grid.sky_to_pixel(*position.centre))
@@ -319,7 +323,7 @@ def inside_pixels(position: Position, grid: Grid, box: PixelBox) -> Bools:
 
 
 def _on_plane(basis: Matrix, vectors: Vectors) -> tuple[Floats, Floats, Bools]:
-    """Project onto the plane that touches the sky: great circles become straight lines."""
+    """Project onto the tangent plane: great circles become straight lines."""
     across, up, depth = turned(basis, vectors)
     is_near = np.asarray(depth > 0)
     safe = np.where(is_near, depth, np.nan)

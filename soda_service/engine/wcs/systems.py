@@ -1,4 +1,4 @@
-"""Celestial reference systems of FITS headers, turned into ICRS and back by astropy.
+"""Celestial reference systems of FITS headers: conversion to ICRS and back, by astropy.
 
 FITS WCS paper II, sections 2 and 3.1.
 """
@@ -22,14 +22,14 @@ _Floats = NDArray[np.float64]
 
 
 class System(Protocol):
-    """A reference system; all angles in degrees, in arrays of one axis."""
+    """A reference system. All angles are in degrees, in 1-d arrays."""
 
     def from_icrs(self, ra: _Floats, dec: _Floats) -> tuple[_Floats, _Floats]:
-        """Return longitude and latitude of positions."""
+        """Return longitude and latitude of ICRS positions."""
         ...
 
     def to_icrs(self, longitude: _Floats, latitude: _Floats) -> tuple[_Floats, _Floats]:
-        """Return the positions of longitude and latitude."""
+        """Return ICRS positions of longitude and latitude."""
         ...
 
 
@@ -43,7 +43,7 @@ class _Icrs:
 
 @dataclass(frozen=True, slots=True)
 class _Turned:
-    """A system that is ICRS but for its axes: 20 times as fast as astropy's conversion."""
+    """A system that differs from ICRS by a rotation: 20 times as fast as astropy's conversion."""
 
     to_system: Matrix
     to_equatorial: Matrix
@@ -57,7 +57,7 @@ class _Turned:
 
 @dataclass(frozen=True, slots=True)
 class _Converted:
-    """A system that astropy has to convert: FK4 with its terms of elliptic aberration."""
+    """A system that needs astropy's conversion: FK4 with its E-terms of aberration."""
 
     frame: Any
     """An astropy frame (Any: astropy is untyped)."""
@@ -94,7 +94,7 @@ def system_of(wcs: "WCS") -> System:
 
 
 def _frame(wcs: "WCS", name: str) -> Any:  # Any: astropy is untyped
-    """Return the astropy frame of a WCS whose longitude is called so."""
+    """Return the astropy frame for the name of a WCS's longitude."""
     from astropy.coordinates import BarycentricMeanEcliptic, Supergalactic
     from astropy.wcs.utils import wcs_to_celestial_frame
 
@@ -109,13 +109,13 @@ def _frame(wcs: "WCS", name: str) -> Any:  # Any: astropy is untyped
     except ValueError:
         name = wcs.wcs.radesys
     raise TileUnreadable(
-        f"reference system {name} of the WCS is not supported; supported are ICRS, FK5, FK4, "
+        f"the WCS has reference system {name}; supported are ICRS, FK5, FK4, "
         "galactic, supergalactic and ecliptic"
     )
 
 
 def _rotations(frame: Any) -> tuple[Matrix, Matrix]:
-    """Return what turns ICRS vectors into those of a frame, and back (Any: astropy is untyped)."""
+    """Return the rotations from ICRS to a frame, and back (Any: astropy is untyped)."""
     from astropy.coordinates import SkyCoord
 
     axes = SkyCoord([0, 90, 0], [0, 0, 90], unit="deg", frame="icrs")

@@ -1,8 +1,8 @@
-"""The plane tangent to the sky (TAN), which nearly all surveys use, in closed form.
+"""The tangent plane (TAN), which nearly all surveys use, in closed form.
 
-FITS WCS papers I (linear part) and II (section 5.1.3). For a few positions ten times as fast as
-wcslib, and without importing astropy, which takes most of a second; `engine.grid` has astropy's
-WCS for what is not plain.
+FITS WCS papers I (linear part) and II (section 5.1.3). For a few positions this is ten times as
+fast as wcslib, and does not import astropy, which takes most of a second. `engine.wcs.grid` uses
+astropy's WCS for everything else.
 """
 
 import math
@@ -41,53 +41,53 @@ _RADIANS = math.pi / 180
 
 
 class Cards(Protocol):
-    """What is asked of a header: astropy's can do it, and the engine's `TextHeader`."""
+    """The part of a header used here; astropy's headers and the engine's `TextHeader` have it."""
 
     def __iter__(self) -> Iterator[str]:
-        """Go through the keywords."""
+        """Iterate over the keywords."""
         ...
 
     def __contains__(self, keyword: str, /) -> bool:
-        """Whether there is such a card."""
+        """Return whether a card exists."""
         ...
 
     def get(self, keyword: str, default: Any = None, /) -> Any:
-        """Return a card's value, of whatever type it has."""
+        """Return a card's value, of any type."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class TangentGrid:
-    """Pixels on a plane that touches the sky.
+    """Pixels on a plane tangent to the sky.
 
-    Direction v is at x = x0 + (v . across) / (v . centre), y = y0 + (v . up) / (v . centre).
-    Two of them are equal if their pixels lie on the same sky, to the last bit.
+    Direction v is at x = x0 + (v . across) / (v . centre), y = y0 + (v . up) / (v . centre). Two
+    grids are equal if their pixels have the same positions, to the last bit.
     """
 
     x0: float
-    """Pixel where the plane touches the sky, 0-based."""
+    """Pixel of the tangent point, 0-based."""
 
     y0: float
 
     to_pixel: Matrix
-    """Across and up, in pixels per radian, and the unit vector to the centre; ICRS."""
+    """Across and up, in pixels per radian, and the unit vector of the centre; ICRS."""
 
     to_sky: Matrix
-    """What a pixel's step along x and one along y add to the vector to the centre; that vector."""
+    """Change of the vector per pixel along x and along y; and the vector of the centre."""
 
     scales_arcsec: tuple[float, float]
-    """Of a pixel at the centre, along x and y."""
+    """Pixel scales at the centre, along x and y."""
 
     @classmethod
     def from_header(cls, header: Cards) -> Self | None:
-        """Read the WCS of an image, if it is a plain one.
+        """Return the grid of an image if its WCS is a plain tangent plane.
 
         Returns
         -------
         TangentGrid or None
-            None unless both axes are TAN in degrees of ICRS or FK5 J2000, linear but for that,
-            not mixed with further axes, and invertible; also where a keyword is there twice, is
-            no number, or contradicts another: what such headers mean is for wcslib to tell.
+            None unless both axes are TAN in degrees of ICRS or FK5 J2000, otherwise linear, not
+            mixed with further axes, and invertible. Also None if a keyword is repeated, is not a
+            number, or contradicts another: wcslib interprets such headers.
         """
         names = [name for name in header if _READ.match(name)]
         if len(set(names)) < len(names) or any(map(_NOT_PLAIN.match, header)):
@@ -124,7 +124,7 @@ class TangentGrid:
     def sky_to_pixel(
         self, ra_deg: ArrayLike, dec_deg: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Find the pixels of positions; NaN for those that are not on the plane's side."""
+        """Return the pixels of positions; NaN for those behind the plane."""
         across, up, depth = turned(self.to_pixel, unit_xyz(ra_deg, dec_deg))
         depth = np.where(depth > 0, depth, np.nan)
         return np.asarray(across / depth + self.x0), np.asarray(up / depth + self.y0)
@@ -132,7 +132,7 @@ class TangentGrid:
     def pixel_to_sky(
         self, x: ArrayLike, y: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Find the positions of pixels."""
+        """Return the positions of pixels."""
         dx = np.asarray(x, np.float64) - self.x0
         dy = np.asarray(y, np.float64) - self.y0
         along_x, along_y, centre = self.to_sky
@@ -146,7 +146,7 @@ def _combined(factor: float, vector: Vector, other_factor: float, other: Vector)
 
 
 def _sky_axes(header: Cards) -> tuple[int, int] | None:
-    """Return the numbers of the axes of longitude and latitude; None if it is no plain TAN."""
+    """Return the numbers of the longitude and latitude axes; None if this is not a plain TAN."""
     types = tuple(header.get(f"CTYPE{axis}") for axis in (1, 2))
     if types not in {("RA---TAN", "DEC--TAN"), ("DEC--TAN", "RA---TAN")}:
         return None
@@ -156,7 +156,7 @@ def _sky_axes(header: Cards) -> tuple[int, int] | None:
 
 
 def _turn_to_icrs(header: Cards) -> Matrix | None:
-    """Return what turns the header's reference system into ICRS; None if that is not so simple.
+    """Return the rotation from the header's reference system to ICRS; None if it is not simple.
 
     FITS WCS paper II, table 2: without RADESYS, an EQUINOX from 1984 on means FK5, and none ICRS.
     """
@@ -170,7 +170,7 @@ def _turn_to_icrs(header: Cards) -> Matrix | None:
 
 
 def _native_sign(header: Cards, latitude_deg: float) -> float:
-    """Return 1 where north is up on the plane, -1 where it is turned by 180 degrees, else NaN.
+    """Return 1 if north is up on the plane, -1 if it is rotated by 180 degrees, otherwise NaN.
 
     The native longitude of the pole is 180 deg by default, but 0 if the pole is the centre.
     """
@@ -181,10 +181,10 @@ def _native_sign(header: Cards, latitude_deg: float) -> float:
 
 
 def _matrix_deg(header: Cards, longitude: int, latitude: int) -> Iterator[float]:
-    """Return d(longitude, latitude)/d(x, y) on the plane, row by row; NaN if forms are mixed.
+    """Return d(longitude, latitude)/d(x, y) on the plane, by rows; NaN if forms are mixed.
 
-    FITS 4.0, section 8.2: CDi_j; or PCi_j, written as until 2002 or as today, and CDELTi; or
-    CDELTi and CROTAi of the latitude.
+    FITS 4.0, section 8.2: CDi_j; or CDELTi with PCi_j, as written until 2002 or today; or CDELTi
+    with CROTAi of the latitude.
     """
     forms = [
         form
@@ -218,7 +218,7 @@ def _step(header: Cards, axis: int) -> float:
 
 
 def _number(header: Cards, keyword: str, default: float) -> float:
-    """Read a number; NaN if the card has something else."""
+    """Return a number; NaN if the card has another value."""
     value = header.get(keyword, default)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number else math.nan

@@ -1,9 +1,9 @@
 """Directions on the sky as unit vectors: angles, great circles and rotations.
 
-Vectors lose nothing near the poles and at RA 0, where differences of angles do. Those of shapes
-come as arrays of shape (..., 3); those of pixels as x, y and z apart, with products written out:
-BLAS may round differently with the number of positions, and then a cutout would depend on the
-others of its batch.
+Vectors keep their precision near the poles and at RA 0, where differences of angles lose it.
+Vectors of shapes are arrays of shape (..., 3). Vectors of pixels are separate arrays x, y and z,
+with products written out: BLAS may round differently depending on the number of positions, and a
+cutout must not depend on the others in its batch.
 """
 
 import math
@@ -41,7 +41,7 @@ Vectors = tuple[Floats, Floats, Floats]
 """x, y and z, of one shape."""
 
 Matrix = tuple[Vector, Vector, Vector]
-"""Rows of a rotation, or any three vectors."""
+"""Rows of a rotation matrix, or any three vectors."""
 
 _Number = TypeVar("_Number", float, Floats)
 
@@ -51,17 +51,17 @@ FK5_TO_ICRS: Matrix = (
     (-1.1102233290551095e-07, 0.9999999999999891, -9.6477927450260902e-08),
     (-4.4118044980967748e-08, 9.6477922460101329e-08, 0.9999999999999943),
 )
-"""Of equinox J2000: turns by -22.9, 9.1 and -19.9 mas (USNO Circular 179, section 3.3)."""
+"""Rotation to equinox J2000: by -22.9, 9.1 and -19.9 mas (USNO Circular 179, section 3.3)."""
 
 NO_LENGTH = 1e-12
-"""Radians: an arc shorter than this is a point."""
+"""Radians: a shorter arc is a point."""
 
 _RADIANS = math.pi / 180
 _DEGREES = 180 / math.pi
 
 
 def unit_xyz(longitude_deg: ArrayLike, latitude_deg: ArrayLike) -> Vectors:
-    """Turn angles, of shapes that broadcast, into the x, y and z of unit vectors."""
+    """Convert angles, of shapes that broadcast, to x, y and z of unit vectors."""
     longitude = np.asarray(longitude_deg, np.float64) * _RADIANS
     latitude = np.asarray(latitude_deg, np.float64) * _RADIANS
     across = np.cos(latitude)
@@ -69,12 +69,12 @@ def unit_xyz(longitude_deg: ArrayLike, latitude_deg: ArrayLike) -> Vectors:
 
 
 def unit_vectors(longitude_deg: ArrayLike, latitude_deg: ArrayLike) -> Floats:
-    """Turn angles of one shape into unit vectors, shape (..., 3)."""
+    """Convert angles of one shape to unit vectors, shape (..., 3)."""
     return np.stack(unit_xyz(longitude_deg, latitude_deg), axis=-1)
 
 
 def angles_deg(vectors: Vectors) -> tuple[Floats, Floats]:
-    """Turn vectors of any length into longitude, 0 <= longitude < 360, and latitude.
+    """Convert vectors of any length to longitude, 0 <= longitude < 360, and latitude.
 
     NaN gives NaN.
     """
@@ -86,7 +86,7 @@ def angles_deg(vectors: Vectors) -> tuple[Floats, Floats]:
 
 
 def positions(vectors: Floats) -> tuple[Floats, Floats]:
-    """Turn vectors of any length, shape (..., 3), into RA and Dec as `angles_deg` does."""
+    """Convert vectors of any length, shape (..., 3), to RA and Dec, like `angles_deg`."""
     return angles_deg((vectors[..., 0], vectors[..., 1], vectors[..., 2]))
 
 
@@ -100,7 +100,7 @@ def turned(
 
 
 def basis_at(longitude_deg: float, latitude_deg: float) -> Matrix:
-    """Return the unit vectors to the east of a place, to its north, and to the place itself."""
+    """Return the unit vectors towards east and north at a position, and of the position itself."""
     longitude, latitude = longitude_deg * _RADIANS, latitude_deg * _RADIANS
     sin_lon, cos_lon = math.sin(longitude), math.cos(longitude)
     sin_lat, cos_lat = math.sin(latitude), math.cos(latitude)
@@ -119,7 +119,7 @@ def dot(one: Floats, other: Floats) -> Floats:
 
 
 def normalised(vectors: Floats) -> Floats:
-    """Bring vectors to length 1; those without a length stay as short as they are."""
+    """Scale vectors to length 1; vectors of length zero stay so."""
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     units: Floats = vectors / np.where(length > NO_LENGTH, length, 1.0)
     return units
@@ -127,21 +127,21 @@ def normalised(vectors: Floats) -> Floats:
 
 def separations(one: Floats, other: Floats) -> Floats:
     """Return the angles between unit vectors whose shapes broadcast, radians."""
-    # By both chords: small angles and those of nearly 180 degrees are as exact as all others.
+    # From both chords, which is precise for all angles, including 0 and 180 degrees.
     chord, rest = (np.sqrt(dot(each, each)) for each in (one - other, one + other))
     angles: Floats = 2 * np.arctan2(chord, rest)
     return angles
 
 
 def tangents(vectors: Floats) -> tuple[Floats, Floats]:
-    """Return two directions across each line of sight, which with it make a right-handed basis."""
+    """Return two vectors that form a right-handed basis with each line of sight."""
     axis = np.eye(3)[np.abs(vectors).argmin(axis=-1)]
     right = normalised(np.cross(axis, vectors))
     return right, np.cross(vectors, right)
 
 
 def inward_sides(corners: Floats, centre: Floats) -> Floats:
-    """Return what points inside from the great circle of each side of convex outlines.
+    """Return the inward normals of the great circles of each side of convex outlines.
 
     Parameters
     ----------
@@ -152,9 +152,9 @@ def inward_sides(corners: Floats, centre: Floats) -> Floats:
     Returns
     -------
     ndarray, shape (n, k, 3)
-        Unit vectors, of the sides after the corners. Two corners in one place (boxes at a pole)
-        have no side between them: the vector to the centre stands in for it, from whose great
-        circle every position within is far away.
+        Unit vectors of the sides that begin at each corner. If two corners coincide (boxes at a
+        pole), there is no side between them. The vector to the centre is used instead: every
+        position inside is far from its great circle.
     """
     sides = normalised(np.cross(corners, np.roll(corners, -1, axis=1)))
     has_length = dot(sides, sides)[..., None] > 0.5

@@ -96,7 +96,7 @@ def test_tiles_and_bands_are_those_of_a_release(survey: Path, folder: Path, opti
 def test_a_root_that_is_away_is_told_once(moved: Path, folder: Path) -> None:
     shutil.rmtree(moved / "tiles")
     result = run(moved)
-    expected = f"Error: TEST1: its root {moved / 'tiles'} is not there\n"
+    expected = f"Error: TEST1: its root {moved / 'tiles'} does not exist\n"
     assert told(result) == (2, "", expected)
     assert not folder.exists()
 
@@ -117,7 +117,7 @@ def test_without_compiled_decoder_there_is_nothing_to_be_made(
 def test_indexes_need_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SODA_CUTOUTS__INDEX_FOLDER")
     result = CliRunner().invoke(main, ["index-tiles"])
-    message = "no folder of restart indexes is set; say --data DIR, or cutouts.index_folder"
+    message = "no folder of restart indexes is set; use --data DIR, or cutouts.index_folder"
     assert told(result) == (2, "", f"Error: {message}\n")
 
 
@@ -282,5 +282,5 @@ def test_nothing_is_removed_while_a_release_cannot_be_read(moved: Path, folder: 
     (moved / "releases" / "test1.toml").write_text("name =")
     result = run(moved, "--remove")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "Error: which tiles are gone cannot be told: " in result.stderr
+    assert "Error: tiles that no longer exist cannot be found: " in result.stderr
     assert len(indexes(folder)) == 9

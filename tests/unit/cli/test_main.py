@@ -46,7 +46,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 NO_QUEUE = (
-    "queue.url: no Redis server is set; say SODA_QUEUE__URL or [queue] url, or run"
+    "queue.url: no Redis server is set; use SODA_QUEUE__URL or [queue] url, or run"
     " `soda-service serve`, which starts its own"
 )
 
@@ -58,8 +58,8 @@ def run(*arguments: str | Path) -> Result:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["serve"], "no data directory is set; say --data DIR, SODA_DATA, or `data` in the file"),
-        (["init-db"], "no data directory is set; say --data DIR, SODA_DATA, or `data` in the file"),
+        (["serve"], "no data directory is set; use --data DIR, SODA_DATA, or `data` in the file"),
+        (["init-db"], "no data directory is set; use --data DIR, SODA_DATA, or `data` in the file"),
         (["worker", "--data", "/nowhere"], NO_QUEUE),
         (["sweep", "--data", "/nowhere"], NO_QUEUE),
         (
@@ -180,7 +180,7 @@ def test_check_config_finds_a_fresh_data_directory_good_but_without_tiles(tmp_pa
         "ok",
         f"sqlite:///{data}/soda.db (will be made by init-db or serve)",
     )
-    assert found["queue"][1].startswith("of its own, by serve: /")
+    assert found["queue"][1].startswith("its own, started by serve: /")
     assert found["release sky.toml"] == ("ok", "SKY, bands g, no tiles yet")
     assert found["default release"][0] == "WRONG"
     assert result.exit_code == 1
@@ -245,9 +245,9 @@ def test_check_config_sees_that_waiting_clients_leave_threads(
 @pytest.mark.parametrize(
     ("settings", "detail"),
     [
-        ({}, "if their Host is an address or one of .localhost, localhost"),
-        ({"BASE_URL": "https://sky.example"}, "one of .localhost, localhost, sky.example"),
-        ({"PROXY_HOPS": "1"}, "requests with any Host are answered; web.base_url or web.hosts"),
+        ({}, "accepted as Host: addresses, and .localhost, localhost"),
+        ({"BASE_URL": "https://sky.example"}, "addresses, and .localhost, localhost, sky.example"),
+        ({"PROXY_HOPS": "1"}, "any Host is accepted; set web.base_url or web.hosts"),
     ],
     ids=["this machine", "address", "proxy"],
 )

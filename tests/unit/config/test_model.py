@@ -15,20 +15,20 @@ from soda_service.formats.format import Encoding
 from uws.runtime import JobLimits
 
 ROOT = Path(__file__).resolve().parents[3]
-_ORIGIN = "https://example.org, with a port if it has one, without a path or a slash at the end"
+_ORIGIN = "https://example.org, with a port if necessary, without a path or a slash at the end"
 NOTHING: dict[str, str] = {}
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x = [", "{path}: is not TOML: Invalid value (at end of document)"),
+        ("x = [", "{path}: not TOML: Invalid value (at end of document)"),
         ("[webb]", "{path}: webb: no such section; did you mean 'web'?"),
         ("[web]\nprot = 1", "{path}: web.prot: no such key; did you mean 'port'?"),
         ("[auth]\nx = 1", "{path}: auth.x: no such key; known here: mode"),
         ("web = 1", "{path}: web: expected a table, found 1"),
-        ("data = 1", "{path}: data: expected a path, found 1"),
-        ('data = ""', "{path}: data: expected a path, found ''"),
+        ("data = 1", "{path}: data: found 1; expected a path"),
+        ('data = ""', "{path}: data: found ''; expected a path"),
         (
             "[web]\nport = 65536",
             "{path}: web.port: 65536 is out of bounds; allowed: 0 to 65535",
@@ -57,19 +57,19 @@ NOTHING: dict[str, str] = {}
         ),
         ('[log]\nformat = "xml"', "{path}: log.format: 'xml' is not allowed; allowed: text, json"),
         ("[releases]\nfolders = 1", "{path}: releases.folders: expected a list, found 1"),
-        ("[releases]\nfolders = [1]", "{path}: releases.folders[1]: expected a path, found 1"),
+        ("[releases]\nfolders = [1]", "{path}: releases.folders[1]: found 1; expected a path"),
         (
             '[web]\npath_prefix = "sky/"',
-            "web.path_prefix: 'sky/' must begin with / and not end with it",
+            "web.path_prefix: 'sky/' does not begin with /, or ends with it",
         ),
         (
             '[web]\nbase_url = "example.org"',
-            "web.base_url: 'example.org' must begin with http:// or https://",
+            "web.base_url: 'example.org' does not begin with http:// or https://",
         ),
         *(
             (
                 f'[web]\ntrusted_origins = "https://good.example, {bad}"',
-                f"web.trusted_origins: '{bad}' is no origin; write it as {_ORIGIN}",
+                f"web.trusted_origins: '{bad}' is not an origin; write it as {_ORIGIN}",
             )
             for bad in ("*", "null", "example.org", "https://example.org/", "https://a/b")
         ),
@@ -122,31 +122,28 @@ NOTHING: dict[str, str] = {}
         (
             "[pictures]\nstiff_min_level = 1",
             (
-                "pictures.stiff_min_level: 1.0 is no part of full brightness, 0 to below 1, as"
-                " stiff_min_type = greylevel wants it"
+                "pictures.stiff_min_level: 1.0 is not a fraction of full brightness from 0 to"
+                " below 1, which stiff_min_type = greylevel needs"
             ),
         ),
         (
             '[pictures]\nstiff_min_type = "quantile"\nstiff_min_level = -0.1',
-            "pictures.stiff_min_level: -0.1 is no quantile, which is from 0 to 1",
+            "pictures.stiff_min_level: -0.1 is not a quantile from 0 to 1",
         ),
         (
             "[pictures]\nstiff_max_level = 1.5",
-            "pictures.stiff_max_level: 1.5 is no quantile, which is from 0 to 1",
+            "pictures.stiff_max_level: 1.5 is not a quantile from 0 to 1",
         ),
         (
             '[pictures]\nstiff_min_type = "manual"\nstiff_min_level = -inf',
-            "pictures.stiff_min_level: -inf is no pixel value, which is finite",
+            "pictures.stiff_min_level: -inf is not a finite pixel value",
         ),
         (
             (
                 '[pictures]\nstiff_min_type = "manual"\nstiff_min_level = 5\n'
                 'stiff_max_type = "manual"\nstiff_max_level = 5'
             ),
-            (
-                "pictures.stiff_max_level: 5.0 is white and must be above stiff_min_level = 5.0,"
-                " which is black"
-            ),
+            "pictures.stiff_max_level: 5.0 (white) is not above stiff_min_level = 5.0 (black)",
         ),
     ],
 )
@@ -211,9 +208,9 @@ def test_an_open_service_is_not_shown_to_other_machines_by_accident(host: str) -
     with pytest.raises(ConfigError) as caught:
         load_config(environ={"SODA_WEB__HOST": host})
     assert str(caught.value) == (
-        f"web.host: {host} is reached from other machines while auth.mode is open, so everybody"
-        " there could use, read and delete everything; say web.allow_remote_open = true if that is"
-        " meant, or listen at 127.0.0.1"
+        f"web.host: {host} is reachable from other machines while auth.mode is open, so everybody"
+        " there could use, read and delete everything; set web.allow_remote_open = true if this is"
+        " intended, or listen on 127.0.0.1"
     )
     allowed = {"SODA_WEB__HOST": host, "SODA_WEB__ALLOW_REMOTE_OPEN": "yes"}
     assert load_config(environ=allowed).web.host == host
@@ -284,7 +281,7 @@ def test_without_a_data_directory_what_needs_it_says_so() -> None:
         config.files_root,
         config.published_folder,
     ):
-        with pytest.raises(ConfigError, match="no data directory is set; say --data DIR"):
+        with pytest.raises(ConfigError, match="no data directory is set; use --data DIR"):
             needs_data()
     assert config.release_folders() == (ROOT / "conf" / "releases",)
     with pytest.raises(ConfigError, match=r"queue\.url: no Redis server is set"):
@@ -344,5 +341,5 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
 def test_one_underscore_too_few_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     load_config(environ={"SODA_WEB_PORT": "99", "SODA_PORT": "1", "SODA_CUTOUTS__ROWS_MAX": "5"})
     assert caplog.messages == [
-        "SODA_WEB_PORT is no setting and is passed over; is SODA_WEB__PORT meant?"
+        "SODA_WEB_PORT is not a setting and is ignored; did you mean SODA_WEB__PORT?"
     ]

@@ -38,10 +38,10 @@ def faults(folder: Path, text: str, release: Release = RELEASE) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", ["is no table: CSV (, ; or tab), FITS, VOTable, ECSV or Parquet"]),
+        ("", ["not a table: CSV (, ; or tab), FITS, VOTable, ECSV or Parquet"]),
         ("RA,DEC\n1,2\n", ["no column TILENAME; it has: RA, DEC"]),
-        ("TILENAME,tilename\nA,B\n", ["two columns are called 'tilename'"]),
-        (f"TILENAME,{CORNERS}\n", ["there is no tile in this table"]),
+        ("TILENAME,tilename\nA,B\n", ["'tilename' is the name of two columns"]),
+        (f"TILENAME,{CORNERS}\n", ["the table has no tiles"]),
         (
             f"TILENAME,{CORNERS}\nA,1\nB,{SQUARE},3\n",
             ["row 1: 2 cells; the header has 9", "row 2: 10 cells; the header has 9"],
@@ -49,16 +49,16 @@ def faults(folder: Path, text: str, release: Release = RELEASE) -> list[str]:
         (
             "RA,RAC1,DECC1,ra\nA,1\nB,2\n",
             [
-                "two columns are called 'ra'",
+                "'ra' is the name of two columns",
                 "no column TILENAME; it has: RA, RAC1, DECC1, ra",
             ],
         ),
         (
             "TILENAME,RA,RAC1,DECC1\nA,1\nB,2\n",
             [
-                "dec: there is no such column beside ra",
-                "ra2: there is no such column beside ra1, dec1",
-                "ra: there are columns of neither a centre (ra, dec) nor corners",
+                "dec: this column is missing; the table has ra",
+                "ra2: this column is missing; the table has ra1, dec1",
+                "ra: no position: expected columns of a centre (ra, dec) or of corners",
             ],
         ),
         ("x" * 600, [f"no column TILENAME; it has: {'x' * 500}..."]),
@@ -75,7 +75,7 @@ def faults(folder: Path, text: str, release: Release = RELEASE) -> list[str]:
         ),
         (
             f"TILENAME,{CORNERS}\nA,,,,,,,,\n",
-            ["row 1, ra: there is neither a centre (ra, dec) nor corners"],
+            ["row 1, ra: no position: expected a centre (ra, dec) or corners"],
         ),
         (
             "TILENAME,RA_CENT,DEC_CENT\nA,1,2\n",
@@ -131,7 +131,7 @@ def test_faults_of_patterns(tmp_path: Path) -> None:
     text = f"TILENAME,{CORNERS},FOLDER\nA,{SQUARE},r12/p1\nB,{SQUARE},p1\n"
     release = replace(RELEASE, tile_patterns={"folder": r"r(?P<reqnum>\d+)", "no": "(?P<x>.)"})
     assert faults(tmp_path, text, release) == [
-        "no: there is no such column, which tile_patterns needs",
+        "no: this column is missing; tile_patterns needs it",
     ]
     release = replace(RELEASE, tile_patterns={"folder": r"r(?P<reqnum>\d+)"})
     assert faults(tmp_path, text, release) == [
@@ -243,9 +243,9 @@ def catalogue(tmp_path: Path) -> Iterator[ObjectCatalogue]:
                 "1,1,2,,\n-1,1,2,,\n9223372036854775808,1,2,,\n1_0,1,2,,\n5,nan,91,x,\n6\n"
             ),
             [
-                "row 2, coadd_object_id: '-1' is no integer of 63 bits",
-                "row 3, coadd_object_id: '9223372036854775808' is no integer of 63 bits",
-                "row 4, coadd_object_id: '1_0' is no integer of 63 bits",
+                "row 2, coadd_object_id: '-1' is not a 63-bit integer",
+                "row 3, coadd_object_id: '9223372036854775808' is not a 63-bit integer",
+                "row 4, coadd_object_id: '1_0' is not a 63-bit integer",
                 "row 5, ra: 'nan' is not in degrees: a number",
                 "row 5, dec: '91' is not in degrees: -90 to 90",
                 "row 5, alphawin_j2000: 'x' is not in degrees: a number",

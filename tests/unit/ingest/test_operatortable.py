@@ -152,7 +152,7 @@ def test_text_named_as_fits(tmp_path: Path, name: str) -> None:
     path.write_text("TILENAME,RA\nA,1\n")
     with pytest.raises(ConfigError) as refusal:
         read_table(path)
-    assert str(refusal.value) == f"{path}: is not a FITS file; if it is CSV, name it so"
+    assert str(refusal.value) == f"{path}: not a FITS file; if it is CSV, rename it"
 
 
 def test_fits_without_table(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_no_band_is_x_with_a_warning(source: Path, folder: Path) -> None:
     image(source / "a.fits")
     report = published(source, folder)
     assert report.release.bands == (Band("x"),)
-    assert report.warnings == ("a.fits: no band is to be found; it is called x",)
+    assert report.warnings == ("a.fits: no band found; it is named x",)
     assert report.release.defaults == {"COLORS_FITS": "x"}
 
 
@@ -63,7 +63,7 @@ def test_band_by_pattern(source: Path, folder: Path) -> None:
     for name in ("m51-img1-v.fits", "m51-img2-v.fits", "m51-wht1-v.fits"):
         image(source / name)
     report = published(source, folder, pattern=r"img(?P<band>\d)")
-    assert report.warnings == ("1 files do not match the pattern and are left out",)
+    assert report.warnings == ("1 files do not match the pattern and are omitted",)
     assert paths_of(folder) == {"m51-img-v": {"1": "m51-img1-v.fits", "2": "m51-img2-v.fits"}}
 
 
@@ -78,9 +78,7 @@ def test_same_name_other_sky_is_another_tile(source: Path, folder: Path) -> None
     image(source / "obs_r.fits", ra_deg=99.0)
     report = published(source, folder)
     assert paths_of(folder) == {"obs": {"g": "obs_g.fits"}, "obs_r": {"r": "obs_r.fits"}}
-    assert report.warnings == (
-        "obs_r.fits becomes a tile of its own: it does not belong to obs_g.fits",
-    )
+    assert report.warnings == ("obs_r.fits is a separate tile: it does not belong to obs_g.fits",)
 
 
 def test_same_tile_and_band_twice(source: Path, folder: Path) -> None:
@@ -94,14 +92,14 @@ def test_same_tile_and_band_twice(source: Path, folder: Path) -> None:
     }
     assert report.files == 3
     assert report.warnings == (
-        "a_r.fits.gz becomes a tile of its own: it does not belong to a_g.fits, a_r.fits",
+        "a_r.fits.gz is a separate tile: it does not belong to a_g.fits, a_r.fits",
     )
 
 
 def test_the_same_file_packed_is_left_out(source: Path, folder: Path) -> None:
     image(source / "a.fits", BAND="g")
     (source / "a.fits.gz").write_bytes(gzip.compress((source / "a.fits").read_bytes()))
-    assert published(source, folder).warnings == ("a.fits.gz is left out: its tile has a.fits",)
+    assert published(source, folder).warnings == ("a.fits.gz is omitted: its tile has a.fits",)
 
 
 def test_names_of_tiles_that_are_bands_only(source: Path, folder: Path) -> None:

@@ -28,10 +28,10 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        ({"name": "a b"}, "name: 'a b' cannot name a release: 1 to 64 letters"),
-        ({"name": "../x"}, "name: '../x' cannot name a release"),
-        ({"name": "M", "band": "a,b"}, "band: 'a,b' cannot name a band"),
-        ({"name": "M", "pattern": "("}, "pattern: '\\(' is no regular expression"),
+        ({"name": "a b"}, "name: 'a b' is not a valid release name: 1 to 64 letters"),
+        ({"name": "../x"}, "name: '../x' is not a valid release name"),
+        ({"name": "M", "band": "a,b"}, "band: 'a,b' is not a valid band name"),
+        ({"name": "M", "pattern": "("}, "pattern: '\\(' is not a regular expression"),
         ({"name": "M", "pattern": "a"}, r"pattern: 'a' has no group \(\?P<band>...\)"),
         ({"name": "M", "pattern": "(?P<band>.)", "band": "g"}, "band and pattern exclude"),
     ],
@@ -51,7 +51,7 @@ def test_wrong_options(source: Path, folder: Path, options: dict[str, str], faul
 
 
 def test_missing_directory(source: Path, folder: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no such directory"):
+    with pytest.raises(ConfigError, match="no such directory"):
         published(source, folder)
 
 
@@ -67,8 +67,8 @@ def test_nothing_to_publish(source: Path, folder: Path) -> None:
         published(source, folder)
     lines = str(refusal.value).splitlines()
     assert lines[0] == f"{source}: no FITS image to publish"
-    assert lines[1].startswith("a.fits is left out: ")
-    assert lines[2] == "b.fits is left out: no celestial WCS: CTYPE1, CTYPE2 are none, none"
+    assert lines[1].startswith("a.fits is omitted:  ")
+    assert lines[2] == "b.fits is omitted:  no celestial WCS: CTYPE1, CTYPE2 are none, none"
     assert not folder.exists()
 
 
@@ -212,7 +212,7 @@ def test_publishing_again_in_another_case_keeps_the_name(source: Path, folder: P
     image(source / "a_g.fits")
     publish(source, name="MYSKY", folder=folder)
     report = publish(source, name="mysky", folder=folder)
-    assert report.warnings == ("mysky is brought up to date under the name that it has, MYSKY",)
+    assert report.warnings == ("mysky is updated under its existing name, MYSKY",)
     assert report.release.name == "MYSKY"
     assert [release.name for release in Releases([folder]).all()] == ["MYSKY"]
     assert sorted(path.name for path in folder.iterdir()) == ["mysky.tiles.csv", "mysky.toml"]

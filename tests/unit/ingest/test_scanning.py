@@ -28,7 +28,7 @@ def written(path: Path, header: fits.Header) -> Path:
     [
         ({"CTYPE1": "X", "CTYPE2": "Y"}, r"^a\.fits: no celestial WCS: CTYPE1, CTYPE2 are X, Y$"),
         ({"D2IMERR1": 0.01}, r"^a\.fits: the WCS needs a lookup table \(D2IMERR1 = 0\.01\)"),
-        ({"RADESYS": "GAPPT"}, r"^a\.fits: reference system GAPPT of the WCS is not supported"),
+        ({"RADESYS": "GAPPT"}, r"^a\.fits: the WCS has reference system GAPPT; supported"),
         (
             {"CTYPE1": "RA---AIT", "CTYPE2": "DEC--AIT", "CRVAL2": 0.0, "CRPIX1": -1e7},
             r"^a\.fits: no pixel of the image lies on the sky$",

@@ -14,8 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from soda_service.config.model import Config, MailConfig, ServiceConfig, WebConfig
-from soda_service.notify.account import job_name
 from soda_service.notify.mail import ended_mail, make_mail, warning_mail
+from soda_service.notify.report import job_name
 from soda_service.notify.texts import Letter
 from tests.listeners import Box, mail_server
 from tests.uws_runtime import RecordingExecutor, open_runtime
@@ -228,7 +228,7 @@ def test_a_mail_with_other_headers_than_its_own_is_never_made(
     # As if a way round the first defence were found.
     monkeypatch.setattr("soda_service.notify.mail._plain", str)
     letter = Letter(f"=?utf-8?Q?x=0D=0A{inside}?=", "text", "html")
-    with pytest.raises(Undeliverable, match="no mail can be made of it"):
+    with pytest.raises(Undeliverable, match="the mail cannot be written"):
         make_mail(letter, "a@x.example", "b@x.example", MESSAGE)
 
 

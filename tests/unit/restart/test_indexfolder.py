@@ -75,7 +75,7 @@ def test_a_file_that_changed_behind_an_unchanged_time_is_noticed(
         file.images[0].use_index(index)
         assert file.images[0].read(BOX).tobytes() == expected.tobytes()
         assert index.marks(2, 0, 9, 1) is None, "nothing of it is believed any more"
-    assert caplog.messages == ["a.fits.fz: its restart index is of another state of the tile"]
+    assert caplog.messages == ["a.fits.fz: its restart index belongs to another state of the tile"]
 
 
 def exchange_rows(path: Path, first: int, second: int) -> None:

@@ -241,10 +241,10 @@ def test_a_disk_that_fails_while_an_index_is_read(
 @pytest.mark.parametrize(
     "case",
     [
-        (b"", "it is no restart index"),
-        (b"SODAMARK", "it is no restart index"),
-        (b"SIMPLE  =" + bytes(99), "it is no restart index"),
-        (b"SODAMARK" + bytes([2, 0, 0, 0]) + bytes(99), "its version is 2, not 1"),
+        (b"", "not a restart index"),
+        (b"SODAMARK", "not a restart index"),
+        (b"SIMPLE  =" + bytes(99), "not a restart index"),
+        (b"SODAMARK" + bytes([2, 0, 0, 0]) + bytes(99), "version 2 instead of 1"),
         (b"SODAMARK" + bytes([1, 0, 0, 0]) + b"\xff\xff\xff\x7f" + bytes(99), TOO_LONG),
         (b"SODAMARK" + bytes([1, 0, 0, 0]) + bytes(99), "its head has 0 bytes of 111"),
     ],

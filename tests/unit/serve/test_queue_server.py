@@ -19,7 +19,9 @@ def test_without_the_package_the_path_is_searched(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ConfigError, match=r"no queue server to start: .* or name a running server"):
+    with pytest.raises(
+        ConfigError, match=r"no queue server found: .* or set queue.url to a running server"
+    ):
         find_server()
     (tmp_path / name).touch(mode=0o755)
     assert find_server() == tmp_path / name

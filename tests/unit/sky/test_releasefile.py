@@ -42,7 +42,7 @@ WHOLE = Release(
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("name = ", "is not TOML: Invalid value (at end of document)"),
+        ("name = ", "not TOML: Invalid value (at end of document)"),
         (SMALL.replace('"A"', '"a/b"'), "name: 'a/b' is not a release's name"),
         (SMALL.replace('"A"', "7"), "name: expected text, found 7"),
         (

@@ -1,9 +1,9 @@
-"""The methods of making pictures: a module for each, and a row in `METHODS`.
+"""The picture methods: one module for each, and one entry in `METHODS`.
 
-Whatever offers, makes, names or describes pictures reads `METHODS` when it is asked: parameters,
-options, files, summary, settings, pages. A new method is a module and a row.
+All code that offers, makes, names or describes pictures uses `METHODS`: parameters, options, files,
+summary, settings, pages. To add a method, add a module and an entry.
 
-Settings are read before numpy may be loaded: what paints is loaded when a picture is made.
+Settings are read without numpy. The painting code is loaded when a picture is made.
 """
 
 from soda_service.engine.colour.methods.lupton import LUPTON
@@ -14,6 +14,7 @@ __all__ = ["METHODS", "Method", "grey_method", "preview_method"]
 
 METHODS: dict[str, Method] = {method.name: method for method in (STIFF, LUPTON)}
 """By name, in the order of a row's files; where only one picture can be made, the first wins."""
+"""By name, in the order of a row's files. If only one picture can be made, the first one wins."""
 
 
 def grey_method() -> Method:

@@ -1,4 +1,4 @@
-"""The method of Lupton et al. (2004, PASP 116, 133): what can be set."""
+"""The method of Lupton et al. (2004, PASP 116, 133): its settings."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,11 @@ __all__ = ["ASINH", "LUPTON", "MINIMUM", "STRETCH"]
 MINIMUM, STRETCH, ASINH = "RGB_MINIMUM", "RGB_STRETCH", "RGB_ASINH"
 
 _BLACK_NOISE = 1.0
-"""Noise below the sky that suits as black, so that the sky is dark grey."""
+"""Black level: this many times the noise below the sky, so that the sky is dark grey."""
 
 _STRETCH_NOISE = 20.0
-"""Linear stretch over noise that suits: looked at on DES, Legacy, PS1, SDSS and 2MASS images; the
-DES's own 50 is this for noise of 2.5."""
+"""Linear stretch in units of the noise, chosen by eye on DES, Legacy, PS1, SDSS and 2MASS images.
+The DES default of 50 corresponds to a noise of 2.5."""
 
 _SOFTENING = 10.0
 

@@ -1,4 +1,4 @@
-"""What a picture method is: how it paints, and what requests and operators may set."""
+"""Definition of a picture method: how it paints, and what requests and operators may set."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +20,13 @@ single precision (1e-38 .. 3e38), and images in W m-2 Hz-1 have a noise of 1e-34
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A number of a method that a request may give."""
+    """A numeric setting of a method that requests may give."""
 
     name: str
-    """Parameter, in upper case: `RGB_STRETCH`."""
+    """Parameter name, in upper case: `RGB_STRETCH`."""
 
     label: str
-    """In one or two words, beside a field of a form."""
+    """Label of its form field, in one or two words."""
 
     description: str
     """One sentence for users."""
@@ -44,50 +44,50 @@ def operator_setting(
     Parameters
     ----------
     text
-        What it means, for the table of all settings.
+        Description for the table of all settings.
     minimum, maximum
-        Of a number, both or neither.
+        Limits of a number; both or neither.
     """
-    # Any: of the field's type; what `field` returns goes for all.
+    # Any: the type of the field, as for `dataclasses.field`.
     metadata = {"text": text, "minimum": minimum, "maximum": maximum}
     return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """A method of making pictures of bands."""
+    """A method of making pictures from bands."""
 
     name: str
-    """In file names and parameters: lower-case letters and digits, `stiff`."""
+    """Name in file names and parameters, of lower-case letters and digits: `stiff`."""
 
     title: str
-    """For people: `STIFF`."""
+    """Displayed name: `STIFF`."""
 
     phrase: str
-    """The same within a sentence: `the STIFF method`."""
+    """Displayed name within a sentence: `the STIFF method`."""
 
     painter: str
-    """Where `paint` is: module and function, loaded when they are first needed."""
+    """Module and function that paint, loaded on first use."""
 
     settings: tuple[Setting, ...] = ()
-    """What a request may set for each picture."""
+    """Settings that a request may give for each picture."""
 
     operator_settings: type | None = None
-    """Dataclass of what the operator may set for all pictures, of fields made by
+    """Dataclass of the operator's settings for all pictures, with fields made by
     `operator_setting`."""
 
     check_operator: Callable[[Any], None] | None = None
-    """Raises ValueError for operator's settings that do not go together, led by the name of the one
-    to change and a colon."""
+    """Raises ValueError for operator's settings that do not fit together. The message begins with
+    the name of the setting to change and a colon."""
 
     fit_settings: Callable[[float, float], Mapping[str, float]] | None = None
-    """Gives settings that suit images, by parameter, from level and noise of their sky."""
+    """Returns suitable settings by parameter, from level and noise of the sky."""
 
     paints_grey: bool = False
-    """Whether it paints a single band as well. The first such method in `METHODS` does."""
+    """Whether it can also paint a single band. The first such method in `METHODS` is used."""
 
     suits_previews: bool = False
-    """Whether pictures of neighbouring fields look alike, as a map of the sky wants them."""
+    """Whether pictures of neighbouring fields have the same levels, as a sky map needs."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[a-z][a-z0-9]*", self.name):
@@ -97,12 +97,12 @@ class Method:
 
     @cached_property
     def switch(self) -> str:
-        """Parameter that asks for pictures."""
+        """Parameter that requests pictures."""
         return f"MAKE_RGB_{self.name.upper()}"
 
     @cached_property
     def triplets(self) -> str:
-        """Parameter that tells their bands."""
+        """Parameter that lists the bands of the pictures."""
         return f"RGB_{self.name.upper()}_COLORS"
 
     @cached_property
@@ -124,16 +124,16 @@ class Method:
         bands : sequence of ndarray, shape (ny, nx)
             Red, green and blue, or a single one if the method paints grey; in FITS row order.
         settings
-            The request's, by parameter.
+            Settings of the request, by parameter.
         operator
-            A value of `operator_settings`, None where the method has none.
+            A value of `operator_settings`; None if the method has none.
         out : ndarray, shape (ny, nx, 3) or (ny, nx), uint8
-            Painted into, whatever its strides.
+            Output array, with any strides.
         """
         self.load()(bands, settings, operator, out)
 
     def load(self) -> Callable[..., None]:
-        """Return the function that paints; its module is loaded, as those do who fork."""
+        """Load and return the painting function. Call this before forking."""
         module, _, name = self.painter.partition(":")
         found: Callable[..., None] = getattr(import_module(module), name)
         return found

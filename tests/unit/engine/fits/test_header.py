@@ -59,7 +59,7 @@ def test_values_that_no_card_holds_are_refused(value: object, error: type[Except
 
 
 def test_texts_behind_very_long_keywords_are_refused() -> None:
-    with pytest.raises(ValueError, match="no room for the value of"):
+    with pytest.raises(ValueError, match=r"value of \w+ does not fit"):
         card_lines("K" * 60, "x" * 80)
 
 
@@ -262,5 +262,5 @@ def _cards(header: Header) -> list[tuple[str, str]]:
 def test_table_that_does_not_tell_its_image_is_refused(missing: str) -> None:
     cards = {"ZBITPIX": 8, "ZNAXIS": 2, "ZNAXIS1": 4, "ZNAXIS2": 5}
     del cards[missing]
-    with pytest.raises(TileUnreadable, match="does not tell its size"):
+    with pytest.raises(TileUnreadable, match="has no valid size"):
         image_header(TextHeader.from_astropy(Header(cards.items())))

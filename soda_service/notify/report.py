@@ -1,4 +1,4 @@
-"""What is told of a job: its name, counts and first failures, read from its documents."""
+"""Report on a job for messages: its name, counts and first failures, from its documents."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from soda_service.results.rows import Status
 from uws.files import JobFiles
 from uws.models import Job
 
-__all__ = ["Account", "FailedRow", "job_name", "parameter_of", "read_account"]
+__all__ = ["FailedRow", "JobReport", "job_name", "parameter_of", "read_report"]
 
 _FAILURES_MAX = 5
 
@@ -20,7 +20,7 @@ _NAME_MAX = 128
 
 @dataclass(frozen=True, slots=True)
 class FailedRow:
-    """A row of which something, or all, is missing."""
+    """A row that is incomplete or failed."""
 
     number: int
     status: str
@@ -28,51 +28,51 @@ class FailedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """How a job went."""
+class JobReport:
+    """The outcome of a job."""
 
     name: str
-    """As the user called it; empty where he did not."""
+    """Name given by the user; empty if none."""
 
     rows: int
     counts: Mapping[str, int] = field(default_factory=dict)
-    """Rows by `Status`; empty where the job left no summary."""
+    """Number of rows by `Status`; empty if the job left no summary."""
 
     files: int | None = None
-    """None where that is not known."""
+    """None if unknown."""
 
     size_bytes: int = 0
     failures: tuple[FailedRow, ...] = ()
-    """The first few."""
+    """The first failed rows."""
 
     @property
     def good(self) -> int:
-        """Rows of which everything asked for was made."""
+        """Number of rows of which every requested file was made."""
         return self.counts.get(Status.OK, 0)
 
 
 def parameter_of(job: Job, name: str) -> str:
-    """Return a short parameter of a job, without blanks around it; empty where it has none."""
+    """Return a short parameter of a job, without surrounding spaces; empty if it has none."""
     values = (p.value for p in job.parameters if p.name == name and not p.by_reference)
     return next(values, "").strip()
 
 
 def job_name(job: Job) -> str:
-    """Return the name of a job, fit for one line; empty where it has none.
+    """Return the name of a job, on one line; empty if it has none.
 
-    A job that was never checked may have any characters in it.
+    A job that was never validated may have any characters in it.
     """
     name = parameter_of(job, "JOBNAME") or job.run_id
     return " ".join(_NOT_PRINTED.sub(" ", name).split())[:_NAME_MAX]
 
 
-def read_account(job: Job, files: JobFiles) -> Account:
-    """Read how a job went, as far as it left documents; OSError where they are away."""
+def read_report(job: Job, files: JobFiles) -> JobReport:
+    """Read the outcome of a job from its documents; raise OSError if they are unavailable."""
     progress, name = job.progress, job_name(job)
     missing = JobResults(files, job).page(0, _FAILURES_MAX, NOT_OK)
     if not missing.is_whole:
-        return Account(name, progress.total, size_bytes=progress.size_bytes)
-    return Account(
+        return JobReport(name, progress.total, size_bytes=progress.size_bytes)
+    return JobReport(
         name,
         sum(missing.counts.values()),
         missing.counts,
