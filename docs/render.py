@@ -1,4 +1,4 @@
-"""Draws the table of parameters in docs/api.md from PARAMETERS: `python docs/render.py`."""
+"""Generate the table of parameters in docs/api.md from PARAMETERS: `python docs/render.py`."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ _PLACE = re.compile(r"(<!-- parameters -->\n).*(<!-- /parameters -->)", re.DOTAL
 
 
 def rendered(text: str) -> str:
-    """Give the page with a fresh table."""
+    """Return the page with an updated table."""
     lines = ["| parameter | default | unit | meaning |", "|---|---|---|---|"]
     lines += [
         f"| `{spec.name}` | {spec.default} | {spec.unit} | {spec.description} |"

@@ -1,6 +1,6 @@
-"""Draws the pictures of docs/pictures.md: `python docs/render_pictures.py`.
+"""Render the pictures of docs/pictures.md: `python docs/render_pictures.py`.
 
-One synthetic field, drawn by the service's own code at many settings.
+One synthetic field, rendered by the service's own code with many settings.
 """
 
 import io
@@ -21,12 +21,12 @@ from soda_service.formats.png import to_png
 FOLDER = Path(__file__).parent / "pictures"
 
 _BANDS = "irg"
-"""Shown as red, green and blue."""
+"""Bands for red, green and blue."""
 
 _SIZE_PX = 144
 _SHAPE = (_SIZE_PX, 240)
 _STAR = BrightStar(190, 52, flux=3e6, bleed_px=12)
-"""Outside the field; within it once the field is moved."""
+"""Position outside the field, and inside it after the field is moved."""
 
 _MOVED_PX = 60
 _SEED = 26
@@ -40,7 +40,7 @@ _LUPTON: Mapping[str, Mapping[str, float]] = {
     "lupton-q-1": {"q": 1.0},
     "lupton-q-50": {"q": 50.0},
 }
-"""What differs from a request's defaults, by the name of the picture."""
+"""Options that differ from the defaults, by the name of the picture."""
 
 _STIFF: Mapping[str, StiffSettings] = {
     "stiff": StiffSettings(),
@@ -61,7 +61,7 @@ Bands = Sequence[NDArray[np.float32]]
 
 
 def drawn() -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Draw every picture: its name, and pixels with row 0 at the top."""
+    """Yield every picture: its name, and pixels with row 0 at the top."""
     field, moved = _field(0), _field(_MOVED_PX)
     for name, differs in _LUPTON.items():
         yield name, _lupton(field, **differs)
@@ -79,7 +79,7 @@ def drawn() -> Iterator[tuple[str, NDArray[np.uint8]]]:
 def _lupton(
     bands: Bands, *, minimum: float = 1.0, stretch: float = 50.0, q: float = 10.0
 ) -> NDArray[np.uint8]:
-    """Draw, by default with what a request has by default."""
+    """Paint a picture, by default with the default options."""
     red, green, blue = bands
     return lupton(red, green, blue, minimum=minimum, stretch=stretch, q=q)[::-1]
 
@@ -90,7 +90,7 @@ def _field(x0: int) -> list[NDArray[np.float32]]:
 
 @cache
 def _sky() -> tuple[NDArray[np.float32], ...]:
-    """Make a strip of sky in three bands: a spiral, a few stars, what lies behind."""
+    """Return a strip of sky in three bands: a spiral, a few stars, background galaxies."""
     stars = (
         Source("star", 22.3, 27.7, 4.0e4, 0.25),
         Source("star", 133.2, 112.4, 1.2e4, 0.95),
@@ -109,13 +109,13 @@ def _sky() -> tuple[NDArray[np.float32], ...]:
 
 
 def _with_hole(band: NDArray[np.float32], number: int) -> NDArray[np.float32]:
-    """Empty a corner, where an exposure would end; each band's ends elsewhere."""
+    """Blank a corner, like the edge of an exposure; it differs between the bands."""
     y, x = np.indices(band.shape)
     return np.where((_SIZE_PX - x) + 0.8 * y < 38 + 5 * number, np.float32(np.nan), band)
 
 
 def main() -> None:
-    """Write what differs: files whose pixels are the same keep their bytes."""
+    """Write the pictures that changed; files with the same pixels keep their bytes."""
     FOLDER.mkdir(exist_ok=True)
     for name, pixels in drawn():
         path, content = FOLDER / f"{name}.png", to_png(pixels)

@@ -1,4 +1,4 @@
-"""Draws the table of settings in docs/configuration.md: `python docs/render_settings.py`."""
+"""Generate the tables of settings in docs/configuration.md: `python docs/render_settings.py`."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _PLACE = re.compile(r"(<!-- settings -->\n).*(<!-- /settings -->)", re.DOTALL)
 
 
 def rendered(text: str) -> str:
-    """Give the page with fresh tables."""
+    """Return the page with updated tables."""
     tables = "\n".join(_tables())
     return _PLACE.sub(lambda match: f"{match[1]}\n{tables}\n{match[2]}", text)
 

@@ -1,4 +1,4 @@
-"""Takes a picture of each page of the demonstration for docs/screenshots: `make screenshots`.
+"""Take a screenshot of each page of the demonstration for docs/screenshots: `make screenshots`.
 
 Needs the dev extra and Chromium.
 """
@@ -22,21 +22,21 @@ from tests.e2e.service_process import started
 
 FOLDER = Path(__file__).parent / "screenshots"
 _COLOURS = 96
-"""Of a picture: all that pages of few colours need, and a third of the bytes."""
+"""Colours per picture: enough for these pages, at a third of the bytes."""
 
 _WIDTHS = (1400, 390)
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A page to take a picture of."""
+    """A page to take a screenshot of."""
 
     name: str
     path: str
-    """Below the service's address; `{job}` stands for the job's id."""
+    """Path below the service's address; `{job}` stands for the job's id."""
 
     prepare: Callable[[Page], None] = lambda _page: None
-    """Brings the page into the state that is shown."""
+    """Function that brings the page into the state to show."""
 
     is_dark: bool = False
 
@@ -66,16 +66,16 @@ SHOTS = (
 
 
 def main() -> None:
-    """Take all pictures, of those pages whose names are arguments."""
+    """Take all screenshots, or those of the pages named by arguments."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
-        sys.exit("there is no Chromium on this machine")
+        sys.exit("no Chromium found on this machine")
     wanted = [shot for shot in SHOTS if not sys.argv[1:] or shot.name in sys.argv[1:]]
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         command = [sys.executable, "-m", "soda_service"]
-        # The program itself, on a folder of ours.
+        # The real program, on a temporary folder.
         subprocess.run([*command, "demo", "--prepare", "--data", str(data)], check=True)  # noqa: S603
         serve = [*command[1:], "serve", "--data", str(data), "--port", "0"]
         with started(serve, Path(folder) / "log") as service, sync_playwright() as playwright:
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def _run_job(base: str) -> str:
-    """Run the example; gives the job's id."""
+    """Run the example; return the id of its job."""
     form = {**EXAMPLE_OPTIONS, "POSITIONS": EXAMPLE_TABLE, "PHASE": "RUN", "JOBNAME": "First light"}
     job = requests.post(f"{base}/async", data=form, allow_redirects=False, timeout=60)
     address = job.headers["Location"]
@@ -101,7 +101,7 @@ def _run_job(base: str) -> str:
 
 
 def _run_others(base: str) -> None:
-    """Have more jobs in the list: some done, one stopped, one not started."""
+    """Add more jobs to the list: some done, one stopped, one not started."""
     place = {"RA": "21.58813", "DEC": "3.48611"}
     for name in ("NGC 514, all bands", "Training set 7"):
         requests.post(

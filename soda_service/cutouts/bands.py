@@ -228,7 +228,7 @@ def _coverage(place: Place, images: dict[int, Image], most: float) -> float:
     """
     number = _validity_plane(place.handle)
     weight = images[number] if number else None
-    return min(cut.coverage(images[0], weight, asked=math.prod(place.box.shape)), most)
+    return min(cut.coverage(images[0], weight, requested_px=math.prod(place.box.shape)), most)
 
 
 def _science(place: Place, images: dict[int, Image], coverage: float) -> NDArray[np.floating]:

@@ -241,8 +241,8 @@ def _described(
             wavelengths[image.band][image.layer.wavelength_m] += 1
     bands = []
     for band in sorted({image.band for image in images}, key=by_wavelength):
-        told = [limits for limits, _ in wavelengths[band].most_common(1)]
-        bands.append(Band(band, *(told[0] if told else wavelength_m(band) or ())))
+        usual = [limits for limits, _ in wavelengths[band].most_common(1)]
+        bands.append(Band(band, *(usual[0] if usual else wavelength_m(band) or ())))
     release = known or Release(name=name, title=name, bands=(), root="", path_template=_TEMPLATE)
     if known is None or {band.name for band in known.bands} != {band.name for band in bands}:
         size_max = largest_size_arcmin(footprints, scale)

@@ -60,8 +60,8 @@ def post(call: Call, *, timeout_s: float, allow_private: bool) -> int:
         answer.read(_ANSWER_BYTES)
     except (OSError, http.client.HTTPException, ValueError) as error:
         # A socket that was cut raises one of several errors.
-        told = "no response in time" if connection.is_cut else str(error) or type(error).__name__
-        raise TransientError(f"{host}: {told}") from error
+        reason = "no response in time" if connection.is_cut else str(error) or type(error).__name__
+        raise TransientError(f"{host}: {reason}") from error
     finally:
         ending.cancel()
         connection.close()

@@ -71,15 +71,15 @@ def _leave(server: smtplib.SMTP) -> None:
 
 
 def _refusal(code: int, text: bytes | str) -> Exception:
-    told = f"the mail server answers {code} {_decoded(text)}"
+    message = f"the mail server responded with {code} {_decoded(text)}"
     if code == 421:  # it closes the connection (RFC 5321, section 3.8)
-        return TransportUnavailable(told)
-    return Undeliverable(told) if 500 <= code < 600 else TransientError(told)
+        return TransportUnavailable(message)
+    return Undeliverable(message) if 500 <= code < 600 else TransientError(message)
 
 
 def _words(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
-        return f"answers {error.smtp_code} {_decoded(error.smtp_error)}"
+        return f"responded with {error.smtp_code} {_decoded(error.smtp_error)}"
     return str(error) or type(error).__name__
 
 

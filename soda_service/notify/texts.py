@@ -81,7 +81,7 @@ def warning_letter(
         Time until which the link keeps them.
     """
     called = report.name or f"job {job.id[:8]}"
-    subject = f"To be destroyed on {job.destruction:%Y-%m-%d}: {called}"
+    subject = f"Results will be destroyed on {job.destruction:%Y-%m-%d}: {called}"
     link = f"{service.base_url}/keep/{token}" if token else ""
     return _letter(
         "warning", subject, service, job=job, report=report, called=called, link=link, until=until

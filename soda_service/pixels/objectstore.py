@@ -251,10 +251,10 @@ def _failures_translated(address: Address, *, is_open: bool = False) -> Iterator
         yield
     except (FileNotFoundError, BaseError) as error:
         text = _LOGIN.sub("://***@", str(error).partition("\n\nDebug source:")[0])
-        told = _explained(error, text, label, is_open=is_open)
-        level = logging.WARNING if isinstance(told, SourceUnavailable) else logging.INFO
+        failure = _explained(error, text, label, is_open=is_open)
+        level = logging.WARNING if isinstance(failure, SourceUnavailable) else logging.INFO
         _log.log(level, "%s: %s: %s", address.server, address.key, " ".join(text.split())[:500])
-        raise told from error
+        raise failure from error
     except ValueError as error:  # of a key with an empty folder name
         raise TileUnreadable(f"{label}: its path is not valid on a server") from error
 

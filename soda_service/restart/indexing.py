@@ -191,11 +191,11 @@ def index_files(
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(processes, len(left)), context, begin)
     try:
-        asked = [
+        futures = [
             pool.submit(_indexed, name, file, folder, servers, is_forced=is_forced)
             for name, file in left
         ]
-        for done in as_completed(asked):
+        for done in as_completed(futures):
             yield done.result()
     finally:
         pool.shutdown(cancel_futures=True)

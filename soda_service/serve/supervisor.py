@@ -19,7 +19,7 @@ from soda_service.serve import queue_server, web
 from soda_service.serve.lifetime import adopt_orphans
 from soda_service.serve.processes import SIGNALS
 from soda_service.serve.runtime_folder import claim_data
-from soda_service.serve.tree import ProcessTree, StartFailed, StopAsked
+from soda_service.serve.tree import ProcessTree, StartFailed, StopRequested
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -117,8 +117,8 @@ def serve(
             announce(f"ready http://{address}{config.web.path_prefix}")
             while True:
                 tree.watch(_FOREVER_S)
-        except StopAsked as asked:
-            _log.info("stopping on %s", asked)
+        except StopRequested as stop:
+            _log.info("stopping on %s", stop)
         finally:
             tree.stop()
 

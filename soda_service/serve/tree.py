@@ -20,7 +20,7 @@ from soda_service.serve.processes import (
     reap,
 )
 
-__all__ = ["ProcessTree", "StartFailed", "StopAsked"]
+__all__ = ["ProcessTree", "StartFailed", "StopRequested"]
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _KILLED_S = 5.0
 """Time that a process may take to vanish after SIGKILL."""
 
 
-class StopAsked(Exception):
+class StopRequested(Exception):
     """A signal requested the end; the text names it."""
 
 
@@ -90,7 +90,7 @@ class ProcessTree:
 
         Raises
         ------
-        StopAsked
+        StopRequested
             On SIGINT, SIGTERM or SIGHUP.
         """
         end = time.monotonic() + seconds
@@ -112,7 +112,7 @@ class ProcessTree:
         ------
         StartFailed
             If it fails, or takes too long (and is killed).
-        StopAsked
+        StopRequested
             As for `watch`; the process is killed.
         """
         child = fork_child(name, run)
@@ -137,7 +137,7 @@ class ProcessTree:
         ------
         StartFailed
             If it keeps ending, or is not up in time.
-        StopAsked
+        StopRequested
             As for `watch`.
         """
         end = time.monotonic() + limit_s
@@ -200,10 +200,10 @@ class ProcessTree:
 
 
 def _wait_for_signal(seconds: float) -> None:
-    """Sleep until a child ends or time is up; raise StopAsked if the end is requested."""
+    """Sleep until a child ends or time is up; raise StopRequested if the end is requested."""
     received = signal.sigtimedwait(SIGNALS, seconds)
     if received is not None and received.si_signo != signal.SIGCHLD:
-        raise StopAsked(signal.Signals(received.si_signo).name)
+        raise StopRequested(signal.Signals(received.si_signo).name)
 
 
 def _start(watched: _Supervised) -> None:

@@ -80,22 +80,22 @@ class Probe:
     def __init__(self, address: str, path: str) -> None:
         self._address = address
         self._path = path
-        self._asked: http.client.HTTPConnection | None = None
+        self._pending: http.client.HTTPConnection | None = None
 
     def is_up(self) -> bool:
         """Return whether the server has responded with 200; send a request if none is pending."""
-        asked = self._asked or http.client.HTTPConnection(self._address, timeout=_PROBE_S)
+        connection = self._pending or http.client.HTTPConnection(self._address, timeout=_PROBE_S)
         try:
-            if self._asked is None:
-                asked.request("GET", self._path)
-            if not select.select([asked.sock], [], [], 0)[0]:
-                self._asked = asked
+            if self._pending is None:
+                connection.request("GET", self._path)
+            if not select.select([connection.sock], [], [], 0)[0]:
+                self._pending = connection
                 return False
-            is_good = asked.getresponse().status == http.client.OK
+            is_good = connection.getresponse().status == http.client.OK
         except (OSError, http.client.HTTPException):
             is_good = False
-        asked.close()
-        self._asked = None
+        connection.close()
+        self._pending = None
         return is_good
 
 

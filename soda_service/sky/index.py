@@ -123,12 +123,12 @@ class TileIndex:
         corners = np.asarray(corners_deg, dtype=np.float64)
         if not np.isfinite(corners).all():
             return ()
-        asked = Outlines(np.zeros(1, dtype=np.int32), corners[None])
-        points = asked.points(0)
+        quadrilateral = Outlines(np.zeros(1, dtype=np.int32), corners[None])
+        points = quadrilateral.points(0)
         met = [
             (-shapes.share(shape, points), int(shapes.tiles[shape]))
             for shapes in self._images
-            for shape in shapes.meeting(asked).tolist()
+            for shape in shapes.meeting(quadrilateral).tolist()
         ]
         return tuple(tile for _, tile in sorted(met))
 

@@ -87,19 +87,19 @@ def _near(centre: Floats, radius: Floats, position: Position) -> Numbers:
     return np.flatnonzero(separations(centre, middle) <= radius + reach + _TOUCH)
 
 
-def _near_range(centre: Floats, radius: Floats, asked: Range) -> Bools:
+def _near_range(centre: Floats, radius: Floats, target: Range) -> Bools:
     """Compare the RA and Dec ranges of the circles with those of the range."""
     bounds = Bounds.around(centre, np.degrees(radius))
-    has_dec = (bounds.dec_max >= asked.dec_min_deg) & (bounds.dec_min <= asked.dec_max_deg)
-    middle = bounds.ra_min + bounds.ra_width / 2 - asked.ra_min_deg - asked.width_deg / 2
+    has_dec = (bounds.dec_max >= target.dec_min_deg) & (bounds.dec_min <= target.dec_max_deg)
+    middle = bounds.ra_min + bounds.ra_width / 2 - target.ra_min_deg - target.width_deg / 2
     apart = np.abs((middle + 180) % 360 - 180)
-    return np.asarray(has_dec & (apart <= (asked.width_deg + bounds.ra_width) / 2))
+    return np.asarray(has_dec & (apart <= (target.width_deg + bounds.ra_width) / 2))
 
 
-def _meets_circle(shapes: Outlines | Caps, near: Numbers, asked: Circle) -> Bools:
+def _meets_circle(shapes: Outlines | Caps, near: Numbers, target: Circle) -> Bools:
     """Compare the distance of a circle's centre from each image with its radius."""
-    middle = unit_vectors(np.array(asked.ra_deg), np.array(asked.dec_deg))
-    reach = np.radians(asked.radius_deg) + _TOUCH
+    middle = unit_vectors(np.array(target.ra_deg), np.array(target.dec_deg))
+    reach = np.radians(target.radius_deg) + _TOUCH
     distance = separations(shapes.centre[near], middle)
     if isinstance(shapes, Caps):
         return np.asarray(distance <= shapes.radius[near] + reach)
@@ -113,11 +113,11 @@ def _meets_circle(shapes: Outlines | Caps, near: Numbers, asked: Circle) -> Bool
     return met
 
 
-def _outlines_meet(shapes: Outlines, near: Numbers, asked: Polygon | Range) -> Bools:
+def _outlines_meet(shapes: Outlines, near: Numbers, target: Polygon | Range) -> Bools:
     """Test for corners inside the shape, then for its outline inside or across the images."""
     corners = shapes.corners[near]
-    met: Bools = np.any(asked.contains(*positions(corners)), axis=1)
-    boundary = _boundary_of(asked)
+    met: Bools = np.any(target.contains(*positions(corners)), axis=1)
+    boundary = _boundary_of(target)
 
     def look(is_met: Bools, among: Numbers) -> None:
         met[among] |= is_met
@@ -138,12 +138,12 @@ def _outlines_meet(shapes: Outlines, near: Numbers, asked: Polygon | Range) -> B
     return met
 
 
-def _caps_meet(shapes: Caps, near: Numbers, asked: Polygon | Range) -> Bools:
+def _caps_meet(shapes: Caps, near: Numbers, target: Polygon | Range) -> Bools:
     """Compare the distance of a shape from each circle's centre with the circle's radius."""
     centre, reach = shapes.centre[near], shapes.radius[near] + _TOUCH
     ra, dec = positions(centre)
-    met = asked.contains(ra, dec)
-    boundary = _boundary_of(asked)
+    met = target.contains(ra, dec)
+    boundary = _boundary_of(target)
     for point in boundary.points:
         met |= separations(centre, point) <= reach
     for start, end in boundary.arcs:
@@ -154,21 +154,21 @@ def _caps_meet(shapes: Caps, near: Numbers, asked: Polygon | Range) -> Bools:
     return met
 
 
-def _boundary_of(asked: Polygon | Range) -> _Boundary:
-    if isinstance(asked, Polygon):
-        ra, dec = np.array(asked.vertices_deg).T
+def _boundary_of(target: Polygon | Range) -> _Boundary:
+    if isinstance(target, Polygon):
+        ra, dec = np.array(target.vertices_deg).T
         vertices = unit_vectors(ra, dec)
         arcs = np.stack([vertices, np.roll(vertices, -1, axis=0)], axis=1)
         return _Boundary(vertices[:1], arcs)
-    low, high = asked.dec_min_deg, asked.dec_max_deg
-    sides = np.array([asked.ra_min_deg, asked.ra_min_deg + asked.width_deg])
+    low, high = target.dec_min_deg, target.dec_max_deg
+    sides = np.array([target.ra_min_deg, target.ra_min_deg + target.width_deg])
     # In two pieces, since a meridian from pole to pole is not shorter than 180 degrees.
     decs = np.array([low, (low + high) / 2, high])
     lines = unit_vectors(*np.meshgrid(sides, decs, indexing="ij"))
     arcs = np.stack([lines[:, :-1], lines[:, 1:]], axis=2).reshape(-1, 2, 3)
-    if asked.width_deg >= 360:
+    if target.width_deg >= 360:
         arcs = arcs[:0]
-    return _Boundary(lines[:, [0, 2]].reshape(-1, 3), arcs, ((asked, low), (asked, high)))
+    return _Boundary(lines[:, [0, 2]].reshape(-1, 3), arcs, ((target, low), (target, high)))
 
 
 def _holds(inwards: Floats, point: Floats) -> Bools:
@@ -190,7 +190,7 @@ def _arc_meets(corners: Floats, inwards: Floats, start: Floats, end: Floats) -> 
     return np.asarray((crosses | touches).any(axis=1) | _holds(inwards, start))
 
 
-def _parallel_crosses(corners: Floats, asked: Range, dec_deg: float) -> Bools:
+def _parallel_crosses(corners: Floats, target: Range, dec_deg: float) -> Bools:
     """Return which outlines have an edge that meets the arc of a parallel between two meridians.
 
     On the great circle of an edge, z is `height cos(angle - top)`, angle counted from the corner.
@@ -210,11 +210,11 @@ def _parallel_crosses(corners: Floats, asked: Range, dec_deg: float) -> Bools:
         along = (angle + _TOUCH) % (2 * np.pi) - _TOUCH
         where = np.cos(along)[..., None] * corners + np.sin(along)[..., None] * ahead
         ra, _ = positions(where)
-        met |= (reaches & (along <= whole + _TOUCH) & _has_ra(asked, ra)).any(axis=1)
+        met |= (reaches & (along <= whole + _TOUCH) & _has_ra(target, ra)).any(axis=1)
     return met
 
 
-def _has_ra(asked: Range, ra_deg: Floats) -> Bools:
+def _has_ra(target: Range, ra_deg: Floats) -> Bools:
     """Return which RA lie between the meridians of a range."""
     slack = np.degrees(_TOUCH)
-    return np.asarray((ra_deg - asked.ra_min_deg + slack) % 360 <= asked.width_deg + 2 * slack)
+    return np.asarray((ra_deg - target.ra_min_deg + slack) % 360 <= target.width_deg + 2 * slack)

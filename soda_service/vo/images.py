@@ -152,8 +152,8 @@ def _band_cells(release: Release, band: Band) -> list[str]:
         "pol_states": f"/{'/'.join(POLARISATIONS)}/",
         "pol_xel": len(POLARISATIONS),
     }
-    told = {name: str(value) for name, value in cells.items() if value is not None}
-    return [told.get(column.name, "") for column in COLUMNS]
+    known = {name: str(value) for name, value in cells.items() if value is not None}
+    return [known.get(column.name, "") for column in COLUMNS]
 
 
 def _tile_cells(images: Images, tile: int) -> dict[str, str]:

@@ -32,8 +32,8 @@ def manifest_links(job: Job, records: Iterable[Mapping[str, str]]) -> Iterator[L
         where = f"{record['ra']} {record['dec']}" if record["ra"] else record["object_id"]
         place = f"row {record['row']} ({where}), tile {record['tile'] or 'none'}"
         if not record["file"]:
-            told = record["message"] or record["status"]
-            yield Link(job.id, "#this", place, error_message=f"NotFoundFault: {told}")
+            reason = record["message"] or record["status"]
+            yield Link(job.id, "#this", place, error_message=f"NotFoundFault: {reason}")
             continue
         kind = record["content_type"]
         yield Link(

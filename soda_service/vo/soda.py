@@ -116,8 +116,8 @@ def _format_param() -> Param:
     data = [row.title for row in FORMATS.values() if not row.is_picture]
     pictures = [row.title for row in picture_formats()]
     text = (
-        f"{' or '.join(data)}; or a picture as {' or '.join(pictures)}: in colour where one is "
-        f"asked for, else the band in grey. Default: {next(iter(FORMATS))}."
+        f"{' or '.join(data)}; or a picture as {' or '.join(pictures)}: in colour if one is "
+        f"requested, otherwise the band in grey. Default: {next(iter(FORMATS))}."
     )
     return Param(replace(_field("RESPONSEFORMAT"), description=text), options=tuple(FORMATS))
 

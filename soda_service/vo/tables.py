@@ -37,14 +37,14 @@ def _describe(table: etree._Element, *, with_columns: bool) -> None:
 
 
 def _describe_column(element: etree._Element, column: Field) -> None:
-    told = {
+    values = {
         "name": column.name,
         "description": column.description,
         "unit": column.unit,
         "ucd": column.ucd,
         "utype": column.utype,
     }
-    for name, text in told.items():
+    for name, text in values.items():
         if text:
             etree.SubElement(element, name).text = text
     datatype = etree.SubElement(element, "dataType")

@@ -126,7 +126,7 @@ def blank_for(data: NDArray[np.generic], header: TextHeader) -> int | None:
     """
     if not np.issubdtype(data.dtype, np.integer) or _blank(header, data.dtype) is not None:
         return None
-    limits = np.iinfo(data.dtype)  # type: ignore[type-var]  # an integer type, as was asked above
+    limits = np.iinfo(data.dtype)  # type: ignore[type-var]  # an integer type, as checked above
     free = (int(n) for n in (limits.min, limits.max) if not np.any(data == n))
     return next(free, None)
 
@@ -158,14 +158,14 @@ def pad(
     return padded
 
 
-def coverage(sci: Image, wgt: Image | None, *, asked: int) -> float:
+def coverage(sci: Image, wgt: Image | None, *, requested_px: int) -> float:
     """Return the fraction of the requested area that has valid pixels.
 
     Parameters
     ----------
     sci, wgt
         Science and weight planes of the cutout, padded or trimmed.
-    asked
+    requested_px
         Number of pixels in the requested area.
 
     Returns
@@ -174,15 +174,15 @@ def coverage(sci: Image, wgt: Image | None, *, asked: int) -> float:
         0..1: the number of pixels with positive weight if there is a weight plane, otherwise with a
         finite value (in any plane of a cube), divided by the number of requested pixels.
     """
-    if asked <= 0:
+    if requested_px <= 0:
         return 0.0
     if wgt is not None and wgt.data.ndim == 2 and not _is_scaled(wgt.header):
-        return min(1.0, count_positive(cast("NDArray[np.number[Any]]", wgt.data)) / asked)
+        return min(1.0, count_positive(cast("NDArray[np.number[Any]]", wgt.data)) / requested_px)
     values = physical(sci if wgt is None else wgt)
     valid = np.isfinite(values) if wgt is None else values > 0
     if valid.ndim > 2:
         valid = valid.any(axis=tuple(range(valid.ndim - 2)))
-    return min(1.0, int(np.count_nonzero(valid)) / asked)
+    return min(1.0, int(np.count_nonzero(valid)) / requested_px)
 
 
 def _is_scaled(header: TextHeader) -> bool:

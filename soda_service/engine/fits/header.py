@@ -122,7 +122,7 @@ class TextHeader:
         """Return the value of a keyword if it is a finite number, otherwise the default."""
         value = self.get(keyword)
         is_number = isinstance(value, int | float) and abs(value) < _NUMBER_MAX
-        return float(value) if is_number else default  # type: ignore[arg-type] # asked above
+        return float(value) if is_number else default  # type: ignore[arg-type] # checked above
 
     def cards(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Yield each card's keyword and lines; a long string has several lines."""
@@ -198,12 +198,12 @@ def _sound(lines: list[str]) -> Iterator[str]:
                 last = line
                 yield line
         else:
-            mended = [*_mended(line)]
-            last = mended[-1] if mended else ""
-            yield from mended
+            repaired = [*_repaired(line)]
+            last = repaired[-1] if repaired else ""
+            yield from repaired
 
 
-def _mended(line: str) -> Iterator[str]:
+def _repaired(line: str) -> Iterator[str]:
     """Repair a card as astropy does; return an empty text if that is not possible."""
     from astropy.io.fits import Card
     from astropy.io.fits.verify import VerifyError

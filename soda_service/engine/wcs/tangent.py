@@ -33,7 +33,7 @@ _READ = re.compile(
 )
 _NOT_PLAIN = re.compile(
     r"P[VS][0-9]+_[0-9]+$"  # parameters: TAN with PV is SCAMP's TPV
-    r"|[AB]P?_(?:ORDER|[0-9]+_[0-9]+)$"  # SIP, also where CTYPE does not tell
+    r"|[AB]P?_(?:ORDER|[0-9]+_[0-9]+)$"  # SIP, even without -SIP in CTYPE
     r"|(?:CPDIS|CQDIS|D2IMDIS|DP|DQ)[0-9]$|D2IM(?:ERR|ARR|EXT)[0-9]?$"
     r"|(?:PC|CD)(?:[12]_(?:[03-9]|[0-9]{2})|(?:[03-9]|[0-9]{2})_[12])$"  # mixed with other axes
 )

@@ -104,7 +104,9 @@ def test_parquet_without_pyarrow_says_what_to_install(
     path = tmp_path / "t.parquet"
     path.write_bytes(b"PAR1....PAR1")
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(ConfigError, match=r"needs the package pyarrow: soda-service\[parquet\]"):
+    with pytest.raises(
+        ConfigError, match=r"needs the package pyarrow; install soda-service\[parquet\]"
+    ):
         read_table(path)
 
 

@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
         ({"name": "M", "band": "a,b"}, "band: 'a,b' is not a valid band name"),
         ({"name": "M", "pattern": "("}, "pattern: '\\(' is not a regular expression"),
         ({"name": "M", "pattern": "a"}, r"pattern: 'a' has no group \(\?P<band>...\)"),
-        ({"name": "M", "pattern": "(?P<band>.)", "band": "g"}, "band and pattern exclude"),
+        ({"name": "M", "pattern": "(?P<band>.)", "band": "g"}, "both band and pattern are given"),
     ],
     ids=["name", "escape", "band", "expression", "group", "both"],
 )
@@ -67,8 +67,8 @@ def test_nothing_to_publish(source: Path, folder: Path) -> None:
         published(source, folder)
     lines = str(refusal.value).splitlines()
     assert lines[0] == f"{source}: no FITS image to publish"
-    assert lines[1].startswith("a.fits is omitted:  ")
-    assert lines[2] == "b.fits is omitted:  no celestial WCS: CTYPE1, CTYPE2 are none, none"
+    assert lines[1].startswith("a.fits is omitted: ")
+    assert lines[2] == "b.fits is omitted: no celestial WCS: CTYPE1, CTYPE2 are none, none"
     assert not folder.exists()
 
 
@@ -81,8 +81,8 @@ def test_bad_files_are_told_and_the_rest_goes_on(source: Path, folder: Path) -> 
     report = published(source, folder)
     assert (report.tiles, report.files) == (1, 1)
     assert [line.split(": ")[0] for line in report.warnings] == [
-        "cut.fits is left out",
-        "nowcs.fits is left out",
+        "cut.fits is omitted",
+        "nowcs.fits is omitted",
     ]
     assert paths_of(folder) == {"good": {"r": "good.fits"}}
 

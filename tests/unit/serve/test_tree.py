@@ -13,7 +13,7 @@ from soda_service.serve.processes import SIGNALS
 class Pauses(logging.Handler):
     found = []
     def emit(self, record):
-        self.found += re.findall(r"started again in ([0-9.]+) s", record.getMessage())
+        self.found += re.findall(r"restarting it in ([0-9.]+) s", record.getMessage())
 
 logging.getLogger().addHandler(Pauses())
 tree._STEADY_S = float(sys.argv[2])

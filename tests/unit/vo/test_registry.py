@@ -107,15 +107,15 @@ def test_the_coverage_is_where_the_tiles_are(index: TileIndex) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"authority": "unregistered.invalid"}, "service.authority: to be set"),
-        ({"publisher": "", "contact": ""}, "service.publisher, service.contact: to be set"),
-        ({"contact_name": ""}, "service.contact_name: to be set"),
+        ({"authority": "unregistered.invalid"}, "service.authority: not set"),
+        ({"publisher": "", "contact": ""}, "service.publisher, service.contact: not set"),
+        ({"contact_name": ""}, "service.contact_name: not set"),
     ],
 )
 def test_what_a_registry_demands_must_be_set(change: dict[str, str], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         Publishing(replace(SERVICE, **change), "https://example.org/c", WHEN)
-    with pytest.raises(ConfigError, match=r"^web\.base_url: to be set"):
+    with pytest.raises(ConfigError, match=r"^web\.base_url: not set"):
         Publishing(SERVICE, "", WHEN)
 
 
@@ -145,4 +145,4 @@ def test_the_command_writes_all_records(
     monkeypatch.delenv("SODA_SERVICE__PUBLISHER")
     refused = CliRunner().invoke(main, command)
     assert refused.exit_code != 0
-    assert "service.publisher: to be set" in refused.output
+    assert "service.publisher: not set" in refused.output

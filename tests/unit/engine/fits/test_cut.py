@@ -117,12 +117,12 @@ def test_coverage(
 ) -> None:
     sci = Image(np.array(science), text())
     wgt = Image(np.array(weight), text(), "WGT") if weight else None
-    assert coverage(sci, wgt, asked=asked) == expected
+    assert coverage(sci, wgt, requested_px=asked) == expected
 
 
 def test_coverage_of_integers_heeds_blank_and_scale() -> None:
     sci = Image(np.array([[-1, 5], [6, -1]], "i2"), text(BLANK=-1))
-    assert coverage(sci, None, asked=4) == 0.5
+    assert coverage(sci, None, requested_px=4) == 0.5
     wgt = Image(np.array([[-32768, 5], [6, 7]], "i2"), text(BZERO=32768), "WGT")
     assert coverage(sci, wgt, asked=4) == 0.75
 
