@@ -68,8 +68,8 @@ def test_soda_10_t1_dali_21_22_t4_pos(text: str, expected: Position) -> None:
         ("RANGE 1 nan 3 4", "'nan' is not a number"),
         ("POLYGON 1 2 3 4 5", "5 numbers found; a polygon has pairs of RA and Dec"),
         ("POLYGON 1 2 3 4", "found 2 vertices; a polygon has at least three"),
-        ("POLYGON 1 2 3 4 1 2", "a polygon has at least three"),
-        ("POLYGON 0 0 120 0 240 0", "the vertices do not fit in a hemisphere"),
+        ("POLYGON 1 2 3 4 1 2", "found 2 vertices; a polygon has at least three"),
+        ("POLYGON 0 0 120 0 240 0", "the vertices do not fit in a hemisphere; a polygon must"),
         ("POLYGON " + "1 2 " * 1001, "1001 vertices found; allowed: at most 1000"),
     ],
 )

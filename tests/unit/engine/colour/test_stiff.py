@@ -109,7 +109,7 @@ def test_settings_out_of_the_programs_range_are_refused(
 
 @pytest.mark.parametrize("count", [0, 2, 4])
 def test_pictures_of_two_bands_are_refused(count: int) -> None:
-    with pytest.raises(ValueError, match=f"one band or three, found {count}"):
+    with pytest.raises(ValueError, match=f"found {count} bands; a picture is made of one or three"):
         stiff([np.zeros((2, 2))] * count)
 
 

@@ -164,7 +164,7 @@ def test_mask_of_a_tiny_shape_keeps_its_pixel() -> None:
     ("vertices", "text"),
     [
         (((0.0, 0.0), (1.0, 1.0)), "at least three"),
-        (((0.0, 0.0), (120.0, 0.0), (240.0, 0.0)), "within a hemisphere"),
+        (((0.0, 0.0), (120.0, 0.0), (240.0, 0.0)), "do not fit in a hemisphere"),
     ],
 )
 def test_polygons_that_are_none(vertices: tuple[tuple[float, float], ...], text: str) -> None:
