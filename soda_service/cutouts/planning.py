@@ -169,7 +169,7 @@ class _Spool:
     def _number_equal_names(
         self, names: NDArray[np.int64], context: JobContext, release: Release
     ) -> None:
-        """Number the rows whose name occurs more than once, and rewrite their lines."""
+        """Assign numbers to rows whose name occurs more than once, and rewrite their lines."""
         self._file.flush()
         order = np.argsort(names, kind="stable")
         starts = np.flatnonzero(np.diff(names[order], prepend=-1))
