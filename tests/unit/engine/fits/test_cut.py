@@ -124,10 +124,10 @@ def test_coverage_of_integers_heeds_blank_and_scale() -> None:
     sci = Image(np.array([[-1, 5], [6, -1]], "i2"), text(BLANK=-1))
     assert coverage(sci, None, requested_px=4) == 0.5
     wgt = Image(np.array([[-32768, 5], [6, 7]], "i2"), text(BZERO=32768), "WGT")
-    assert coverage(sci, wgt, asked=4) == 0.75
+    assert coverage(sci, wgt, requested_px=4) == 0.75
 
 
 def test_coverage_of_a_cube_counts_places() -> None:
     cube = np.full((2, 1, 4), np.nan)
     cube[0, 0, 0] = cube[1, 0, 0] = cube[1, 0, 1] = 1.0
-    assert coverage(Image(cube, text()), None, asked=4) == 0.5
+    assert coverage(Image(cube, text()), None, requested_px=4) == 0.5
