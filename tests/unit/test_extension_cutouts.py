@@ -191,7 +191,7 @@ def test_a_method_is_offered_everywhere(client: FlaskClient) -> None:
     assert "NAME_gry_ramp.png" in page
     form = client.get("/").text
     assert all(f'id="{name}"' in form for name in names)
-    assert "Scale of Ramp" in form
+    assert "Ramp scaling" in form
     facts = json.loads(re.search(r'id="facts">(.*?)</script>', form)[1])
     assert facts[0]["triplets"]["RAMP"] == [["i", "r", "g"]]
     assert "MAKE_RGB_LUPTON=true" in client.get("/sky").text  # the one for previews stays
