@@ -44,13 +44,13 @@ def create_help(services: Services) -> Blueprint:
     @blueprint.get("/help")
     def help_page() -> str:
         """Explain the options, the output files, and the use from scripts."""
-        shown, default = served.all(), served.default_name()
+        offered, default = served.all(), served.default_name()
         place = None if default is None else place_in(releases.get(default), releases)
         return render_template(
             "help.html",
             here="/help",
-            groups=_groups(shown),
-            releases=shown,
+            groups=_groups(offered),
+            releases=offered,
             example=place,
             methods=METHODS.values(),
             picture_format=picture_formats()[0],

@@ -46,7 +46,7 @@ _SHOWN_PHASES = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Search:
     """The query of the URL, which can be written again with changes."""
 
     text: str
@@ -97,15 +97,15 @@ def create_joblist(services: Services) -> Blueprint:
     @blueprint.get("/jobs")
     def job_list() -> ResponseReturnValue:
         """List the caller's jobs as a page, or as JSON on request."""
-        asked = _read()
-        found = service.find(caller().owner, asked.query())
+        search = _read()
+        found = service.find(caller().owner, search.query())
         if document_type(request) == JSON:
-            return _as_json(found, asked, base_url())
+            return _as_json(found, search, base_url())
         return render_template(
             "jobs.html",
             here="/jobs",
             found=found,
-            asked=asked,
+            search=search,
             columns=_COLUMNS,
             phases=_SHOWN_PHASES,
             pages=_pages(found),
@@ -149,12 +149,12 @@ def _done(service: JobService, who: str, job_id: str, action: str) -> bool:
     return True
 
 
-def _read() -> _Asked:
+def _read() -> _Search:
     args = request.args
     page = args.get("page", "1")
     if not (page.isascii() and page.isdigit() and 0 < int(page) <= 10**6):
         raise UsageError(f"page: {page[:40]!r} found; allowed is a number from 1")
-    return _Asked(
+    return _Search(
         text=args.get("q", "").strip()[:200],
         phases=tuple(dict.fromkeys(parse_phase(text) for text in args.getlist("phase") if text)),
         order=_parse_order(args.get("order", "")),
@@ -181,10 +181,10 @@ def _pages(found: JobPage) -> int:
     return max(1, ceil(found.total / PAGE_ROWS))
 
 
-def _as_json(found: JobPage, asked: _Asked, base: str) -> ResponseReturnValue:
+def _as_json(found: JobPage, search: _Search, base: str) -> ResponseReturnValue:
     return jsonify(
         jobs=[job_facts(job, f"{base}/jobs/{job.id}") for job in found.jobs],
         total=found.total,
-        page=asked.page,
+        page=search.page,
         pages=_pages(found),
     )

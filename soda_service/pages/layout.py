@@ -92,9 +92,9 @@ def _as_page(pages: Container[str], answer: Response) -> Response:
         return answer
     if not request.accept_mimetypes.provided or document_type(request) != HTML:
         return answer
-    told = answer.get_data(as_text=True).strip().partition(": ")[2]
+    message = answer.get_data(as_text=True).strip().partition(": ")[2]
     words = _WORDS.get(answer.status_code, "Request failed")
-    answer.set_data(render_template("error.html", here="", words=words, told=told))
+    answer.set_data(render_template("error.html", here="", words=words, message=message))
     answer.content_type = "text/html; charset=utf-8"
     return answer
 

@@ -50,7 +50,7 @@ def csrf_token() -> str:
 
 
 def csrf_protected(view: _View[_Arguments]) -> _View[_Arguments]:
-    """Have a view refuse POST requests that another site made a browser send, or that broke off.
+    """Make a view refuse POST requests that are forged by other sites, or incomplete.
 
     Browsers name the origin of every POST and send cookies along; programs do neither, carry no
     one's rights but their own, and need no token.

@@ -80,8 +80,8 @@ class _Form:
             return self._looked(state, parameters, job_id)
         url = f"{self.services.base_url()}/async/{job_id}"
         try:
-            asked = replace(read_new(self.service, parameters, job_id), phase="RUN")
-            create_new(self.service, owner, asked, job_type="cutout", job_id=job_id, url=url)
+            new = replace(read_new(self.service, parameters, job_id), phase="RUN")
+            create_new(self.service, owner, new, job_type="cutout", job_id=job_id, url=url)
         except UWSError as error:
             return self._refused(state, error)
         return see_other(f"{self.services.base_url()}/jobs/{job_id}")
@@ -104,7 +104,7 @@ class _Form:
         return answer
 
     def _of_job(self, job: Job, *, only_failed: bool) -> FormState:
-        """Fill in what a job was asked for."""
+        """Fill in the request of a job."""
         parameters = list(with_uploads(job.parameters))
         name = next((each.value for each in parameters if each.name == "JOBNAME"), "")
         # A long JOBNAME is cut for the runId; any other difference comes from renaming.
@@ -115,7 +115,7 @@ class _Form:
         return self._of_failed(job, parameters) if only_failed else self._filled(parameters)
 
     def _of_failed(self, job: Job, parameters: Sequence[Parameter]) -> FormState:
-        """Fill in what a job was asked for, with the table of the rows that failed."""
+        """Fill in the request of a job, with only the rows that failed."""
         if any(each.name in FILTER_NAMES and each.value.strip() for each in parameters):
             note = "This job has shapes instead of a table, so all of them are shown."
             return self._filled(parameters, (note,))
@@ -138,13 +138,13 @@ class _Form:
     def _show(
         self, state: FormState, *, found: Estimate | None = None, status: int = 200
     ) -> Response:
-        shown = self.served.all()
+        releases = self.served.all()
         page = render_template(
             "submit.html",
             here="/",
             state=state,
-            releases=shown,
-            facts=[release_facts(each, self.releases) for each in shown],
+            releases=releases,
+            facts=[release_facts(each, self.releases) for each in releases],
             specs=PARAMETERS,
             edges=EDGES,
             formats=FORMATS.values(),
@@ -171,7 +171,7 @@ def _joined(lines: Iterable[str], most_bytes: int) -> str | None:
 
 
 def _faults_of(error: UWSError) -> tuple[Fault, ...]:
-    """Give what is wrong, row by row where that is known."""
+    """Return what is wrong, row by row if the rows are known."""
     cause = error.__cause__
     if not isinstance(cause, OptionsError):
         return (Fault(str(error.args[0]) if error.args else HTTPStatus(error.status).phrase),)

@@ -1,4 +1,4 @@
-"""The form for new cutouts as values: what stands in its fields, and what a sent form asks for."""
+"""The form for new cutouts as values: the contents of its fields, and the parameters it sends."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,13 +34,13 @@ __all__ = [
 ]
 
 _OWN = frozenset({"CSRF", "PHASE", "VALIDATE"})
-"""Fields of the form that are no parameters of the job."""
+"""Fields of the form that are not parameters of the job."""
 
 _LINES = tuple(name for name in FILTER_NAMES if PARAMETERS[name].kind is not Kind.BOOLEAN)
-"""Parameters that may come several times: the form has a line for each."""
+"""Parameters that may be repeated: the form has one line per value."""
 
 _BETWEEN: Mapping[Kind, str] = MappingProxyType({Kind.BANDS: ",", Kind.TRIPLETS: ";"})
-"""What stands between the values of a parameter that boxes of the form give one by one."""
+"""Separators of parameters whose values come from several check boxes."""
 
 _PLACED = (
     "XSIZE",
@@ -52,24 +52,24 @@ _PLACED = (
     "COLORS_FITS",
     "DISCARD_FITS_FILES",
 )
-"""Options with a place of their own in the form; those of picture methods have theirs as well."""
+"""Options with their own place in the form, besides those of picture methods."""
 
 TEXT_MAX_BYTES = 2**20
-"""Longest table that is shown in the form again."""
+"""Largest table that the form shows again."""
 
 _BESIDE_DEG = 0.01
-"""Distance of the two positions of the example."""
+"""Distance between the two positions of the example."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormState:
-    """What the form shows."""
+    """The contents of the form."""
 
     release: Release | None
-    """The one whose bands, defaults and limits hold; None where there is none at all."""
+    """Release with the bands, defaults and limits; None if there is no release."""
 
     texts: Mapping[str, str]
-    """Of every field by its parameter; options complete, of the release where nothing was said."""
+    """Text of every field by parameter; missing options have the default of the release."""
 
     bands: frozenset[str] = frozenset()
     """Chosen for FITS files."""
@@ -82,7 +82,7 @@ class FormState:
         return [fault for fault in self.faults if fault.row is not None]
 
     def of_field(self, name: str) -> str:
-        """Say what is wrong with a field; empty if nothing is."""
+        """Return what is wrong with a field; empty if it is valid."""
         return "; ".join(f.message for f in self.faults if f.row is None and f.column == name)
 
     def is_on(self, name: str) -> bool:
@@ -90,7 +90,7 @@ class FormState:
         return self.texts.get(name) == "true"
 
     def uses(self, names: Iterable[str]) -> bool:
-        """Return whether one of these fields holds something that is no default, or is wrong."""
+        """Return whether one of these fields differs from its default, or is invalid."""
         if self.release is None:
             return False
         idle = _defaults(self.release)
@@ -100,13 +100,13 @@ class FormState:
         )
 
     def allowed(self, name: str) -> str:
-        """Say which values a field may have."""
+        """Return a description of the allowed values of a field."""
         return describe_allowed(PARAMETERS[name], self.release) if self.release else ""
 
 
 @dataclass
 class _Collected:
-    """Texts by parameter; a second value goes below the first, or takes its place."""
+    """Texts by parameter; a second value is appended to the first, or replaces it."""
 
     texts: dict[str, str] = field(default_factory=dict)
 
@@ -123,7 +123,7 @@ class _Collected:
 def read_texts(
     parameters: Iterable[Parameter], files: JobFiles | None = None
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return what parameters put into the fields of the form, and remarks about what they cannot.
+    """Return the texts of the form fields, and notes about values that cannot be shown.
 
     Parameters
     ----------
@@ -160,10 +160,10 @@ def _read_text(key: str, files: JobFiles) -> str | None:
 
 
 def _with_table(texts: dict[str, str]) -> dict[str, str]:
-    """Make a table of one row of a position that was given by itself."""
-    given = {name: texts.pop(name) for name in POSITION_NAMES if texts.get(name)}
-    if given and not texts.get("POSITIONS"):
-        texts["POSITIONS"] = f"{','.join(given)}\n{','.join(given.values())}\n"
+    """Turn a single position into a table of one row."""
+    cells = {name: texts.pop(name) for name in POSITION_NAMES if texts.get(name)}
+    if cells and not texts.get("POSITIONS"):
+        texts["POSITIONS"] = f"{','.join(cells)}\n{','.join(cells.values())}\n"
     return texts
 
 
@@ -194,11 +194,11 @@ def fill(
     texts = {name: text for name, text in sent.items() if text.strip()}
     if release is None:
         return FormState(None, texts, faults=faults, notes=notes)
-    shown = _defaults(release) | texts | {"RELEASE": release.name}
+    values = _defaults(release) | texts | {"RELEASE": release.name}
     fixed = [spec.name for spec in PARAMETERS.values() if _has_few_values(spec)]
-    shown |= {name: _canonical(name, shown[name], release) for name in fixed if shown.get(name)}
-    bands = _bands(shown["COLORS_FITS"], release)
-    return FormState(release, shown, bands, faults, notes)
+    values |= {name: _canonical(name, values[name], release) for name in fixed if values.get(name)}
+    bands = _bands(values["COLORS_FITS"], release)
+    return FormState(release, values, bands, faults, notes)
 
 
 def _defaults(release: Release) -> dict[str, str]:
@@ -212,13 +212,13 @@ def _has_few_values(spec: ParameterSpec) -> bool:
 
 
 def other_options() -> list[ParameterSpec]:
-    """Return the options that have no place of their own in the form."""
+    """Return the options without their own place in the form."""
     placed = {*_PLACED, *(name for method in METHODS.values() for name in method.option_names)}
     return [PARAMETERS[name] for name in option_names() if name not in placed]
 
 
 def _canonical(name: str, text: str, release: Release) -> str:
-    """Write a word as the form offers it; what is none of its words stays, and is refused later."""
+    """Return a word as the form offers it; an unknown word is unchanged and refused later."""
     try:
         value = parse_value(PARAMETERS[name], text, release=release)
     except InvalidText:
@@ -263,7 +263,7 @@ def form_parameters(fields: Sequence[Parameter], release: Release | None) -> lis
 
 
 def _is_idle(parameter: Parameter, release: Release | None) -> bool:
-    """Return whether an option says what holds without it."""
+    """Return whether an option equals its default."""
     if parameter.name == "MASK":
         return parameter.value == "false"
     if release is None or parameter.by_reference or parameter.name not in option_names():
@@ -276,7 +276,7 @@ def _is_idle(parameter: Parameter, release: Release | None) -> bool:
 
 
 def release_facts(release: Release, releases: Releases) -> dict[str, Any]:
-    """Return what the scripts of the form know of a release, as JSON has it."""
+    """Return the facts about a release for the scripts of the form, as plain JSON."""
     defaults = _defaults(release)
     options = default_options(release)
     names = release.band_names

@@ -1,5 +1,5 @@
 // @ts-check
-// What a request would make: asked of /validate while the form is filled in, and shown beside it.
+// The estimate of a request: requested from /validate while the form is filled in.
 
 import { find, make } from "./dom.js";
 import { duration, number, size } from "./text.js";
