@@ -58,10 +58,10 @@ class ServiceParts:
     """Make the web application; called in each web process."""
 
     work: Callable[[Config], None]
-    """Run a worker until it is told to stop."""
+    """Run a worker until SIGINT or SIGTERM."""
 
     sweep: Callable[[Config], None]
-    """Run the sweeper until it is told to stop."""
+    """Run the sweeper until SIGINT or SIGTERM."""
 
 
 def service_parts() -> ServiceParts:

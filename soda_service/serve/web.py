@@ -106,7 +106,7 @@ def run_web(
     listener: socket.socket,
     folder: Path,
 ) -> None:
-    """Serve HTTP on `listener` until told to stop; end by SystemExit.
+    """Serve HTTP on `listener` until SIGINT or SIGTERM, then raise SystemExit.
 
     Parameters
     ----------

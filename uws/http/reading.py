@@ -5,7 +5,7 @@ documents say.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from uws.dali import INTEGER_MAX, RUN_ID_MAX, only_value, parse_instant, parse_integer
@@ -43,10 +43,6 @@ class Submission:
 
     destruction: datetime | None = None
     execution_duration_s: int | None = None
-
-    def with_parameters(self, parameters: Sequence[Parameter], *, phase: str) -> "Submission":
-        """Return the same request with other parameters and another phase."""
-        return replace(self, parameters=tuple(parameters), phase=phase)
 
 
 _JOB_NAME, _JOB_NAME_MAX = "JOBNAME", 128
