@@ -124,5 +124,5 @@ def test_delete_leaves_nothing(base: str, store: JobStore, data: Path) -> None:
     assert answer.status_code == 303
     assert requests.get(url, timeout=60).status_code == 404
     assert job_id not in rows_of(store).job_ids
-    wait_for(lambda: job_id not in rows_of(store).remains, "the last removal", 4 * LIMIT_S)
+    wait_for(lambda: job_id not in rows_of(store).tombstones, "the last removal", 4 * LIMIT_S)
     assert [path for path in (data / "jobs").iterdir() if job_id in path.name] == []
