@@ -170,7 +170,7 @@ def test_a_disk_that_stays_full_ends_the_job_clearly(
     job = runtime.store.get(job_id)
     assert job.phase == Phase.ERROR
     assert job.error is not None
-    text = "ServiceUnavailable: files of the job: No space left on device"
+    text = "ServiceUnavailable: files of the job are unavailable: No space left on device"
     assert (job.error.message, job.error.kind) == (text, ErrorKind.TRANSIENT)
     runtime.store.close()
 
