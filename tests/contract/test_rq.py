@@ -135,6 +135,25 @@ def test_cancel_while_a_worker_forgets_the_same_task(bench: Bench) -> None:
     assert bench.redis.zrange("rq:failed:jobs", 0, -1) == []
 
 
+@pytest.mark.parametrize("place", ["started", "failed"])
+def test_cancel_where_the_record_of_an_execution_is_gone(bench: Bench, place: str) -> None:
+    """RQ lets it expire; its worker also removes it, while the executor reads it."""
+    bench.executor.send_plan("job")
+    bench.redis.delete("rq:queue:jobs")
+    end = time.time() + 60
+    bench.redis.zadd("rq:executions:job-plan", {"1": end})
+    if place == "started":
+        bench.redis.hset("rq:job:job-plan", "worker_name", "dead")
+        bench.redis.zadd("rq:wip:jobs", {"job-plan:1": end, "other-plan:2": end})
+    else:
+        bench.redis.zadd("rq:failed:jobs", {"job-plan": end})
+    bench.executor.cancel("job")
+    assert [key for key in bench.redis.keys("rq:*") if b"job-plan" in key] == []
+    assert bench.redis.zrange("rq:failed:jobs", 0, -1) == []
+    left = [b"other-plan:2"] if place == "started" else []
+    assert bench.redis.zrange("rq:wip:jobs", 0, -1) == left
+
+
 # Work
 
 

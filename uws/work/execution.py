@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import cast
 
 import redis
 from redis.backoff import NoBackoff
@@ -236,7 +237,7 @@ class RQExecutor(Executor):
             for task in failed.get_job_ids(cleanup=False):
                 if is_of_job(task, job_id):
                     with _gone_is_forgotten():
-                        failed.remove(task, delete_job=True)
+                        self._delete(Task.fetch(task, self._redis, JSONSerializer))
                     self._redis.zrem(failed.key, task)
 
     @override
@@ -258,7 +259,23 @@ class RQExecutor(Executor):
         task = Task.fetch(task_id, connection=self._redis, serializer=JSONSerializer)
         [(_, listeners)] = self._redis.pubsub_numsub(PUBSUB_CHANNEL_TEMPLATE % task.worker_name)
         if not listeners:
+            self._delete(task)
+
+    def _delete(self, task: Task) -> None:
+        """Delete what RQ keeps of a task that nobody runs."""
+        try:
             task.delete(remove_from_queue=False)
+        except ValueError:
+            # RQ reads the records of its executions one by one; one of them expired, or its worker
+            # removed it just then.
+            registry = self._queue.started_job_registry
+            places = cast("list[bytes]", self._redis.zrange(registry.key, 0, -1))
+            own = [place for place in places if registry.parse_job_id(place) == task.id]
+            with self._redis.pipeline() as pipeline:
+                if own:
+                    pipeline.zrem(registry.key, *own)
+                pipeline.delete(task.key, task.execution_registry.key)
+                pipeline.execute()
 
     @override
     def epoch(self) -> str:
