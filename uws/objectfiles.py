@@ -30,6 +30,7 @@ from obstore.store import S3Store
 from typing_extensions import Buffer, override
 
 from uws.files import FileStat, Log
+from uws.forking import claim_obstore
 
 if TYPE_CHECKING:
     from obstore import GetOptions, GetResult, ObjectMeta, WritableFile
@@ -86,7 +87,6 @@ class ObjectFiles:
         self._root = root.rstrip("/")
         self._bucket, self._prefix = found["bucket"], (found["prefix"] or "").strip("/")
         self._store: S3Store | None = None
-        self._opened_by = 0
         self._lock = threading.Lock()
 
     def write(self, key: str, data: Buffer, *, durable: bool = False) -> None:
@@ -219,9 +219,8 @@ class ObjectFiles:
         RuntimeError
             When the process was forked from one that had connections.
         """
+        claim_obstore()
         with self._lock:
-            if self._opened_by not in (0, os.getpid()):
-                raise RuntimeError("job files were used before this process was forked")
             if self._store is None:
                 allows_http = os.environ.get("AWS_ALLOW_HTTP", "").lower() in _YES
                 self._store = S3Store(
@@ -237,7 +236,6 @@ class ObjectFiles:
                         "retry_timeout": timedelta(seconds=_TRIES_S),
                     },
                 )
-                self._opened_by = os.getpid()
             return self._store
 
 

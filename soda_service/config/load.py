@@ -4,7 +4,7 @@ import logging
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar, get_type_hints
@@ -13,7 +13,7 @@ from soda_service.config.cutouts import PicturesConfig
 from soda_service.config.hosts import is_loopback
 from soda_service.config.model import Config
 from soda_service.config.notify import check_notify
-from soda_service.config.validation import read_toml, validate
+from soda_service.config.validation import Source, read_toml, validate
 from soda_service.engine.colour.methods import METHODS
 from soda_service.errors import ConfigError
 
@@ -63,7 +63,7 @@ def load_config(
     config = Config()
     path = path or (Path(environ["SODA_CONFIG"]) if environ.get("SODA_CONFIG") else None)
     for layer in _layers(path, data, overrides, environ):
-        checked = validate(Config, layer.values, place=layer.place, folder=layer.folder)
+        checked = validate(Config, layer.values, layer.source, place=layer.place)
         config = _overlaid(config, checked, layer.values)
     check_together(config)
     return config
@@ -79,8 +79,7 @@ class _Layer:
     values: Mapping[str, Any]
     """Values as written, sections as tables. Any: they are not validated yet."""
 
-    folder: Path = field(default_factory=Path.cwd)
-    """Folder to which relative paths refer."""
+    source: Source
 
 
 def _layers(
@@ -91,9 +90,10 @@ def _layers(
 ) -> Iterator[_Layer]:
     """Return the settings of each source; a later layer takes precedence."""
     if path:
-        yield _Layer(str(path), read_toml(path), path.resolve().parent)
-    yield _Layer("environment", _variables(environ))
-    yield _Layer("command line", {**overrides, **({"data": str(data)} if data else {})})
+        yield _Layer(str(path), read_toml(path), Source(path.resolve().parent))
+    yield _Layer("environment", _variables(environ), Source(Path.cwd(), is_text=True))
+    given = {**overrides, **({"data": str(data)} if data else {})}
+    yield _Layer("command line", given, Source(Path.cwd()))
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import UnionType
@@ -28,21 +28,35 @@ __all__ = [
     "Integer",
     "Location",
     "Number",
+    "Source",
     "read_toml",
+    "source_of",
     "validate",
 ]
 
 Table = TypeVar("Table")
 
 
-# Any: values have any type before validation. Environment variables are text, so text is accepted
-# for numbers and flags, as in pydantic; but numbers are not accepted for flags, nor flags for
-# numbers.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What validators know of the source of a table."""
+
+    folder: Path
+    """Folder to which relative paths refer."""
+
+    is_text: bool = False
+    """Whether all its values are text, as in the environment: text is a number or a flag there."""
+
+
+# Any: values have any type before validation. pydantic takes numbers for flags, flags for numbers,
+# and text for both.
 def _only(fault: Any, *kinds: type) -> BeforeValidator:  # Any: one of pydantic's many literals
-    def check(value: Any) -> Any:
+    def check(value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, str) and source_of(info).is_text:
+            return value.strip()
         if type(value) not in kinds:
             raise PydanticKnownError(fault)
-        return value.strip() if isinstance(value, str) else value
+        return value
 
     return BeforeValidator(check)
 
@@ -50,8 +64,7 @@ def _only(fault: Any, *kinds: type) -> BeforeValidator:  # Any: one of pydantic'
 def _below(value: Any, info: ValidationInfo) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError(f"found {value!r}; expected a path")
-    folder: Path = info.context  # type: ignore[assignment]  # validate() gives it
-    return Path(os.path.normpath(folder / Path(value).expanduser()))
+    return Path(os.path.normpath(source_of(info).folder / Path(value).expanduser()))
 
 
 def _located(value: Any, info: ValidationInfo) -> Any:
@@ -65,11 +78,11 @@ def _listed(value: Any) -> Any:
     return value
 
 
-Flag = Annotated[bool, _only("bool_type", bool, str)]
+Flag = Annotated[bool, _only("bool_type", bool)]
 """True or false; as text also yes, no, on, off, 1, 0."""
 
-Integer = Annotated[int, _only("int_type", int, float, str)]
-Number = Annotated[float, _only("float_type", int, float, str)]
+Integer = Annotated[int, _only("int_type", int, float)]
+Number = Annotated[float, _only("float_type", int, float)]
 
 ANY_CASE = BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
 """For a Literal of words in lower case: also accepts upper case."""
@@ -82,6 +95,12 @@ Folders = Annotated[tuple[Folder, ...], BeforeValidator(_listed)]
 
 Location = Annotated[str, BeforeValidator(_located)]
 """A directory, as `Folder`, or a URL."""
+
+
+def source_of(info: ValidationInfo) -> Source:
+    """Return the source of the table that is validated."""
+    source: Source = info.context  # type: ignore[assignment]  # validate() gives it
+    return source
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -100,7 +119,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not TOML: {error}") from error
 
 
-def validate(kind: type[Table], values: Mapping[str, Any], *, place: str, folder: Path) -> Table:
+def validate(kind: type[Table], values: Mapping[str, Any], source: Source, *, place: str) -> Table:
     """Validate a table and return it as a dataclass.
 
     Parameters
@@ -109,10 +128,10 @@ def validate(kind: type[Table], values: Mapping[str, Any], *, place: str, folder
         The dataclass, which includes those of its subtables.
     values
         The table: values of TOML's types, or text.
+    source
+        Where the table comes from.
     place
-        Its source, for messages: the file's name, `environment`.
-    folder
-        Folder to which its relative paths refer.
+        The source's name for messages: the file's name, `environment`.
 
     Returns
     -------
@@ -126,7 +145,7 @@ def validate(kind: type[Table], values: Mapping[str, Any], *, place: str, folder
     """
     try:
         adapter = _adapter(kind)  # type: ignore[arg-type]  # classes are hashable
-        checked: Table = adapter.validate_python(values, context=folder)
+        checked: Table = adapter.validate_python(values, context=source)
     except ValidationError as error:
         lines = []
         for fault in error.errors(include_url=False):
@@ -166,21 +185,24 @@ def _text(fault: ErrorDetails, place: Sequence[int | str], kind: type) -> str:
     *_, parent, hint = (None, *_hints(kind, place))
     match name:
         case "missing":
-            return "is missing"
+            text = "is missing"
         case "unexpected_keyword_argument":
-            return _unknown(str(place[-1]), value, tuple(get_type_hints(parent)))
+            text = _unknown(str(place[-1]), value, tuple(get_type_hints(parent)))
         case "value_error":
-            return str(fault["ctx"]["error"])
+            text = str(fault["ctx"]["error"])
         case "literal_error":
-            return f"{value!r} is not allowed; allowed: {', '.join(get_args(get_args(hint)[0]))}"
+            text = f"{value!r} is not allowed; allowed: {', '.join(get_args(get_args(hint)[0]))}"
         case "greater_than" | "greater_than_equal" | "less_than_equal":
             limits = next(part for part in get_args(hint) if isinstance(part, Interval))
-            return f"{value!r} is out of bounds; allowed: {_allowed(limits)}"
+            text = f"{value!r} is out of bounds; allowed: {_allowed(limits)}"
+        case "too_long":
+            text = f"{len(value)} values found; allowed: {fault['ctx']['max_length']}"
         case _:
-            pass
-    found = "something else" if _is_secret(parent, place[-1]) else repr(value)
-    expected = _EXPECTED.get(name.partition("_")[0])
-    return f"expected {expected}, found {found}" if expected else f"{fault['msg']}, found {found}"
+            found = "something else" if _is_secret(parent, place[-1]) else repr(value)
+            expected = _EXPECTED.get(name.partition("_")[0])
+            text = f"expected {expected}, found" if expected else f"{fault['msg']}, found"
+            text = f"{text} {found}"
+    return text
 
 
 def _unknown(key: str, value: Any, known: Sequence[str]) -> str:

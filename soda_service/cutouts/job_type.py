@@ -233,13 +233,17 @@ class CutoutJob:
     def partial_results(self, job: Job, files: JobFiles) -> Sequence[Result]:
         """List the finished files; for an aborted job also the archive.
 
-        The list of an executing job is made for every request, so only small jobs have one.
+        The list of an executing job is made for every request, so only small jobs have one. Each
+        row has its share of the list, so that what was listed once stays in it.
         """
         most = self._settings.results_listed_max
+        rows = job.progress.total
         if job.phase is not Phase.ABORTED:
-            has_few = job.progress.total <= _ROWS_LISTED_EARLY
+            if rows > _ROWS_LISTED_EARLY:
+                return ()
             early = min(most, _FILES_LISTED_EARLY)
-            return JobResults(files, job).partial_results(most=early) if has_few else ()
+            share = max(1, early // max(1, rows))
+            return JobResults(files, job).partial_results(most=early, most_per_row=share)
         results = JobResults(files, job).partial_results(most=most)
         archive = Result("archive", "archive", "application/gzip")
         return [*results, archive] if results else []

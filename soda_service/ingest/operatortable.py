@@ -224,12 +224,19 @@ def _csv_rows(path: Path, opener: Callable[..., IO[str]]) -> Iterator[tuple[str,
 
 def _read_by_astropy(path: Path, kind: str, options: Mapping[str, Any]) -> OperatorTable:
     from astropy.table import Table
+    from astropy.table.serialize import represent_mixins_as_columns
+    from astropy.time import Time
     from astropy.utils.exceptions import AstropyWarning
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyWarning)  # about units, or further tables
             table = Table.read(path, **options)
+            for name, column in list(table.columns.items()):
+                if isinstance(column, Time):
+                    table[name] = column.isot
+            # Sky coordinates and the like become plain columns, such as `where.ra`.
+            table = represent_mixins_as_columns(table)
     except (OSError, ValueError, IndexError, TypeError, KeyError) as error:
         raise ConfigError(f"{path}: cannot be read as {kind}: {error}") from error
 

@@ -9,11 +9,12 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -31,6 +32,7 @@ from typing_extensions import Buffer, override
 
 from soda_service.config.model import RemoteConfig
 from soda_service.errors import ConfigError, SourceUnavailable, TileUnreadable
+from uws.forking import claim_obstore
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -102,7 +104,10 @@ class Part:
 
 
 class Servers:
-    """Connections to servers. Threads may share it. Pickling it transfers only the settings.
+    """Connections to servers. Threads may share it.
+
+    Pickling it transfers only the settings: a process has one `Servers` for all copies that reach
+    it, since each would connect anew.
 
     Parameters
     ----------
@@ -118,12 +123,10 @@ class Servers:
         self._stores: dict[str, _Store] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(settings.connections, "tiles")
-        self._asked_by = 0
-        """Id of the process that made the first request; 0 if there was none."""
 
     @override
-    def __reduce__(self) -> tuple[type["Servers"], tuple[RemoteConfig]]:
-        return Servers, (self.settings,)
+    def __reduce__(self) -> tuple[Callable[[RemoteConfig], "Servers"], tuple[RemoteConfig]]:
+        return _shared, (self.settings,)
 
     def get(self, address: Address, start: int, end: int, *, identity: str = "") -> Part:
         """Get bytes `start` to `end` (exclusive), or fewer at the end of the file.
@@ -207,10 +210,8 @@ class Servers:
         return folders, [entry["path"].rpartition("/")[2] for entry in found["objects"]]
 
     def _store(self, address: Address) -> _Store:
+        claim_obstore()
         with self._lock:
-            if self._asked_by not in (0, os.getpid()):
-                raise RuntimeError("tile servers were used before this process was forked")
-            self._asked_by = os.getpid()
             if address.server not in self._stores:
                 self._stores[address.server] = self._connected(address.server)
             return self._stores[address.server]
@@ -230,6 +231,11 @@ class Servers:
         if scheme == "s3":
             return S3Store(bucket, client_options=client, retry_config=retry)
         return HTTPStore.from_url(server, client_options=client, retry_config=retry)
+
+
+@cache
+def _shared(settings: RemoteConfig) -> Servers:
+    return Servers(settings)
 
 
 def _identity(meta: "ObjectMeta") -> str:

@@ -6,6 +6,7 @@ A finished job is read from its documents, any other from the journals of its ch
 import csv
 import io
 import itertools
+import sys
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -139,19 +140,21 @@ class JobResults:
             except FileNotFoundError:  # deleted in the meantime
                 continue
 
-    def partial_results(self, *, most: int) -> list[Result]:
+    def partial_results(self, *, most: int, most_per_row: int = sys.maxsize) -> list[Result]:
         """List finished cutout files, with the ids and in the order of the finished job.
 
         Parameters
         ----------
         most
             Maximum number of files; beyond it the first that are found are listed.
+        most_per_row
+            Maximum number of files of a row; beyond it its first are listed.
         """
         each = (
             (row.planned.number, entry)
             for row in self.done_rows()
             if row.outcome
-            for entry in row.outcome.files
+            for entry in row.outcome.files[:most_per_row]
         )
         found = list(itertools.islice(each, most))
         found.sort(key=lambda pair: pair[0])  # rows come chunk by chunk, not in input order

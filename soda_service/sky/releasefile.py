@@ -10,7 +10,15 @@ import tomli_w
 from annotated_types import Interval
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, PlainValidator, ValidationInfo
 
-from soda_service.config.validation import Flag, Integer, Number, read_toml, validate
+from soda_service.config.validation import (
+    Flag,
+    Integer,
+    Number,
+    Source,
+    read_toml,
+    source_of,
+    validate,
+)
 from soda_service.sky.release import Band, Plane, Release
 from soda_service.sky.table import write_atomically
 
@@ -67,8 +75,7 @@ def _root(text: str, info: ValidationInfo) -> str:
     scheme, colon, _ = text.partition("://")
     if not text or (colon and scheme not in ("http", "https", "s3")):
         raise ValueError(f"{text!r} is neither a directory nor an https:// or s3:// address")
-    folder: Path = info.context  # type: ignore[assignment]  # validate() gives it
-    return text if colon else str(folder.absolute() / text)
+    return text if colon else str(source_of(info).folder.absolute() / text)
 
 
 def _hdu(value: Any) -> str | int:
@@ -216,7 +223,7 @@ def parse_release(path: Path) -> Release:
     ConfigError
         If the file cannot be read or has errors: each error with file and key.
     """
-    table = validate(_ReleaseFile, read_toml(path), place=str(path), folder=path.parent)
+    table = validate(_ReleaseFile, read_toml(path), Source(path.parent), place=str(path))
     shared = {key: getattr(table, key) for key in _SHARED}
     return Release(
         **{**shared, "title": table.name if table.title is None else table.title},

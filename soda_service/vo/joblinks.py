@@ -1,6 +1,6 @@
 """The results of a job as links, for clients that show tables."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from urllib.parse import quote
 
 from soda_service.formats import picture_formats
@@ -28,6 +28,7 @@ def manifest_links(job: Job, records: Iterable[Mapping[str, str]]) -> Iterator[L
     records
         Records of the manifest, by column.
     """
+    previews = _preview_types()
     for record in records:
         where = f"{record['ra']} {record['dec']}" if record["ra"] else record["object_id"]
         place = f"row {record['row']} ({where}), tile {record['tile'] or 'none'}"
@@ -38,7 +39,7 @@ def manifest_links(job: Job, records: Iterable[Mapping[str, str]]) -> Iterator[L
         kind = record["content_type"]
         yield Link(
             job.id,
-            _semantics(kind),
+            _semantics(kind, previews),
             f"{record['file'].rpartition('/')[2]}, {place}, band {record['band']}",
             access_url=record["url"],
             content_type=kind,
@@ -49,9 +50,11 @@ def manifest_links(job: Job, records: Iterable[Mapping[str, str]]) -> Iterator[L
 
 def result_links(job: Job, job_url: str) -> Iterator[Link]:
     """Return links of the cutouts that a job lists; for an aborted job, those made until then."""
+    previews = _preview_types()
     for result in job.results:
         if result.id not in _DOCUMENTS and result.key:
-            yield _link(job, result, job_url, _semantics(result.media_type), result.id)
+            semantics = _semantics(result.media_type, previews)
+            yield _link(job, result, job_url, semantics, result.id)
 
 
 def document_links(job: Job, job_url: str) -> Iterator[Link]:
@@ -72,6 +75,10 @@ def _link(job: Job, result: Result, job_url: str, semantics: str, description: s
     )
 
 
-def _semantics(media_type: str) -> str:
-    pictures = {row.media_type for row in picture_formats()}
-    return "#preview-image" if media_type in pictures else "#this"
+def _preview_types() -> frozenset[str]:
+    """Return the media types of previews; other files are `#this`."""
+    return frozenset(row.media_type for row in picture_formats())
+
+
+def _semantics(media_type: str, previews: Container[str]) -> str:
+    return "#preview-image" if media_type in previews else "#this"

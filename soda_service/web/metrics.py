@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Flask, Response, g, request, request_started
+from flask.sansio.blueprints import BlueprintSetupState
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -74,9 +75,14 @@ def create_metrics(services: Services) -> Blueprint:
     seconds = Histogram("soda_request_seconds", "Time to answer", ["route"], registry=own)
     blueprint = Blueprint("metrics", __name__)
 
-    @blueprint.before_app_request
-    def start() -> None:
+    def start(_app: Flask, **_: object) -> None:
         g.started = time.perf_counter()
+
+    @blueprint.record_once
+    def listen(state: BlueprintSetupState) -> None:
+        # A signal, since it comes before all functions that are called before a request, such as
+        # those that refuse it.
+        request_started.connect(start, state.app, weak=False)
 
     @blueprint.after_app_request
     def count(answer: Response) -> Response:

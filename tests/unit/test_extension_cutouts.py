@@ -21,7 +21,7 @@ from soda_service.app import create_app
 from soda_service.config import cutouts as config_cutouts
 from soda_service.config.cutouts import PicturesConfig
 from soda_service.config.load import load_config
-from soda_service.config.validation import validate
+from soda_service.config.validation import Source, validate
 from soda_service.cutouts.pictures import PictureSettings
 from soda_service.engine.colour.methods import METHODS
 from soda_service.errors import ConfigError
@@ -237,11 +237,12 @@ def test_a_method_is_estimated_and_cut_at_once(client: FlaskClient) -> None:
 def test_what_an_operator_may_set_of_a_method_has_keys(tmp_path: Path) -> None:
     _, plain, *_ = PicturesConfig.__mro__  # keys are added when a process starts
     kind = config_cutouts._with_methods(plain)
-    found = validate(kind, {"ramp_darkest": "20"}, place="soda.toml", folder=tmp_path)
+    environment = Source(tmp_path, is_text=True)
+    found = validate(kind, {"ramp_darkest": "20"}, environment, place="environment")
     assert found.of_method(RAMP) == RampSettings(20.0)
     message = "soda.toml: ramp_darkest: 300 is out of bounds; allowed: 0 to 255"
     with pytest.raises(ConfigError, match=message):
-        validate(kind, {"ramp_darkest": 300}, place="soda.toml", folder=tmp_path)
+        validate(kind, {"ramp_darkest": 300}, Source(tmp_path), place="soda.toml")
     assert PictureSettings().of(RAMP) == RampSettings()
 
 

@@ -105,6 +105,20 @@ def test_what_is_listed_early_is_bounded(
     assert [result.id for result in found].count("archive") == (phase is Phase.ABORTED)
 
 
+def test_what_was_listed_stays_listed_while_other_rows_are_finished(
+    job_type: CutoutJob, files: LocalFiles
+) -> None:
+    job = _job(Phase.EXECUTING, 4)
+    lines = [_line(n, *(f"{n}_{band:02}.fits" for band in range(80))) for n in range(1, 5)]
+    _journal(files, 1, *lines[2:])  # the second chunk comes first
+    before = job_type.partial_results(job, files)
+    _journal(files, 0, *lines[:2])
+    after = job_type.partial_results(job, files)
+    assert len(before) == 100
+    assert len(after) == 200
+    assert set(before) < set(after)
+
+
 @pytest.mark.parametrize("phase", [Phase.EXECUTING, Phase.COMPLETED])
 def test_a_link_that_was_listed_early_stays_good(
     job_type: CutoutJob, files: LocalFiles, phase: Phase

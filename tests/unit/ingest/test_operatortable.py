@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.io.votable import from_table, writeto
 from astropy.table import MaskedColumn, Table
+from astropy.time import Time
+from astropy.units import mag
 
 from soda_service.errors import ConfigError
 from soda_service.ingest.importing import read_table
@@ -87,6 +90,26 @@ def test_ecsv(tmp_path: Path) -> None:
     for source in (path, packed):
         read = read_table(source)
         assert (read.columns, list(read.rows)) == (COLUMNS, ROWS)
+
+
+@pytest.mark.parametrize("name", ["t.fits", "t.ecsv"])
+def test_times_and_sky_coordinates_of_astropy(tmp_path: Path, name: str) -> None:
+    table = Table(
+        {
+            "name": ["A"],
+            "where": SkyCoord([46.275669], [-7.5], unit="deg"),
+            "when": Time(["2012-11-10T01:02:03"]),
+            "depth": [23.5] * mag,
+        }
+    )
+    table.write(tmp_path / name)
+    found = read_table(tmp_path / name)
+    (row,) = found.rows
+    cells = dict(zip(found.columns, row, strict=True))
+    assert (cells["name"], cells["where.ra"], cells["where.dec"]) == ("A", "46.275669", "-7.5")
+    # astropy writes two parts of a Julian date to FITS.
+    assert cells["when"].startswith(("2012-11-10T01:02:03", "[2456242.0, -0.4569"))
+    assert cells["depth"] == "23.5"
 
 
 def test_parquet(tmp_path: Path) -> None:

@@ -336,20 +336,35 @@ def test_a_packed_file_is_brought_here(
     ("before", "expected"),
     [
         ("", "300000"),
-        ("open_remote(sys.argv[1], servers)", "tile servers were used before this"),
+        ("open_remote(sys.argv[1], servers)", "an object store was used before this"),
+        (
+            "open_remote(sys.argv[1], Servers(RemoteConfig()))",
+            "an object store was used before this",
+        ),
+        (
+            "subprocess.run([sys.executable, '-c', use, sys.argv[1]], check=True)",
+            "300000",
+        ),
     ],
-    ids=["before", "after"],
+    ids=["before", "after", "after, by other connections", "after, in another process"],
 )
 def test_a_process_that_forks_before_and_after_it_asks(
     server: FileServer, before: str, expected: str
 ) -> None:
     # After, the child would wait for obstore's threads, which it does not have.
     program = f"""
-import os, sys
+import os, subprocess, sys
 from soda_service.config.model import RemoteConfig
 from soda_service.pixels.objectstore import Servers
 from soda_service.pixels.remote import open_remote
 servers = Servers(RemoteConfig())
+use = '''
+import sys
+from soda_service.config.model import RemoteConfig
+from soda_service.pixels.objectstore import Servers
+from soda_service.pixels.remote import open_remote
+open_remote(sys.argv[1], Servers(RemoteConfig()))
+'''
 {before}
 if os.fork():
     os.wait()
@@ -375,3 +390,5 @@ def test_connections_go_to_other_processes_as_their_settings(server: FileServer)
     servers = pickle.loads(pickle.dumps(Servers(QUICK)))
     assert servers.settings == QUICK
     assert open_remote(http(server), servers).size_bytes == len(CONTENT)
+    again = pickle.loads(pickle.dumps(Servers(QUICK)))
+    assert again is servers  # the second task of a process does not connect anew

@@ -68,6 +68,10 @@ WHOLE = Release(
         (SMALL + "titel = 1\n", "titel: no such key; did you mean 'title'?"),
         (SMALL + "source = 'x'\n", "source: no such key; "),
         (SMALL + "default = 1\n", "default: expected true or false, found 1"),
+        (SMALL + "default = 'yes'\n", "default: expected true or false, found 'yes'"),
+        (SMALL + "zero_point_mag = '30'\n", "zero_point_mag: expected a number, found '30'"),
+        (SMALL + "tile_size_px = ['10', 20]\n", "tile_size_px[1]: expected an integer, found '10'"),
+        (SMALL + "tile_size_px = [10, 20, 1]\n", "tile_size_px: 3 values found; allowed: 2"),
         (
             SMALL + "pixel_scale_arcsec = -1\n",
             "pixel_scale_arcsec: -1 is out of bounds; allowed: a",

@@ -13,7 +13,6 @@ from soda_service.engine.colour.methods.stiff import STIFF
 __all__ = ["METHODS", "Method", "grey_method", "preview_method"]
 
 METHODS: dict[str, Method] = {method.name: method for method in (STIFF, LUPTON)}
-"""By name, in the order of a row's files; where only one picture can be made, the first wins."""
 """By name, in the order of a row's files. If only one picture can be made, the first one wins."""
 
 
