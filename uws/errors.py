@@ -14,11 +14,12 @@
      |- TransientError              ServiceUnavailable   503  (Retry-After)
      `- FatalError                  Error                500
 
-Failures of work come in three kinds: the user's (`UsageError`), the moment's (`TransientError`,
-tried again) and ours (`FatalError` and every other exception, told to operators).
-`JobStopped` is no error but the signal that a job was aborted or deleted while being worked on;
-it derives from BaseException so that no `except Exception` on the way swallows it.
-What the system says of disks and file servers is sorted by `storage_error`.
+Work fails for three kinds of reasons. The request is wrong (`UsageError`). A resource is
+unavailable for a time (`TransientError`): the work is tried again. The program has a fault
+(`FatalError` and every other exception): operators find it in the log. `JobStopped` is not an
+error: it signals that a job was aborted or deleted during its work. It derives from BaseException
+so that no `except Exception` catches it. `storage_error` sorts the errors of disks and file
+servers.
 """
 
 import errno
@@ -138,7 +139,7 @@ AWAY = frozenset(
         *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH),
     }
 )
-"""Error numbers of files that are read or written which are transient."""
+"""Transient error numbers of reading and writing files."""
 
 _STORAGE_AWAY = AWAY | {errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 """For files of jobs also: files too large for the disk's limit or not writable, until an operator

@@ -1,8 +1,8 @@
-"""Files of jobs: uploads, work in progress, results. The one door to where they lie.
+"""Files of jobs: uploads, work in progress, results. The only access to their storage.
 
-`JobFiles` is the contract, which a directory and an object store can both keep; `STORES` lists who
-keeps it. Keys are relative POSIX paths that begin with the job's id. What the disk or the server
-refuses is an `OSError` as the system tells it.
+`JobFiles` is the contract, which suits both a directory and an object store; `STORES` lists the
+implementations. Keys are relative POSIX paths that begin with the job's id. An error of the disk or
+the server is raised as the system's `OSError`.
 """
 
 import pkgutil
@@ -98,7 +98,7 @@ class JobFiles(Protocol):
         ...
 
     def last_change(self, folder: str) -> datetime:
-        """Return when something came to or went from a job's folder last, as far as is known."""
+        """Return when a file was last added to or removed from a job's folder, if known."""
         ...
 
     def check(self) -> str:
@@ -117,9 +117,9 @@ class JobFiles(Protocol):
         ...
 
     def discard_parts(self, folder: str) -> None:
-        """Remove what writers that were killed left of unfinished files, from a job's folder.
+        """Remove unfinished files of killed writers from a job's folder.
 
-        To be called when nobody writes there: an unfinished file would be lost to its writer.
+        Call it only when nobody writes there: a writer would lose its unfinished file.
         """
         ...
 
@@ -168,12 +168,12 @@ STORES = {
     "": "uws.localfiles:LocalFiles",
     "s3": "uws.objectfiles:ObjectFiles",
 }
-"""Who keeps job files, by the scheme of their root, none for a directory: what makes a `JobFiles`
-of the root. It is loaded when it is used."""
+"""Implementations by the scheme of the root (empty for a directory): each makes a `JobFiles` of a
+root. They are loaded when they are used."""
 
 
 def open_files(root: str) -> JobFiles:
-    """Open the job files at `root`, a directory or an address; nothing is reached for yet.
+    """Open the job files at `root`, a directory or an address. This does not access it yet.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Queries of a list of jobs by people: part of a name, phases, an order, a page.
+"""Queries of the list of jobs: part of a name, phases, order, page.
 
 Values only; the job store finds them.
 """
@@ -28,7 +28,7 @@ class JobColumn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobQuery:
-    """Which of an owner's jobs, and in which order."""
+    """A selection of an owner's jobs, and their order."""
 
     text: str = ""
     """Part of the run id or of the job's id, in any case of letters; every sign means itself."""

@@ -13,13 +13,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Bug:
-    """An exception that a job type let out, as often as it came."""
+    """An exception of a job type, however often it was raised."""
 
     reference: str
     """Reference of its traceback in the log."""
 
     is_lasting: bool = False
-    """Whether it used up all tries of an item: trying again will not help the next one either."""
+    """Whether it used up all tries of an item: then trying again will not help the next item
+    either."""
 
 
 class BugLog:

@@ -48,8 +48,8 @@ class Outcome:
     """Remarks added at the end to those of the plan."""
 
     failed: int | None = None
-    """Items of the whole job that failed, all others being done, where that can be told now: the
-    report of a chunk that could not be accounted for counts all its items as failed."""
+    """Number of failed items of the whole job, if it is known now; all others are done. It corrects
+    the reports of chunks that could not be accounted for, which count all their items as failed."""
 
 
 class JobContext(Protocol):
@@ -66,7 +66,7 @@ class JobContext(Protocol):
         ...
 
     def heartbeat(self) -> None:
-        """Report that the step is alive; to be called often (it costs little).
+        """Report that the step is alive. Call it often: it costs little.
 
         Raises
         ------
@@ -76,10 +76,10 @@ class JobContext(Protocol):
         ...
 
     def report_total(self, items: int) -> None:
-        """Report while planning how many items there are so far, which clients see.
+        """Report, while planning, the number of items so far. Clients see it.
 
-        To be called often (it costs nothing): a plan of a million items takes a minute, in which
-        nothing else of a job moves.
+        Call it often: it costs nothing. Planning a million items takes a minute, during which
+        clients see no other progress.
         """
         ...
 
@@ -95,9 +95,9 @@ class JobContext(Protocol):
 class JobType(Protocol):
     """A kind of job. `name` is stored with each job.
 
-    Where `plan`, `run_chunk`, `give_up_chunk` or `finish` find something away for the moment, be it
-    data or room for results, they raise `TransientError`, or let pass the `OSError` of a disk or a
-    file server: they are called again, after pauses that grow.
+    When data, or space for results, are unavailable for a time, `plan`, `run_chunk`,
+    `give_up_chunk` and `finish` raise `TransientError`, or let the `OSError` of a disk or a file
+    server through. They are called again after growing pauses.
     """
 
     name: str
@@ -147,9 +147,9 @@ class JobType(Protocol):
     def partial_results(self, job: Job, files: JobFiles) -> Sequence[Result]:
         """List the results so far of a job that is not finished, in one or two milliseconds.
 
-        Asked once of an ABORTED job, whose list this will be, and of an EXECUTING one each time
-        that somebody looks at it: where that would take long, say nothing until its end. What is
-        told of an EXECUTING job is found by `find_result` under its id.
+        Called once for an ABORTED job, whose final list this is, and for an EXECUTING job at each
+        request for it: return nothing if the list would take long. `find_result` must find each
+        listed result by its id.
         """
         del job, files
         return ()
@@ -161,6 +161,6 @@ class JobType(Protocol):
     def stream_result(self, job: Job, result: Result, files: JobFiles) -> Iterator[bytes] | None:
         """Yield a result that is not a file piece by piece; None if `result.key` is a file.
 
-        Of a COMPLETED job the same bytes each time, so that a download can be taken up again.
+        For a COMPLETED job the bytes must be the same each time, so that a download can be resumed.
         """
         ...

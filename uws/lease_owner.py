@@ -1,4 +1,4 @@
-"""Who holds a lease: a string that names one attempt of one process, and whether that lives.
+"""Holders of leases: a string that names one attempt of one process, and whether it is alive.
 
 A holder reads `host/boot/namespace/pid/start/token`: the kernel's boot id, the inode of the PID
 namespace, the process id and its start time in clock ticks after boot, and a random token that
@@ -32,7 +32,7 @@ _DEAD_STATES = frozenset("ZXx")  # zombie, dead: proc(5)
 _TASK = "task-"
 
 _DIES_WITHIN_S = 1.0
-"""After SIGKILL; a process that waits for a disk which hangs may take for ever."""
+"""After SIGKILL; a process that waits for a hanging disk may take for ever."""
 
 
 def this_holder(*, is_task: bool = False) -> str:
@@ -55,7 +55,7 @@ def holder_of(pid: int, *, is_task: bool) -> str:
 
 
 def is_dead(holder: str) -> bool:
-    """Check whether the holder's process is gone for sure.
+    """Check whether the holder's process is certainly dead.
 
     Only a process of the same boot and PID namespace can be judged; of every other one, and
     where there is no procfs, the answer is False and the lease time decides.

@@ -23,15 +23,15 @@ _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLO
 """Error numbers of names that have no file, or cannot have one."""
 
 _PARTS = ".parts"
-"""Folder, in that of a job, of files that are being written: one place to look for what writers
-that were killed have left, however many files there are."""
+"""Folder for unfinished files, inside a job's folder: what killed writers left is found in one
+place, however many files the job has."""
 
 _PART = ".part-"
 _DELETE_TRIES = 100
 
 _GONE = ".gone"
-"""Folder, beside those of jobs, of what is to be deleted: on the same file system, so that a folder
-goes there in one step, and one place to look."""
+"""Folder, beside those of jobs, for folders that will be deleted. It is on the same file system, so
+that moving a folder there is one step."""
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""Messages about jobs: which there are, what triggers them, until when they are tried.
+"""Messages about jobs: their kinds, what triggers them, and how long delivery is tried.
 
-To whom they go, and how, is for a transport (`uws.notify.delivery`); the store knows only this.
+Transports (`uws.notify.delivery`) know the recipients and the protocol.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from uws.models import Phase
 __all__ = ["PHASES", "Message", "Policy", "TransportUnavailable", "Trigger", "Undeliverable"]
 
 _PAUSE_MAX_S = 3600.0
-"""What could not be delivered is tried again at most so much later."""
+"""Longest pause before the next try, s."""
 
 
 class Trigger(StrEnum):
@@ -25,7 +25,7 @@ class Trigger(StrEnum):
     """The job has ended."""
 
     EXPIRING = "expiring"
-    """The job is to be destroyed soon, and its results with it."""
+    """The job and its results will be destroyed soon."""
 
 
 PHASES: Mapping[Trigger, tuple[Phase, ...]] = MappingProxyType(
@@ -34,15 +34,15 @@ PHASES: Mapping[Trigger, tuple[Phase, ...]] = MappingProxyType(
         Trigger.EXPIRING: (Phase.COMPLETED, Phase.ABORTED),
     }
 )
-"""Phases in which there is something to tell."""
+"""Phases that are reported."""
 
 
 class Undeliverable(Exception):
-    """A message that will never arrive: nothing is gained by trying again. The text says why."""
+    """A message can never be delivered: trying again is useless. The text says why."""
 
 
 class TransportUnavailable(TransientError):
-    """No message of this kind can be sent at present: no other one need be tried now."""
+    """No message of this kind can be sent at present: the others need not be tried now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +57,13 @@ class Policy:
 
     trigger: Trigger
     lead_s: float = 0.0
-    """How long before its destruction a job is told that it is EXPIRING."""
+    """How long before the destruction of a job its EXPIRING message is sent."""
 
     retry_pause_s: float = 60.0
     """Pause after the first try; each further one is twice as long, up to an hour."""
 
     retry_for_s: float = 2 * 86400.0
-    """Counted from the trigger, after which a message is not begun and not tried again."""
+    """Time after the trigger at which delivery is given up, s."""
 
     def pause_after(self, tries: int) -> timedelta:
         """Return the pause after so many tries in vain, 1 or more."""
@@ -78,14 +78,14 @@ class Message:
     job_id: str
     kind: str
     about: datetime
-    """When the job ended; or is to be destroyed. There is one message of a kind about each."""
+    """When the job ended or will be destroyed. Each such event has one message of a kind."""
 
     tries: int
-    """How often it was taken in hand, this time included."""
+    """Number of tries, this one included."""
 
     created_time: datetime
 
     @property
     def id(self) -> str:
-        """Name that is the same at each try, and no other message's."""
+        """Unique id, which stays the same at each try."""
         return f"{self.kind}.{self.job_id}.{self.about:%Y%m%dT%H%M%S%f}"

@@ -64,7 +64,7 @@ AT_WORK = frozenset({Phase.QUEUED, Phase.EXECUTING})
 """Phases in which a job is planned, worked and finished."""
 
 FINISHED = frozenset({Phase.COMPLETED, Phase.ERROR, Phase.ABORTED, Phase.ARCHIVED})
-"""Phases in which no work is left to do."""
+"""Phases of jobs without remaining work."""
 
 MOVES: Mapping[Phase, frozenset[Phase]] = MappingProxyType(
     {
@@ -83,10 +83,10 @@ MOVES: Mapping[Phase, frozenset[Phase]] = MappingProxyType(
 """The legal moves (UWS 2.1.3): from each phase, the phases that may follow."""
 
 STARTABLE = frozenset(phase for phase in Phase if Phase.QUEUED in MOVES[phase])
-"""Phases in which PHASE=RUN is taken: PENDING and HELD."""
+"""Phases in which PHASE=RUN is accepted: PENDING and HELD."""
 
 ABORTABLE = frozenset(phase for phase in Phase if Phase.ABORTED in MOVES[phase])
-"""Phases in which PHASE=ABORT is taken: all with work left to do."""
+"""Phases in which PHASE=ABORT is accepted: all with remaining work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Result:
     """Unique within the job."""
 
     key: str
-    """Key in `JobFiles`, or for a result made on demand whatever the job type understands."""
+    """Key in `JobFiles`; for a result made on demand, any text that the job type understands."""
 
     media_type: str
     size_bytes: int | None = None
@@ -157,18 +157,18 @@ class ErrorSummary:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is, counted in the job type's own items."""
+    """Progress of a job, counted in the job type's own items."""
 
     total: int = 0
     done: int = 0
-    """Items finished well, or finished with a reason that is no failure."""
+    """Items that succeeded, or ended for a reason that is not a failure."""
 
     failed: int = 0
     size_bytes: int = 0
     """Bytes of results made so far."""
 
     by_plan: int = 0
-    """Of those done and failed, how many planning finished: they are no measure of speed."""
+    """How many of those done and failed were finished by planning: they say nothing about speed."""
 
     @property
     def worked(self) -> int:
@@ -182,7 +182,7 @@ class Progress:
 
 
 class ChunkState(StrEnum):
-    """Where a chunk of work stands."""
+    """State of a chunk of work."""
 
     WAITING = "waiting"
     """Planned, not yet sent to the queue."""
@@ -203,13 +203,13 @@ class ChunkState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChunkReport:
-    """What a finished chunk says: counts and a few words, never the results themselves."""
+    """Report of a finished chunk: counts and a few words, never the results themselves."""
 
     done: int
     failed: int = 0
     size_bytes: int = 0
     detail: Mapping[str, Any] = field(default_factory=dict)
-    """Plain JSON of the job type's own."""
+    """Plain JSON that only the job type reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ class Chunk:
     """0-based."""
 
     spec: Mapping[str, Any]
-    """Plain JSON: what `JobType.plan` said of this chunk."""
+    """Plain JSON from `JobType.plan`."""
 
     total: int
     """Items in it."""
@@ -271,7 +271,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is to be done for a job that is planned and at work, as far as its end depends on it."""
+    """Remaining work of a planned job, to estimate its end."""
 
     job_id: str
     left: int
@@ -282,7 +282,7 @@ class Load:
 
     start_time: datetime | None
     quote: datetime | None
-    """When it was expected to end, when that was looked at last."""
+    """The latest estimate of its end."""
 
 
 _JOB_ID = re.compile("[0-9a-f]{32}")

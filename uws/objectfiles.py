@@ -40,10 +40,10 @@ __all__ = ["ObjectFiles"]
 _log = logging.getLogger(__name__)
 
 _GONE = ".gone"
-"""Folder, beside those of jobs, of notes which jobs' folders are to be deleted."""
+"""Folder, beside those of jobs, for notes of folders that will be deleted."""
 
 _KEY_BYTES_MAX = 900
-"""S3 takes 1024, the prefix included."""
+"""S3 accepts 1024, the prefix included."""
 
 _FIRST_READ, _READ_MAX = 1 << 18, 1 << 23
 """Bytes of the first request for a file, and of the largest: each is twice the one before, so that
@@ -51,10 +51,10 @@ a look at a few rows costs little and a large file few requests."""
 
 _WRITE_BYTES = 1 << 20
 _PART_BYTES, _PARTS_AT_ONCE = 1 << 23, 2
-"""Bytes of a part of a large file that is written; S3 takes 10,000 parts."""
+"""Size of the parts in which a large file is written; S3 accepts 10,000 parts."""
 
 _BATCH_S, _BATCH_BYTES = 2.0, 1 << 18
-"""Lines of a log are kept together for so long, and until they are so many bytes."""
+"""Lines of a log are collected for at most this time and size before they are written."""
 
 _YES = frozenset({"1", "true", "yes", "on"})
 _CONNECT_S, _ANSWER_S = 5, 60
@@ -98,9 +98,9 @@ class ObjectFiles:
 
     @contextmanager
     def writer(self, key: str, *, durable: bool = False) -> Iterator[BinaryIO]:
-        """Open `key` for writing, in parts that are sent as they are full; durable always.
+        """Open `key` for writing in parts, each sent when it is full; always durable.
 
-        Where the context ends with an error, parts that were sent stay as an unfinished upload,
+        If the context ends with an error, the parts that were sent remain as an unfinished upload,
         which a rule of the bucket removes.
         """
         del durable
@@ -181,11 +181,11 @@ class ObjectFiles:
             self.write(f"{_GONE}/{folder}.{secrets.token_hex(8)}", b"")
 
     def pending_deletions(self) -> Iterator[str]:
-        """List the notes of what is to be deleted."""
+        """List the notes of folders that will be deleted."""
         return self.keys(_GONE)
 
     def continue_deletion(self, name: str, *, until_s: float) -> bool:
-        """Delete piece by piece what a note names, and at last the note."""
+        """Delete the folder that a note names piece by piece, then the note."""
         folder, mark, token = name.removeprefix(f"{_GONE}/").rpartition(".")
         if not name.startswith(f"{_GONE}/") or not mark or "/" in token:
             raise FileNotFoundError(name)
@@ -240,7 +240,7 @@ class ObjectFiles:
 
 
 class _ObjectLog:
-    """Lines that wait to be kept together as an object."""
+    """Lines that are collected until they are written as one object."""
 
     def __init__(self, files: ObjectFiles, key: str) -> None:
         self._files = files
@@ -251,7 +251,7 @@ class _ObjectLog:
         self._kept_at_s = time.monotonic()
 
     def add(self, line: bytes) -> None:
-        """Add a line; now and then all are kept."""
+        """Add a line; write all when it is time."""
         self._waiting.append(line)
         self._size_bytes += len(line)
         is_due = time.monotonic() >= self._kept_at_s + _BATCH_S
@@ -259,7 +259,7 @@ class _ObjectLog:
             self.flush()
 
     def flush(self) -> None:
-        """Keep all lines that were added; where that fails they still wait."""
+        """Write all lines that were added; if that fails, they remain collected."""
         if not self._waiting:
             return
         if not self._number:
@@ -275,7 +275,7 @@ class _ObjectLog:
 
 
 class _Upload(io.RawIOBase):
-    """A file that is written; it appears when it is finished, and not when it is closed."""
+    """A file that is being written; it appears when it is finished, not when it is closed."""
 
     def __init__(self, store: S3Store, key: str) -> None:
         self._key = key
@@ -353,7 +353,7 @@ class _Download(io.RawIOBase):
 
 
 def _checked(key: str) -> str:
-    """Return a key that can be one; FileNotFoundError where it cannot."""
+    """Return the key; raise FileNotFoundError if it cannot be one."""
     parts = key.split("/")
     if not {"", ".", ".."}.isdisjoint(parts) or "\0" in key or len(key.encode()) > _KEY_BYTES_MAX:
         raise FileNotFoundError(key)

@@ -1,4 +1,4 @@
-"""The results of a job as its client sees them, also before its end (UWS-29)."""
+"""The results of a job as clients see them, also before its end (UWS-29)."""
 
 import logging
 
@@ -12,11 +12,11 @@ __all__ = ["current_results", "find_result"]
 _log = logging.getLogger(__name__)
 
 _IN_MIDST = frozenset({Phase.EXECUTING, Phase.SUSPENDED})
-"""Phases in which there are results that the store knows nothing of yet."""
+"""Phases in which a job can have results that are not in the store yet."""
 
 
 def current_results(runtime: Runtime, job: Job) -> tuple[Result, ...]:
-    """Return a job's results; in the midst of its work those that the job type tells of."""
+    """Return a job's results; during its work those that the job type lists."""
     if job.phase not in _IN_MIDST:
         return job.results
     try:
@@ -29,7 +29,7 @@ def current_results(runtime: Runtime, job: Job) -> tuple[Result, ...]:
 
 
 def find_result(runtime: Runtime, job: Job, path: str) -> Result:
-    """Find a result of the list, or one that the job type knows beyond it.
+    """Find a result in the list, or another that the job type knows.
 
     Raises
     ------

@@ -29,10 +29,10 @@ class JobLimits:
     lifetime_default_s: int = 14 * 86400
     lifetime_max_s: int = 90 * 86400
     archive: bool = False
-    """Whether a job that is past its destruction time is kept, ARCHIVED, without its results."""
+    """Whether a job is archived after its destruction time: kept, without its results."""
 
     archive_days: int = 365
-    """For how long after that time; then it is destroyed for good."""
+    """How long archived jobs are kept, days."""
 
     wait_max_s: int = 30
     running_jobs_max: int = 20
@@ -45,14 +45,14 @@ class JobLimits:
     """Attempts of work that kills its worker or raises a bug; the minimum for other errors."""
 
     retry_pause_s: float = 5.0
-    """Pause before work is retried whose resources were unavailable; each further one is twice as
-    long, up to a minute."""
+    """Pause before the first retry of work whose resources were unavailable, s; each further pause
+    is twice as long, up to a minute."""
 
     retry_for_s: float = 600.0
-    """Total length of the pauses before work is given up whose resources stay unavailable."""
+    """Total length of these pauses before the work is given up, s."""
 
     lease_s: int = 30
-    """A worker that is silent for so long has lost its chunk or step."""
+    """A worker that does not renew its lease for this time loses its chunk or step, s."""
 
     inline_value_max: int = 4096
     """Longer parameter values (characters) are kept by reference, out of the job document."""
@@ -66,12 +66,12 @@ class JobLimits:
         Parameters
         ----------
         failures
-            How often in a row it did, the last time included; 1 or more.
+            Number of failures in a row, the last one included; 1 or more.
 
         Returns
         -------
         float or None
-            None when it was tried for `retry_for_s`, and at least `tries` times.
+            None if it was tried for `retry_for_s`, and at least `tries` times.
         """
         pause_s, waited_s = self.retry_pause_s, 0.0
         for _ in range(failures - 1):
@@ -82,10 +82,10 @@ class JobLimits:
 
 
 class Executor(Protocol):
-    """Where work is sent. Ids only; sending the same work twice is harmless.
+    """The queue of work. It holds ids only; sending the same work twice is harmless.
 
-    Every method raises `TransientError` when the queue cannot be reached; nothing is lost by
-    that, since the store remembers and `sweep` sends again.
+    Every method raises `TransientError` when the queue cannot be reached. Nothing is lost then: the
+    store remembers the work and `sweep` sends it again.
     """
 
     forks: bool = False
@@ -111,13 +111,13 @@ class Executor(Protocol):
         """Kill a task that lost its lease, through its worker, on any host."""
 
     def epoch(self) -> str:
-        """Return what changes when the queue was started anew, and may have lost its tasks."""
+        """Return a text that changes when the queue was restarted and may have lost its tasks."""
         return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Everything a step or a verb needs."""
+    """All that steps and verbs need."""
 
     store: JobStore
     files: JobFiles

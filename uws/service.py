@@ -1,6 +1,6 @@
 """The verbs of UWS 1.1: create, start, wait, abort, delete and the rest, for any kind of job.
 
-Each verb knows who asks and what the phase allows; nothing here knows HTTP.
+Each verb checks the owner and the phase. Nothing here knows HTTP.
 """
 
 import logging
@@ -47,15 +47,15 @@ _log = logging.getLogger(__name__)
 class JobService:
     """What clients may do with jobs.
 
-    Verbs on one job raise `NotFoundError` where there is no such job, and `AuthorizationError`
-    where it is another owner's. Anonymous jobs, whose owner is empty, are for all who know the id.
+    Verbs on one job raise `NotFoundError` if it does not exist, and `AuthorizationError` if it
+    belongs to another owner. Anonymous jobs, whose owner is empty, are open to all who know the id.
 
     Parameters
     ----------
     runtime
         Store, files, job types, executor and limits.
     is_unlimited
-        Tells of an owner whether the number of jobs at work is not limited.
+        Returns whether an owner may have any number of jobs at work.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class JobService:
     ) -> Job:
         """Create a job, and start it where `run` says so.
 
-        Without `run` nothing is said about the parameters, since more may come (DALI-9).
+        Without `run` the parameters are not checked, since more may follow (DALI-9).
 
         Parameters
         ----------
@@ -100,7 +100,7 @@ class JobService:
         run_id
             The client's own label.
         destruction, execution_duration_s
-            As asked for; brought within the limits, of which a note tells.
+            As requested; brought within the limits, with a note for the client.
         url
             Address under which the client will see the job.
 
@@ -116,7 +116,7 @@ class JobService:
         TooManyError
             When `run` is set and the owner has too many jobs at work.
 
-        In each case there is no job, and what lay below `job_id` is removed.
+        After an error the job does not exist, and its files are removed.
         """
         now = datetime.now(UTC)
         job_id = job_id or new_job_id()
@@ -238,12 +238,12 @@ class JobService:
         return self._noted(job, notes)
 
     def abort(self, owner: str, job_id: str) -> Job:
-        """Stop a job that is not finished; what results there are stay (UWS-42).
+        """Stop an unfinished job; its results so far stay (UWS-42).
 
         Raises
         ------
         WrongPhaseError
-            When the job is COMPLETED or in ERROR. A job already ABORTED is as wanted (UWS-43).
+            When the job is COMPLETED or in ERROR. Aborting an ABORTED job is no error (UWS-43).
         """
         self.get(owner, job_id)
         abort_job(self.runtime, job_id)
@@ -267,9 +267,8 @@ class JobService:
         seconds
             Longest time, capped by `limits.wait_max_s`; below 0 stands for the cap.
         phase
-            The phase that the client knows: where it is another by now, nothing is waited for.
-
-        Where `limits.waiters_max` requests wait already, the answer comes at once.
+            The phase that the client knows: if the job has left it, the method returns at once. It
+            also does if `limits.waiters_max` requests are waiting already.
 
         Raises
         ------
@@ -353,7 +352,7 @@ class JobService:
         return self._noted(job, notes)
 
     def find_result(self, owner: str, job_id: str, path: str) -> tuple[Job, Result]:
-        """Find a result of the list, or one that the job type knows beyond it (UWS-29).
+        """Find a result in the list, or another that the job type knows (UWS-29).
 
         Raises
         ------
@@ -366,18 +365,18 @@ class JobService:
         return job, find_result(self.runtime, job, path)
 
     def results(self, job: Job) -> tuple[Result, ...]:
-        """Return a job's results; in the midst of its work those that are finished (UWS-29)."""
+        """Return a job's results; during its work those that are finished (UWS-29)."""
         return current_results(self.runtime, job)
 
     def _check(self, job: Job) -> tuple[str, ...]:
-        """Check the parameters by the job type; return its notes."""
+        """Have the job type check the parameters; return its notes."""
         return self.runtime.job_types[job.job_type].check(job.parameters, self._files)
 
     def _running_max(self, owner: str) -> int | None:
         return None if self._is_unlimited(owner) else self._limits.running_jobs_max
 
     def _send(self, job_id: str) -> None:
-        """Send a job to work that is QUEUED in the store, where `sweep` finds what was lost."""
+        """Send a job that is QUEUED in the store; if that fails, `sweep` sends it later."""
         _log.info("job queued", extra={"job_id": job_id})
         try:
             self.runtime.executor.send_plan(job_id)

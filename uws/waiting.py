@@ -1,8 +1,8 @@
 """Requests that block until a job's phase has changed.
 
-A waiter is a thread that sleeps: 60 kB, and no work until its job changes. What is done for all
-of them together is done once: one look at the store for those whose event may have been lost,
-and one reading of a job for all whom the same event woke.
+A waiter is a sleeping thread: 60 kB, and no work until its job changes. Work for all of them is
+done once: one query of the store for those whose event may have been lost, and one reading of a job
+for all that the same event woke.
 """
 
 import logging
@@ -145,9 +145,8 @@ class _Waiters:
     def read(self, read: Callable[[], Job], *, since_s: float) -> Job:
         """Read the job, unless another of the waiters did so after `since_s` (monotonic clock).
 
-        A thousand who wait for one job are woken together: a reading each took 1.9 s in all. A
-        store that is away is told to all of them, too: asked by each in turn it would take a
-        time-out for each.
+        A thousand waiters for one job wake together: reading it for each took 1.9 s in all. If the
+        store is unavailable, all get that error: each asking in turn would take one time-out each.
         """
         with self._lock:
             if self._last is None or self._last[0] <= since_s:

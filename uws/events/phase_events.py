@@ -1,7 +1,6 @@
 """Events of phase changes of jobs, for clients that wait.
 
-An event is a hint to look at the job store, which alone is the truth: one may be lost, or come
-twice, or for nothing.
+An event is only a hint to read the job store. It may be lost, come twice, or come for nothing.
 """
 
 import threading
@@ -15,7 +14,7 @@ from typing_extensions import override
 __all__ = ["POLL_S", "InProcessEvents", "InProcessSubscription", "PhaseEvents", "Subscription"]
 
 POLL_S = 5.0
-"""How often the store is looked at while events come as they should, seconds."""
+"""How often the store is read while events arrive as they should, seconds."""
 
 
 class Subscription(Protocol):
@@ -28,11 +27,11 @@ class Subscription(Protocol):
 
     @property
     def poll_s(self) -> float:
-        """How long the store need not be looked at though no event comes, seconds."""
+        """How long the store need not be read when no event arrives, seconds."""
         ...
 
     def wait(self, timeout_s: float) -> bool:
-        """Block until there is an event that was not waited for yet; False for none in time."""
+        """Block until the next event; return False if there is none in time."""
         ...
 
     def wake(self) -> None:

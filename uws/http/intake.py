@@ -13,17 +13,18 @@ from uws.models import Parameter
 __all__ = ["FILES_MAX", "INLINE_TOTAL_MAX", "Intake"]
 
 FILES_MAX = 1000
-"""Values of one request that are kept by reference; each costs a file that is put on disk."""
+"""Maximum number of values of a request that are kept by reference; each costs a file on disk."""
 
 INLINE_TOTAL_MAX = 256 * 1024
-"""Characters of all values in a job's document; what comes beyond is kept by reference."""
+"""Maximum number of characters of all values in a job's document; further values are kept by
+reference."""
 
 _NAME = re.compile(r"[A-Z_][A-Z0-9_:-]{0,127}")
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+( *;[ -~]*)?", re.ASCII)
 
 
 class Intake:
-    """Collects parameters; what is not short text goes into the files of the job, if there is one.
+    """Collect parameters; all but short text is written to the job's files, if there is a job.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What jobInfo tells of a job beyond the standard: how far it is, how fast, until when.
+"""The content of jobInfo, which the standard leaves open: progress, rate, expected end.
 
 The XML form is that of `static/jobinfo.xsd`.
 """
@@ -37,7 +37,7 @@ class JobInfo:
 
 
 def job_info(job: Job, now: datetime) -> JobInfo | None:
-    """Sum up a job, or None while there is nothing to tell: no items, no notes."""
+    """Summarise a job; return None if it has neither items nor notes."""
     progress = job.progress
     if job.chunk_count is None and not job.notes and not progress.total:
         return None

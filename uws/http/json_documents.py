@@ -1,7 +1,7 @@
-"""Models to JSON: the UWS documents for programs that would rather not read XML.
+"""UWS documents as JSON, for programs that prefer it to XML.
 
-The names and their order are those of the XML documents. `null` stands for nil and for what is
-left out there, numbers and booleans are such, instants are the same text, repeated elements are
+The names and their order are those of the XML documents. `null` stands for nil and for what XML
+leaves out. Numbers and booleans keep their type, instants are the same text, repeated elements are
 lists::
 
     {"version": "1.1", "jobId": "...", "runId": null, "ownerId": null, "phase": "COMPLETED",

@@ -17,9 +17,9 @@ HTML = "text/html"
 def document_type(request: Request) -> str:
     """Choose the media type of a document: RESPONSEFORMAT if given, else by the Accept header.
 
-    XML wins unless another format is named and preferred. HTML must moreover be asked for as
-    browsers do, together with XHTML, or alone: Java's default header, sent by TOPCAT, puts
-    `text/html` first and cannot read it.
+    XML wins unless another format is named and preferred. HTML must be named alone, or together
+    with XHTML as browsers do: TOPCAT sends Java's default header, which puts `text/html` first, but
+    cannot read HTML.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A job that a request asks for: take in its fields, sort them, create it (UWS-38..40).
+"""A request for a new job: read its fields, sort them, create the job (UWS-38..40).
 
 `POST {jobs}` and pages that send a form of their own use the same steps.
 """
@@ -22,8 +22,8 @@ def take_new(service: JobService, fields: Iterable[Field], job_id: str) -> list[
     Parameters
     ----------
     job_id
-        Of `new_job_id`. Where the fields are refused its files are removed again; whoever makes no
-        job of them removes them himself.
+        Id made by `new_job_id`. If the fields are refused, its files are removed. A caller that
+        makes no job of the fields must remove the files.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def create_new(
     Raises
     ------
     UsageError, TooManyError
-        See `JobService.create`; there is no job then, and nothing of its files.
+        As for `JobService.create`; neither the job nor its files exist then.
     """
     return service.create(
         owner,

@@ -346,7 +346,7 @@ def _see_page(url: str) -> Response:
 
 
 def _refuse_controls(fields: list[Parameter], job_url: str) -> None:
-    """Name the right address for what is no parameter."""
+    """Name the right address of a property that is not a parameter."""
     places = {
         "PHASE": "phase",
         "DESTRUCTION": "destruction",

@@ -38,10 +38,10 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 _NO_GUESSING = {"X-Content-Type-Options": "nosniff"}
-"""For all that is answered: a text that quotes a client is no page, whatever it looks like."""
+"""Sent with every response: text that quotes a client must not be read as a page."""
 
-# What a job holds is not ours to vouch for: no scripts in our name.
-# Servers in front must pass these on where they send the file (docs/operate.md).
+# A job's content is the client's: it must not run scripts as this site. Servers in front must pass
+# these on where they send the file (docs/operate.md).
 _UNTRUSTED = {
     **_NO_GUESSING,
     "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; "
@@ -171,9 +171,9 @@ def send_stream(
     name
         Of the file to save it in, without its ending.
     made
-        Since when the content is what it is; None where it may still change. Only what does not
-        change has a tag, and can be asked for in parts (which are cut from the whole as it is
-        made: what comes before them is made and thrown away).
+        When the content became final; None if it may still change. Only final content has a tag and
+        can be requested in parts. A part is cut from the whole as it is made: what comes before is
+        discarded.
     """
     response = Response(pieces, content_type=_content_type(media_type))
     if size_bytes is not None:
@@ -205,7 +205,7 @@ def uws_error(error: UWSError) -> Response:
 
 
 def system_error(error: OSError) -> Response:
-    """Answer what the system says: of disks and file servers as of the moment, else as a bug."""
+    """Answer an OSError: 503 if disks or file servers are unavailable, otherwise as a bug."""
     away = storage_error(error)
     if away is None:
         return internal_error(error)
@@ -267,6 +267,6 @@ def send_result(runtime: Runtime, job: Job, result: Result, *, accel_prefix: str
     pieces = runtime.job_types[job.job_type].stream_result(job, result, runtime.files)
     if pieces is None:
         return send_content(runtime.files, result.key, result.media_type, accel_prefix=accel_prefix)
-    # Only what is done stays the same: before that a part could be of other content.
+    # Content is final only once the job is done: until then a part could be of other content.
     made = job.end_time if job.phase == Phase.COMPLETED else None
     return send_stream(pieces, result.media_type, result.size_bytes, name=job.id, made=made)

@@ -1,9 +1,9 @@
-"""Messages about jobs, delivered: each found, claimed, handed to its transport, tried again.
+"""Delivery of messages about jobs: find, claim, hand to the transport, try again.
 
-They are delivered beside the sweep and not by it, so that no job waits for a mail server. Any
-number of processes may deliver, on any hosts. A message is told once; where its deliverer is
-killed after the transport took it and before the store knew, it is told once more when the lease
-has passed, under the same `Message.id`.
+Delivery is separate from the sweep, so that no job waits for a mail server. Any number of processes
+on any hosts may deliver. A message is sent once. Only if its process is killed between the
+transport's acceptance and the store's record is it sent again, after the lease, with the same
+`Message.id`.
 """
 
 import logging
@@ -26,7 +26,7 @@ __all__ = ["MessageReport", "Transport", "deliver", "run_messenger"]
 _log = logging.getLogger(__name__)
 
 _LEASE_S = 600.0
-"""Longer than any transport takes: all of them have time-outs."""
+"""Longer than any transport takes, since all have time-outs."""
 
 
 class Transport(Protocol):
@@ -42,14 +42,15 @@ class Transport(Protocol):
         ...
 
     def send(self, job: Job, message: Message) -> None:
-        """Send a message; return once it was taken over there.
+        """Send a message; return once the other side has accepted it.
 
         Raises
         ------
         Undeliverable
-            When it will never be taken.
+            When it will never be accepted.
         TransientError
-            When it may be taken later; `TransportUnavailable` when no other one would be taken now.
+            When it may be accepted later; `TransportUnavailable` when no message would be accepted
+            now.
         """
         ...
 
@@ -60,7 +61,7 @@ class MessageReport:
 
     sent: int = 0
     dropped: int = 0
-    """Messages with nothing to tell any more: the job was kept, archived or changed."""
+    """Messages that are no longer true: the job was kept, archived or changed."""
 
     put_off: int = 0
     """Messages to be tried again."""
@@ -174,7 +175,7 @@ def _put_off(
     now: datetime,
     extra: dict[str, str],
 ) -> str:
-    """Have a message tried again; returns what else became of it, where it is not."""
+    """Schedule another try of a message; return its outcome if there is none."""
     again = now + policy.pause_after(message.tries)
     if again > _last_try(policy, message):
         return _give_up(runtime, message, reason, extra)

@@ -1,6 +1,6 @@
-"""Links to a job that hold a token which nobody guesses: to see it, or to put its destruction off.
+"""Links to a job with a secret token: to see the job, or to postpone its destruction.
 
-The store knows only the SHA-256 of a token.
+The store keeps only the SHA-256 of the token.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 SHARES_MAX = 100
-"""Links of one job by which others see it."""
+"""Maximum number of links of a job by which others see it."""
 
 _TOKEN_BYTES = 24
 _TOKEN_CHARS_MAX = 64
@@ -70,7 +70,7 @@ class JobSharing:
         return self._store.links.list(self._service.get(owner, job_id).id, Purpose.SHARE)
 
     def revoke(self, owner: str, job_id: str, link_id: str) -> None:
-        """Take a link back: it opens nothing from now on.
+        """Revoke a link.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class JobSharing:
             raise NotFoundError(f"job {job_id} has no link {link_id[:40]}")
 
     def open(self, token: str) -> Job:
-        """Return the job of a link, whoever asks.
+        """Return the job of a link; anyone with the token may ask.
 
         Raises
         ------
@@ -94,7 +94,7 @@ class JobSharing:
 
 @dataclass(frozen=True, slots=True)
 class ExtensionRules:
-    """How far links put a job's destruction off."""
+    """How far links postpone a job's destruction."""
 
     days: int = 14
     times: int = 3
@@ -107,16 +107,16 @@ class Extension:
 
     job: Job
     until: datetime | None
-    """Until when the job would be kept, None where it cannot be kept for longer."""
+    """Until when the job would be kept; None if it cannot be kept longer."""
 
     is_used: bool
-    """Whether the destruction that the link is about was put off already."""
+    """Whether the destruction that the link is about was postponed already."""
 
 
 class JobExtensions:
-    """Links that put a job's destruction off, a few times.
+    """Links that postpone a job's destruction, a few times.
 
-    A link puts off one destruction time, once, so following it twice does no more than once.
+    A link postpones one destruction time once: following it again changes nothing.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class JobExtensions:
         return Extension(job, None if is_used else self._later(job, link.about), is_used)
 
     def use(self, token: str) -> Extension:
-        """Put a job's destruction off by a link, where it was not yet; raises as `find`."""
+        """Postpone a job's destruction by a link, unless that was done; raise as `find`."""
         found = self.find(token)
         if found.until is not None and self._store.links.extend(
             _digest(token), until=found.until, times_max=self._rules.times

@@ -1,6 +1,7 @@
 """The job store: every job, its parameters, results and chunks, in a SQL database.
 
-The one door to SQL, and the truth about jobs: what a queue or a process forgets is found here.
+All SQL of the server is here. The store is the truth about jobs: what the queue or a process
+forgets is recovered from it.
 """
 
 from uws.store.jobs import JobStore, open_store

@@ -45,8 +45,9 @@ _MIGRATION_LOCK = 0x7577735F6A6F6273  # "uws_jobs": key of PostgreSQL's advisory
 
 _BEGIN_OPTION = "uws_begin"
 _SQLITE_BEGIN = {
-    # A work transaction that a power cut takes back is done again by a sweep, so it is not
-    # synced; one that a client was told of is (0.3 ms against 0.015 ms on a solid-state disk).
+    # Transactions of work are not synced to disk, since a sweep repeats what a power cut loses.
+    # Those that a client got an answer for are synced (0.3 ms instead of 0.015 ms on a solid-state
+    # disk).
     "read": ("BEGIN",),
     "work": ("PRAGMA synchronous=NORMAL", "BEGIN IMMEDIATE"),
     "durable": ("PRAGMA synchronous=FULL", "BEGIN IMMEDIATE"),
@@ -144,7 +145,8 @@ class Database:
             kind: engine.execution_options(**{_BEGIN_OPTION: kind}) for kind in _SQLITE_BEGIN
         }
         if engine.dialect.name == "postgresql":
-            # By default each statement would see a state of its own; SQLite's do not.
+            # By default each statement would see another state of the database; in SQLite all see
+            # one.
             self._engines["read"] = engine.execution_options(**_POSTGRES_READ)
 
     @contextmanager
@@ -155,7 +157,7 @@ class Database:
 
     @contextmanager
     def working(self) -> Iterator[Connection]:
-        """Open a write transaction whose loss in a power cut is made good by a sweep."""
+        """Open a write transaction that a sweep repeats if a power cut loses it."""
         with self._transaction("work") as connection:
             yield connection
 
@@ -167,7 +169,7 @@ class Database:
 
     @contextmanager
     def trial(self) -> Iterator["Database"]:
-        """Open a write transaction that stands for all others, and is rolled back at its end."""
+        """Open one write transaction for all others, and roll it back at its end."""
         with _as_transient(), self._engines["work"].connect() as connection:
             yield Database(self._engine, connection)
 
@@ -225,7 +227,7 @@ def _as_transient() -> Iterator[None]:
     try:
         yield
     except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
-        # The driver's words name hosts and files: they are for operators, not for clients.
+        # The driver's message names hosts and files: it is for operators, not for clients.
         _log.warning("job store: %s", getattr(error, "orig", None) or error)
         raise TransientError("the job store cannot be reached") from error
     except (sa.exc.ProgrammingError, sa.exc.InternalError) as error:

@@ -1,7 +1,6 @@
-"""Jobs whose destruction time is reached, and what is left of those that were destroyed.
+"""Jobs past their destruction time, and remains of destroyed jobs.
 
-Each change asks once more whether the time is reached: a client may have put it off since the
-sweep read its list.
+Each change checks the time again: a client may have postponed it since the sweep read its list.
 """
 
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ _REMOVED = "ARCHIVED: the results were removed when the destruction time was rea
 
 
 class ExpiryStore:
-    """What becomes of jobs past their time, and the ids of deleted ones."""
+    """Deletes or archives jobs past their time; keeps ids of deleted ones."""
 
     def __init__(self, database: Database, events: PhaseEvents) -> None:
         self._database = database
@@ -43,7 +42,7 @@ class ExpiryStore:
             return list(connection.scalars(query.order_by(jobs.c.destruction)))
 
     def delete_expired(self, job_id: str, now: datetime) -> Phase | None:
-        """Delete a job, as `JobStore.delete`, unless its destruction was put off meanwhile.
+        """Delete a job, as `JobStore.delete`, unless its destruction was postponed meanwhile.
 
         Returns
         -------
@@ -59,11 +58,11 @@ class ExpiryStore:
         return phase
 
     def archive_expired(self, job_id: str, now: datetime) -> Phase | None:
-        """Move a job to ARCHIVED, unless its destruction was put off meanwhile.
+        """Move a job to ARCHIVED, unless its destruction was postponed meanwhile.
 
-        Its results, work and parameters by reference go; the rest of its document stays, with
-        notes of what went. An unfinished job is aborted on the way. A tombstone keeps its id, so
-        that its files are removed once more.
+        Its results, work and parameters by reference are removed; the rest of its document stays,
+        with notes of what was removed. An unfinished job is aborted first. A tombstone keeps its
+        id, so that its files are removed again.
 
         Returns
         -------
@@ -101,9 +100,9 @@ def _lock_expired(connection: Connection, job_id: str, by: datetime) -> Phase | 
 
 
 def _archive(connection: Connection, job_id: str, now: datetime) -> bool:
-    """Move a job to ARCHIVED, through ABORTED if it is not finished, and remove what hangs on it.
+    """Move a job to ARCHIVED, through ABORTED if it is not finished, and remove its other rows.
 
-    The parameters whose values stand in the job's document stay.
+    Parameters with their value in the job's document stay.
     """
     move_job(connection, job_id, Phase.ABORTED, among=ABORTABLE, now=now)
     if not move_job(connection, job_id, Phase.ARCHIVED, among=FINISHED, now=now):

@@ -1,4 +1,4 @@
-"""Many jobs at once: lists, pages for people, counts, and what is left to do of each."""
+"""Queries over many jobs: lists, pages, counts, remaining work."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ __all__ = ["FindStore", "count_jobs"]
 
 _PAGE = 500  # jobs of a list in memory at a time
 
-_RECENT = 20  # jobs completed last, of which the largest tells the rate
+_RECENT = 20  # the rate is that of the largest of the last completed jobs
 
 
 class FindStore:
@@ -30,8 +30,8 @@ class FindStore:
     def page(self, owner: str, query: JobQuery) -> JobPage:
         """Find an owner's jobs, a page of them, and count all.
 
-        Only what decides is read of all jobs, the rest of those on the page: among 10,000 jobs
-        any order takes some milliseconds.
+        Of all jobs only the columns that decide are read, the rest only for the page: any order
+        takes a few milliseconds among 10,000 jobs.
         """
         with self._database.reading() as connection:
             which = _condition(owner, query)
@@ -114,8 +114,8 @@ class FindStore:
     def recent_rate_per_s(self) -> float | None:
         """Return the items worked per second by the largest of the jobs completed last.
 
-        Small jobs tell how long a job takes to start, not how fast its items are worked; what
-        planning finished was not worked.
+        Small jobs measure how long a job takes to start, not how fast items are worked. Items
+        finished by planning do not count.
 
         Returns
         -------

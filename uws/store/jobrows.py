@@ -1,4 +1,4 @@
-"""Changes to the rows of one job, in an open transaction: what several parts of the store need."""
+"""Changes to the rows of one job in an open transaction, for several parts of the store."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -27,15 +27,15 @@ AT_WORK = (Phase.QUEUED.value, Phase.EXECUTING.value)
 
 
 def no_job(job_id: str) -> NotFoundError:
-    """Make the error that tells that there is no such job."""
+    """Return the error for a job that does not exist."""
     return NotFoundError(f"no job {job_id}")
 
 
 def lock_job(connection: Connection, job_id: str, phases: Collection[str] | None = None) -> bool:
     """Keep a job's row from changing until the transaction ends.
 
-    Whoever changes more than one row of a job locks this one first, as a deletion does: two who
-    lock in different orders wait for each other.
+    All changes of more than one row of a job lock this row first, as a deletion does: two that lock
+    in different orders would wait for each other.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def add_notes(connection: Connection, job_id: str, notes: Sequence[str]) -> None
 
 
 def delete_job(connection: Connection, job_id: str, *, now: datetime) -> bool:
-    """Delete a job with all rows that hang on it; a tombstone keeps its id."""
+    """Delete a job with all its rows; a tombstone keeps its id."""
     deleted = connection.execute(jobs.delete().where(jobs.c.id == job_id))
     if deleted.rowcount:
         add_tombstone(connection, job_id, now=now)
@@ -102,6 +102,6 @@ def delete_job(connection: Connection, job_id: str, *, now: datetime) -> bool:
 
 
 def add_tombstone(connection: Connection, job_id: str, *, now: datetime) -> None:
-    """Keep the id of a job whose files are to be removed; an older tombstone is replaced."""
+    """Keep the id of a job whose files will be removed; replace an older tombstone."""
     connection.execute(tombstones.delete().where(tombstones.c.job_id == job_id))
     connection.execute(tombstones.insert(), {"job_id": job_id, "deleted_time": now})

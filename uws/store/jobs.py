@@ -1,9 +1,9 @@
 """`JobStore`: the jobs of a server in a database, and the parts that hold their work.
 
 Every method is one transaction, and raises `TransientError` when the database cannot be reached.
-Times are of this host's clock: hosts that share a database must agree on it to within a fraction
-of a lease. When a phase has changed, those who wait for the job learn it by
-`uws.events.phase_events`, after the change is committed.
+Times are from this host's clock: the clocks of hosts that share a database must agree within a
+fraction of a lease. A change of phase is announced through `uws.events.phase_events` after it is
+committed.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -119,7 +119,7 @@ class JobStore:
             yield JobStore(database)
 
     def subscribe(self, job_id: str) -> AbstractContextManager[Subscription]:
-        """Subscribe to a job's phase: whoever reads it inside misses no change from there on."""
+        """Subscribe to a job's phase: a reader inside the context misses no later change."""
         return self._events.subscribe(job_id)
 
     def announce(self, job_id: str) -> None:
@@ -205,7 +205,7 @@ class JobStore:
         Returns
         -------
         bool
-            Whether the job moved: then `announce` is to be called once its results are listed.
+            Whether the job moved: if so, call `announce` once its results are listed.
         """
         with self._database.writing() as connection:
             if not move_job(connection, job_id, Phase.ABORTED, among=ABORTABLE, now=_now()):
@@ -226,7 +226,7 @@ class JobStore:
         Returns
         -------
         bool
-            False when it cannot be started any more, or its parameters are others by now.
+            False if it can no longer be started, or its parameters have changed.
 
         Raises
         ------
@@ -274,12 +274,12 @@ class JobStore:
             return True
 
     def rename(self, job_id: str, run_id: str) -> bool:
-        """Give a job another label, in any phase; False where there is no such job."""
+        """Change a job's label, in any phase; return False if the job does not exist."""
         with self._database.writing() as connection:
             return update_job(connection, job_id, run_id=run_id)
 
     def set_destruction(self, job_id: str, when: datetime) -> bool:
-        """Set when the job is to be destroyed; False when it is ARCHIVED, or not there."""
+        """Set the destruction time; return False if the job is ARCHIVED or does not exist."""
         is_archived = jobs.c.phase == Phase.ARCHIVED.value
         with self._database.writing() as connection:
             return update_job(connection, job_id, ~is_archived, destruction=when)
@@ -290,7 +290,7 @@ class JobStore:
             return update_job(connection, job_id, ~_ENDED, execution_duration_s=seconds)
 
     def set_quote(self, job_id: str, when: datetime | None) -> None:
-        """Set when the job is expected to end, None for unknown; nothing where it has ended."""
+        """Set when the job is expected to end (None: unknown), unless it has ended."""
         with self._database.working() as connection:
             update_job(connection, job_id, ~_ENDED, quote=when)
 
@@ -300,7 +300,7 @@ class JobStore:
             add_notes(connection, job_id, notes)
 
     def delete(self, job_id: str) -> bool:
-        """Delete a job and all that hangs on it; False when there is none.
+        """Delete a job and all its rows; return False if it does not exist.
 
         Its id is kept for a while, so that a sweep can remove what is left of its files.
         """
@@ -330,7 +330,7 @@ class JobStore:
         return self._announced(job_id, has_changed=True)
 
     def add_results(self, job_id: str, values: Sequence[Result]) -> bool:
-        """Record once what an aborted job left; False, and nothing is, where it is not ABORTED."""
+        """Record the results of an aborted job, once; return False if it is not ABORTED."""
         recorded = sa.select(sa.exists().where(results.c.job_id == job_id))
         with self._database.writing() as connection:
             if not lock_job(connection, job_id, (Phase.ABORTED.value,)):
@@ -352,9 +352,9 @@ def _now() -> datetime:
 
 
 def _admit_job(connection: Connection, owner: str, running_max: int) -> None:
-    """Refuse by `TooManyError` to queue a job of an owner who has so many at work.
+    """Raise `TooManyError` if the owner has the maximum number of jobs at work.
 
-    Until the transaction ends no other one admits a job of the same owner.
+    Until the transaction ends, no other transaction admits a job of the same owner.
     """
     if connection.dialect.name == "postgresql":
         # SQLite has one writer at a time anyway.

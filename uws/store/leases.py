@@ -1,4 +1,4 @@
-"""When work may be taken from its holder, and what time a step has used."""
+"""Rules of leases: when work may be taken from its holder; the time that a step has used."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,14 +11,14 @@ __all__ = ["has_let_go", "time_used"]
 def has_let_go(holder: str, lease_until: datetime, now: datetime) -> bool:
     """Check whether work may be taken from its holder: it is dead, or lost the lease.
 
-    A task that can be killed from here has to be dead, so that no second worker of the same
-    host is lost to the same work.
+    A task that can be killed from here must be dead, so that the same work does not take a second
+    worker of the same host.
     """
     return is_dead(holder) or (lease_until <= now and not is_killable(holder))
 
 
 def time_used(row: Any, now: datetime) -> timedelta:
-    """Return for how long a step was worked on by those who lost it, without what it waited.
+    """Return how long holders that lost the step worked on it, without the waiting.
 
     Parameters
     ----------

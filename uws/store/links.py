@@ -1,6 +1,7 @@
-"""Links to jobs that hold a token, of which the store knows only the SHA-256: the digest.
+"""Links to jobs with a secret token; the store keeps only its SHA-256, the digest.
 
-Whoever has a link may see the job, or put its destruction off once. Links go with their job.
+Anyone with a link may see the job, or postpone its destruction once. Links are deleted with their
+job.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ class Purpose(StrEnum):
     """Others see the job."""
 
     EXTEND = "extend"
-    """The destruction of the job is put off."""
+    """To postpone the destruction of the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Link:
     job_id: str
     created_time: datetime
     about: datetime | None = None
-    """The destruction time that is put off, where that is its purpose."""
+    """The destruction time that it postpones, if that is its purpose."""
 
 
 class LinkStore:
@@ -112,12 +113,12 @@ class LinkStore:
             return connection.execute(removal).rowcount == 1
 
     def count_extensions(self, job_id: str) -> int:
-        """Count how often a job's destruction was put off by links."""
+        """Count how often links postponed a job's destruction."""
         with self._database.reading() as connection:
             return _count_used(connection, job_id)
 
     def extend(self, digest: str, *, until: datetime, times_max: int) -> bool:
-        """Put a job's destruction off by a link.
+        """Postpone a job's destruction by a link.
 
         Parameters
         ----------
@@ -131,8 +132,8 @@ class LinkStore:
         Returns
         -------
         bool
-            False, and nothing is changed, when the link or its job is gone, the job was put off
-            since the link was made, or has been so often enough.
+            False, and nothing is changed, if the link or its job is gone, the destruction was
+            postponed since the link was made, or it was postponed `times_max` times.
         """
         this = _is(digest, Purpose.EXTEND)
         with self._database.writing() as connection:

@@ -1,7 +1,7 @@
 """Messages about jobs, to people and programs.
 
-A message is stored when its trigger is seen, claimed by whoever delivers it, and settled. The
-claim is a lease: until `due_time` nobody else takes it, so any number of hosts may deliver.
+A message is stored when its trigger occurs, claimed for delivery, and settled. The claim is a
+lease: until `due_time` nobody else claims it, so any number of hosts may deliver.
 """
 
 from collections.abc import Sequence
@@ -30,17 +30,17 @@ class MessageStore:
         self._database = database
 
     def post(self, policy: Policy, now: datetime) -> int:
-        """Store the messages whose trigger is there, each once; returns how many there were."""
+        """Store the messages whose trigger has occurred, each once; return their number."""
         with self._database.reading() as connection:
             found = _find_due(connection, policy, now)
         if not found:
             return 0
-        # Messages that a power cut takes back are found again.
+        # Messages that a power cut loses are found again.
         with self._database.working() as connection:
             return _insert(connection, policy.kind, found[:_AT_ONCE], now)
 
     def claim(self, kind: str, *, now: datetime, lease_s: float) -> Message | None:
-        """Take the message in hand that is due for longest; nobody else has it for a lease."""
+        """Claim the message that has been due longest; for a lease nobody else gets it."""
         with self._database.reading() as connection:
             if connection.execute(_due(kind, now)).first() is None:
                 return None  # as a rule; SQLite has but one writer at a time
@@ -54,19 +54,19 @@ class MessageStore:
             return message
 
     def settle(self, message: Message, state: str) -> None:
-        """Record what became of a message: `sent`, `dropped` or `given up`."""
+        """Record the outcome of a message: `sent`, `dropped` or `given up`."""
         assert state in _SETTLED  # noqa: S101 - a slip of ours, which no client can make
         with self._database.writing() as connection:
             _update(connection, message, state=state)
 
     def put_off(self, message: Message, until: datetime) -> None:
-        """Have a message tried again from an instant on."""
+        """Schedule the next try of a message."""
         with self._database.working() as connection:
             _update(connection, message, due_time=until)
 
 
 def _find_due(connection: Connection, policy: Policy, now: datetime) -> list[tuple[str, datetime]]:
-    """Find jobs of which there is something to tell that was not posted yet, and about what."""
+    """Find jobs with an event that has no message yet, and the event's time."""
     about = jobs.c.end_time if policy.trigger is Trigger.ENDED else jobs.c.destruction
     posted = sa.select(sa.literal(1)).where(
         messages.c.job_id == jobs.c.id, messages.c.kind == policy.kind
@@ -90,7 +90,7 @@ def _find_due(connection: Connection, policy: Policy, now: datetime) -> list[tup
     query = query.where(about > now, about <= now + lead, ~sa.exists(posted.where(lately)))
     query = query.where(sa.exists(sa.select(sa.literal(1)).where(results.c.job_id == jobs.c.id)))
     rows = connection.execute(query)
-    # Whoever had the results for less was told the time when the job ended.
+    # Jobs that live for less were told the time when they ended.
     return [(row.id, row.about) for row in rows if row.end_time <= row.about - lead]
 
 

@@ -1,8 +1,7 @@
 """Lost work, to be sent again, and jobs that execute for too long.
 
-Work is lost when its holder is dead, or its lease has ended and it is not to be killed first,
-when it was sent and nobody took it for a while, or when it failed for the moment and its pause is
-over: nobody has sent it since.
+Work is lost if its holder is dead, or lost its lease and cannot be killed from here; if it was sent
+and nobody claimed it for a while; or if its pause after a transient error is over.
 """
 
 from collections.abc import Sequence
@@ -26,19 +25,19 @@ _IDS_AT_ONCE = 500  # values in one query; both databases take some thousand
 
 
 class RecoveryStore:
-    """What a sweep looks for and marks."""
+    """Finds lost work for a sweep, and marks it as sent."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def overdue(self, now: datetime) -> Sequence[str]:
-        """Return ids of the jobs that execute, or are planned, longer than they may.
+        """Return ids of the jobs that have executed, or been planned, longer than they may.
 
-        An execution duration of 0 s is without limit. A plan whose worker is dead waits for
-        another one, and its time stands still.
+        An execution duration of 0 s is unlimited. While a plan whose worker died waits for another,
+        its time does not count.
         """
-        # Dates are reckoned here, not in SQL, where each database has its own way; the jobs that
-        # execute at a moment are few.
+        # Computed here, since databases differ in the arithmetic of dates; few jobs execute at a
+        # time.
         with self._database.reading() as connection:
             return [
                 job_id
@@ -93,7 +92,7 @@ class RecoveryStore:
             return list(connection.scalars(query))
 
     def lapsed_tasks(self, now: datetime) -> Sequence[tuple[str, str]]:
-        """Return job and holder of each task that lost its lease, and lives as far as is known."""
+        """Return job and holder of each task that lost its lease and is not known to be dead."""
         with self._database.reading() as connection:
             return [
                 (row.job_id, row.holder)
@@ -124,7 +123,7 @@ class RecoveryStore:
     def resend_chunk(self, job_id: str, number: int, *, now: datetime, older_than_s: float) -> bool:
         """Mark a lost chunk as SENT now; True for one caller only, who then sends it."""
         this = sa.and_(chunks.c.job_id == job_id, chunks.c.number == number)
-        # The chunk itself is locked too: who claims or renews it does not ask for the job's row.
+        # The chunk itself is locked too: claiming and renewing do not lock the job's row.
         query = _chunks_in_flight().where(this).with_for_update(of=chunks)
         with self._database.working() as connection:
             if not lock_job(connection, job_id, AT_WORK):
@@ -138,7 +137,7 @@ class RecoveryStore:
             return True
 
     def unknown(self, job_ids: Sequence[str]) -> Sequence[str]:
-        """Return those of some ids of which there is no job."""
+        """Return those ids that belong to no job."""
         known: set[str] = set()
         with self._database.reading() as connection:
             for start in range(0, len(job_ids), _IDS_AT_ONCE):

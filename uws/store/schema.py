@@ -166,9 +166,8 @@ steps = Table(
 )
 """The steps `plan` and `finish` of each job: who works on them, since when, how often tried.
 
-`tries` counts how often a step was taken, `failures` how often it was given back because
-something was unavailable; `retry_time` is before when it is not to be
-taken again, and is set only then.
+`tries` counts how often a step was claimed, `failures` how often it was released because something
+was unavailable. It is not claimed again before `retry_time`, which is set only by a release.
 """
 
 chunks = Table(
@@ -188,7 +187,7 @@ chunks = Table(
     Column("report_failed", Integer),
     Column("report_bytes", sa.BigInteger),
     Column("report_detail", Text),
-    # As those of a step; both counts begin anew when an item of the chunk was finished.
+    # As for steps; both counts restart when an item of the chunk is finished.
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("retry_time", UtcTime),
     # The first finds a job's next chunks and counts those in flight, the second the lost ones.
@@ -202,7 +201,7 @@ tombstones = Table(
     Column("job_id", Text, primary_key=True),
     Column("deleted_time", UtcTime, nullable=False),
 )
-"""Jobs that were deleted a moment ago: their files are removed once more by a sweep."""
+"""Jobs deleted recently: a sweep removes their files once more."""
 
 links = Table(
     "uws_links",
@@ -217,7 +216,7 @@ links = Table(
     sa.UniqueConstraint("digest", name="uq_uws_links_digest"),
     Index(None, "job_id"),
 )
-"""Links to jobs, by the SHA-256 of their token: who reads the database can open none of them.
+"""Links to jobs, by the SHA-256 of their token: a reader of the database can open none of them.
 `about` is the destruction time that a link of purpose `extend` puts off, `used_time` when it did.
 """
 
@@ -233,8 +232,8 @@ messages = Table(
     Column("due_time", UtcTime, nullable=False),
     Index(None, "state", "kind", "due_time"),
 )
-"""Messages, delivered or not. `state` is `waiting` until it is `sent`, `dropped` since there was
-nothing to tell any more, or `given up`; `due_time` is before when nobody is to take it in hand."""
+"""Messages, delivered or not. `state` is `waiting` until it is `sent`, `dropped` because it was no
+longer true, or `given up`. Nobody claims a message before its `due_time`."""
 
 
 def format_json(value: object) -> str:
@@ -271,7 +270,7 @@ def job_from_row(
     parameters: tuple[Parameter, ...] = (),
     results: tuple[Result, ...] = (),
 ) -> Job:
-    """Make a job of its row and the values that hang on it."""
+    """Make a job of its row and its values."""
     error = None
     if row["error_message"] is not None:
         kind = ErrorKind(row["error_kind"])

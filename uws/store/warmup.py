@@ -1,7 +1,7 @@
 """A made-up job, worked from its plan to its end and rolled back.
 
-What is done here for the first time is slow: SQLAlchemy compiles each statement, half a
-millisecond and more. A worker warms up before it forks, so that no task has to.
+The first use of a statement is slow: SQLAlchemy compiles it, which takes half a millisecond or
+more. A worker does it once before it forks, so that no task has to.
 """
 
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ _LEASE_S = 60
 
 
 def warm_up(store: JobStore) -> None:
-    """Do all that a job of one chunk needs, in a transaction that is rolled back."""
+    """Run all statements of a job of one chunk in a transaction that is rolled back."""
     now = datetime.now(UTC)
     job = Job(_ID, _ID, _ID, Phase.QUEUED, now, now, _LEASE_S, parameters=(Parameter("A", ""),))
     with store.trial() as trial:

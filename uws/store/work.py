@@ -1,9 +1,9 @@
 """The work on a job's steps and chunks: leases, plans and reports.
 
-A step or chunk has one holder until its lease ends, and every change is conditional: a task that
-comes late or twice changes nothing. Whoever lost what he held is taken to have died of it, or to
-hang: it counts against the step or chunk, lest it take worker after worker without an end. A
-holder that can be killed from here is killed first.
+A step or chunk has one holder until its lease ends. Every change is conditional: a task that comes
+late or twice changes nothing. A holder that loses its lease is assumed to have died or to hang.
+That counts as a try, so that no work takes workers without end. A holder that can be killed from
+here is killed first.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,14 +31,14 @@ _PLAN_BATCH = 1000  # rows of a plan in memory at a time
 
 
 def step_is_due(step: str) -> sa.ColumnElement[bool]:
-    """Return the condition on a job that a step is what it needs next: not done, and possible."""
+    """Return the SQL condition that a step is the next one of a job."""
     planned = jobs.c.chunk_count.is_not(None)
     needed = ~planned if step == "plan" else sa.and_(planned, jobs.c.chunks_left == 0)
     return sa.and_(jobs.c.phase.in_(AT_WORK), needed)
 
 
 class WorkStore:
-    """What workers ask, one transaction a method."""
+    """The queries of workers; each method is one transaction."""
 
     def __init__(self, database: Database, events: PhaseEvents) -> None:
         self._database = database
@@ -50,8 +50,8 @@ class WorkStore:
         Returns
         -------
         int
-            How often it was taken, this time included; 0 when it is done or not due, or another
-            living holder has it, or it rests after a failure.
+            How often it was claimed, this time included; 0 if it is done or not due, has another
+            living holder, or pauses after a failure.
         """
         this = _step(job_id, step)
         query = (
@@ -81,7 +81,7 @@ class WorkStore:
     def release_step(
         self, job_id: str, step: str, *, holder: str, pause_s: float | None = None
     ) -> None:
-        """Let go of a step that is to be tried again; with a pause, not before it is over.
+        """Release a step to be tried again, after the pause if there is one.
 
         Each release with a pause counts as a failure. Nothing happens where the step was lost.
         """
@@ -100,8 +100,8 @@ class WorkStore:
         Returns
         -------
         bool
-            False, and nothing is changed, where the step was lost to another holder, is done, or
-            the job is not at work any more.
+            False, and nothing is changed, if another holder has the step, it is done, or the job is
+            no longer at work.
         """
         query = (
             sa.select(steps.c.holder)
@@ -127,7 +127,7 @@ class WorkStore:
             return connection.scalar(query) or 0
 
     def set_total(self, job_id: str, items: int) -> None:
-        """Set how many items a job has so far that is being planned."""
+        """Set the number of items of a job found so far by its planning."""
         with self._database.working() as connection:
             update_job(connection, job_id, step_is_due("plan"), items_total=items)
 
@@ -156,7 +156,7 @@ class WorkStore:
         Returns
         -------
         Sequence of int
-            Numbers of the chunks that are to be sent now.
+            Numbers of the chunks to send now.
         """
         of_job = chunks.c.job_id == job_id
         in_flight = sa.select(sa.func.count()).where(of_job, chunks.c.state.in_(IN_FLIGHT))
@@ -167,7 +167,7 @@ class WorkStore:
         )
         with self._database.working() as connection:
             sent = {"state": ChunkState.SENT.value, "sent_time": datetime.now(UTC)}
-            # Two workers who report at once shall not both fill up.
+            # The lock keeps two workers that report at once from both filling the window.
             if not lock_job(connection, job_id, AT_WORK):
                 return []
             free = max(0, window - connection.execute(in_flight).scalar_one())
@@ -183,8 +183,7 @@ class WorkStore:
         Returns
         -------
         Chunk or None
-            None when it is not to be had, rests after a failure, or its job is not QUEUED or
-            EXECUTING.
+            None if it is not SENT, pauses after a failure, or its job is not QUEUED or EXECUTING.
         """
         now = datetime.now(UTC)
         claim = (
@@ -209,15 +208,14 @@ class WorkStore:
             return chunk_from_row(row) if row is not None else None
 
     def forget_attempts(self, job_id: str, number: int, *, holder: str, attempts: int = 1) -> bool:
-        """Count attempts and failures anew, since an item of a chunk was finished or given up.
+        """Reset attempts and failures, since an item of a chunk was finished or given up.
 
-        Each time an item is done for good, so more often than there are items is a fault, and
-        would have no end.
+        Each reset means one item less to do. More resets than items are a fault that would not end.
 
         Returns
         -------
         bool
-            False when the chunk was lost, or that was done as often as it has items.
+            False if the lease was lost, or there were as many resets as items.
         """
         forget = (
             chunks.update()
@@ -259,11 +257,11 @@ class WorkStore:
     def release_chunk(
         self, job_id: str, number: int, *, holder: str, pause_s: float | None = None
     ) -> None:
-        """Let go of a chunk that is to be tried again: it is SENT, but rests for the pause.
+        """Release a chunk to be tried again: it is SENT, but pauses first.
 
-        Each release with a pause counts as a failure. Nothing happens where the chunk was lost.
-        It keeps its place in the job's window: where nothing can be had, a job does not go on to
-        the next chunks.
+        Each release with a pause counts as a failure. If the lease was lost, nothing happens. The
+        chunk keeps its place in the job's window: while data are unavailable, a job does not go on
+        to further chunks.
         """
         with self._database.working() as connection:
             now = datetime.now(UTC)
@@ -298,8 +296,8 @@ class WorkStore:
         Returns
         -------
         int or None
-            How many chunks are left; 0 for exactly one caller. None when the lease was lost or
-            the job is not at work any more: nothing is recorded then.
+            Number of chunks left; exactly one caller gets 0. None if the lease was lost or the job
+            is no longer at work: nothing is recorded then.
         """
         record = (
             chunks.update()
@@ -367,7 +365,7 @@ def _held_chunk(job_id: str, number: int, holder: str) -> sa.ColumnElement[bool]
 
 
 def _paused(table: sa.Table, now: datetime, pause_s: float | None) -> dict[str, object]:
-    """Return the columns that say that a step or chunk failed, and until when it rests."""
+    """Return the columns that record a failure of a step or chunk, and the end of its pause."""
     if pause_s is None:
         return {}
     return {"failures": table.c.failures + 1, "retry_time": now + timedelta(seconds=pause_s)}

@@ -1,8 +1,8 @@
-"""Where a job's steps are done: in the calling thread, or by RQ workers on any host.
+"""Executors of a job's steps: the calling thread, or RQ workers on any host.
 
-The one door to RQ, with `rqworker`, the process at its other end. A task is named `{job}-plan`,
-`{job}-chunk-0007` or `{job}-finish` and holds ids only, as JSON; RQ's results are switched off
-and its failures are text, so nothing is ever pickled.
+Only this module and `rqworker`, the worker's process, use RQ. A task is named `{job}-plan`,
+`{job}-chunk-0007` or `{job}-finish` and holds ids only, as JSON; RQ's results are switched off and
+its failures are text, so nothing is ever pickled.
 """
 
 import json
@@ -57,20 +57,20 @@ TASK_FUNCTIONS = frozenset({_PLAN, _CHUNK, _FINISH})
 """The functions below that are called by name; a worker calls no others."""
 
 STOP_COMMAND = "stop-uws"
-"""Said to all workers: kill your task if it is of the job `job_id`, or is the one of `holder`."""
+"""Command to all workers: kill your task if it belongs to the job `job_id` or to `holder`."""
 
 _FAILURE_TTL_S = 600
 """How long RQ keeps a task that failed, for operators; the job store knows all that matters."""
 
 _NO_TIMEOUT = -1
-"""The sweep ends a job that is overdue. RQ would raise an exception in the midst of its work, as
-if by a bug of the job type."""
+"""The sweep ends an overdue job. RQ's own time-out would raise an exception in its work, like a bug
+of the job type."""
 
 _TIMEOUT_S = 2.0
 """For a connection to the queue, and for each answer: a request waits for it."""
 
 _CONNECTIONS = 32
-"""To the queue, for each process; the threads of a web process share them and wait their turn."""
+"""Connections of each process to the queue; the threads of a web process share them."""
 
 
 class InlineExecutor(Executor):
@@ -93,7 +93,7 @@ class InlineExecutor(Executor):
         job_types: Mapping[str, JobType],
         limits: JobLimits | None = None,
     ) -> None:
-        # Nothing else could be done in the meantime, so there is no pause between tries.
+        # Without a pause between tries, since there is nothing else to do.
         limits = replace(limits or JobLimits(), retry_pause_s=0, retry_for_s=0)
         self.runtime = Runtime(store, files, job_types, self, limits)
         self._of_thread = threading.local()
@@ -184,7 +184,7 @@ class RQExecutor(Executor):
 
     @override
     def send_finish(self, job_id: str) -> None:
-        # A job whose rows are all cut must not stand behind the chunks of others.
+        # A job whose rows are all cut must not wait for the chunks of others.
         self._send(_TaskCall(f"{job_id}-finish", _FINISH, (job_id,), is_urgent=True))
 
     def _send(self, *calls: _TaskCall) -> None:
@@ -279,10 +279,10 @@ class RQExecutor(Executor):
 
     @override
     def epoch(self) -> str:
-        """Return the run of the server, and a mark that is put there and goes with its data.
+        """Return the server's run id, and a mark that is lost with its data.
 
-        Of a server that keeps its data on disk the run tells of a start that may have brought
-        back an older state, mark and all.
+        A server that keeps its data on disk may restart with an older state, mark included: then
+        the run id differs.
         """
         mark_key = f"{self._queue.name}:epoch"
         with away_is_transient(), self._redis.pipeline(transaction=False) as pipeline:
@@ -299,7 +299,7 @@ class RQExecutor(Executor):
             return {
                 "workers": self._redis.exists(*keys) if keys else 0,
                 "waiting": self._queue.count,
-                # What a killed worker had is there until RQ tidies up, but past its time.
+                # The task of a killed worker remains until RQ tidies up, but its time has passed.
                 "running": self._redis.zcount(
                     self._queue.started_job_registry.key, time.time(), "+inf"
                 ),
@@ -357,7 +357,7 @@ def task_finish(job_id: str) -> None:
 
 
 def _do_task(step: Callable[..., bool], job_id: str, *arguments: int) -> None:
-    """Do a step; what it leaves undone is found by the sweep."""
+    """Do a step; the sweep finds what it leaves undone."""
     try:
         step(the_runtime(), job_id, *arguments)
     except TransientError as error:

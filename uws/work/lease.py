@@ -1,8 +1,8 @@
-"""The context a step runs in: what it may know of its job, and a lease kept while it works.
+"""The context in which a step runs: its job, and a lease that is renewed while it works.
 
-A thread of its own renews the lease, so that a job type that is silent for long keeps its work as
-long as its process lives and the store can be reached. The same thread looks every second whether
-the job is still to be worked on, since the queue's word to stop may be lost.
+A thread renews the lease, so that a job type that reports nothing for long keeps its work while its
+process lives and the store can be reached. The same thread checks the job's phase every second,
+since the queue's stop command may be lost.
 """
 
 import logging
@@ -26,8 +26,8 @@ __all__ = ["Holding", "LeaseContext", "keep_lease", "until_answered"]
 _log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
-"""How often the job's phase is looked at: an abort shall stop its work within two seconds, and
-reading one row by its key costs the store 0.1 ms."""
+"""How often the job's phase is read: an abort must stop the work within two seconds. Reading one
+row by its key costs the store 0.1 ms."""
 
 _ASK_AGAIN_S = 0.5
 
@@ -36,7 +36,7 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What is held by whom: a chunk by its number, or else a step by its name."""
+    """A holder and what it holds: a chunk by its number, or a step by its name."""
 
     holder: str
     number: int | None = None
@@ -47,7 +47,7 @@ class Holding:
 
 @dataclass(slots=True)
 class LeaseContext(JobContext):
-    """What a step holds, and whether it still does."""
+    """The context of a step, with its lease."""
 
     runtime: Runtime
     its_job: Job
@@ -56,7 +56,7 @@ class LeaseContext(JobContext):
     """Until when the lease is good, on the monotonic clock."""
 
     has_progressed: bool = False
-    """Whether an item was finished, so that the tries of this chunk are counted anew."""
+    """Whether an item was finished, so that the tries of this chunk count from 0."""
 
     items_total: int = 0
     """While planning."""
@@ -95,9 +95,9 @@ class LeaseContext(JobContext):
     def keep(self) -> None:
         """Check the job and renew the lease three times in its length, until it is over or lost.
 
-        While the store is away the lease runs out; it is good again if it can be renewed before
-        another worker took the work. Leases end by the wall clock, which goes on while the machine
-        is suspended, or may be set: a lease that is due by either clock is renewed at once.
+        While the store is unavailable the lease runs out; it is valid again if it can be renewed
+        before another worker claims the work. Leases end by the wall clock, which goes on while the
+        machine is suspended, or may be set: a lease that is due by either clock is renewed at once.
         """
         pause_s = self.runtime.limits.lease_s / 3
         due_s, due_at, told, is_away = time.monotonic() + pause_s, time.time() + pause_s, 0, False
@@ -166,8 +166,8 @@ def keep_lease(runtime: Runtime, job: Job, holding: Holding) -> Iterator[LeaseCo
 def until_answered(limits: JobLimits, ask: Callable[[], _Answer]) -> _Answer:
     """Call the store, and retry while it is unavailable, for as long as work waits for resources.
 
-    For those who hold a chunk or step: a process that ends while nobody can be told of it looks
-    like one that was killed by its work, and what it did is lost.
+    For holders of a chunk or step: a process that ends without a report looks as if its work had
+    killed it, and what it did is lost.
 
     Raises
     ------

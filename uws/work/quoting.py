@@ -1,10 +1,9 @@
 """When jobs will end: the quote of UWS 1.1 (2.1.6), from measured rates.
 
-A job that has worked for a while is foretold from its own pace. Before that it is foretold from
-the pace of the jobs that were completed last, and from what else is to be worked: the jobs that
-are at work share the workers evenly, a chunk of each in turn, so that until a job's own items are
-done each other job has had as many of its items done, or all that were left. A quote is a
-courtesy: nothing else may fail for it.
+The end of a job that has worked for a while is estimated from its own rate. Before that it is
+estimated from the rate of the jobs completed last and from the other work: the jobs share the
+workers evenly, a chunk of each in turn, so until a job is done, each other job has as many items
+done, or all that it had left. A quote is a courtesy: no error in it may stop other work.
 """
 
 import logging
@@ -25,7 +24,7 @@ __all__ = ["Backlog", "foretell_end", "foretell_pace", "quote_job", "quote_jobs"
 _log = logging.getLogger(__name__)
 
 _PACE_AFTER = timedelta(seconds=5)
-"""A job's own pace is not known earlier; a quote that would change by less stays as it is."""
+"""A job's own rate is not known earlier; a quote that would change by less is left alone."""
 
 _AFTER_CHUNK = 0.05
 _BETWEEN_CHUNKS = 0.25
@@ -40,7 +39,7 @@ _LONGEST_S = 10 * 365 * 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What is left to do for all jobs at work, in items."""
+    """Remaining items of all jobs at work."""
 
     lefts: Sequence[int]
     """Of each job, in rising order."""
@@ -50,7 +49,7 @@ class Backlog:
 
     @classmethod
     def of(cls, loads: Sequence[Load]) -> Self:
-        """Sort what is to be done."""
+        """Sort the remaining work of the jobs."""
         lefts = sorted(load.left for load in loads)
         return cls(lefts, [0, *accumulate(lefts)])
 
@@ -61,23 +60,23 @@ class Backlog:
 
 
 def quote_jobs(runtime: Runtime, now: datetime) -> None:
-    """Foretell the end of every job that is planned and at work, and store what has changed."""
+    """Estimate the end of every planned job at work; store what has changed."""
     with _as_courtesy():
         loads = runtime.store.find.loads()
         _quote(runtime, loads, loads, now)
 
 
 def quote_job(runtime: Runtime, job_id: str) -> None:
-    """Foretell the end of one job, which was just planned."""
+    """Estimate the end of a job that was just planned."""
     with _as_courtesy():
         loads = runtime.store.find.loads()
         _quote(runtime, [load for load in loads if load.job_id == job_id], loads, datetime.now(UTC))
 
 
 def requote(runtime: Runtime, job: Job) -> None:
-    """Foretell the end of a job by its own pace alone, when work on one of its chunks begins.
+    """Estimate the end of a job from its own rate alone, when work on a chunk begins.
 
-    The chunk before has just been reported then: `job` is to be as it was read since.
+    The chunk before has just been reported: `job` must have been read since.
     """
     now = datetime.now(UTC)
     progress = job.progress
@@ -97,7 +96,7 @@ def _as_courtesy() -> Iterator[None]:
 
 
 def foretell_pace(load: Load, now: datetime) -> datetime | None:
-    """Foretell when a job ends that goes on as it went so far; None while that is not known."""
+    """Estimate the end of a job from its own rate; return None while that is not known."""
     if load.start_time is None or load.worked <= 0:
         return None
     elapsed = now - load.start_time
@@ -113,12 +112,12 @@ def _after(begin: datetime, seconds: float) -> datetime:
 def foretell_end(
     load: Load, backlog: Backlog, *, rate_per_s: float | None, now: datetime
 ) -> datetime | None:
-    """Foretell when a job ends, by its own pace or else by that of the server.
+    """Estimate the end of a job from its own rate, or else from that of the server.
 
     Parameters
     ----------
     load
-        What is to be done for the job.
+        Remaining work of the job.
     backlog
         That of all jobs at work, this one included.
     rate_per_s
@@ -129,7 +128,7 @@ def foretell_end(
     Returns
     -------
     datetime or None
-        None where nothing is known, or the job has outlasted what was foretold.
+        None if nothing is known, or the estimate has passed.
     """
     quote = foretell_pace(load, now)
     if quote is not None or not rate_per_s:
@@ -142,7 +141,7 @@ def foretell_end(
 def _quote(
     runtime: Runtime, loads: Sequence[Load], all_loads: Sequence[Load], now: datetime
 ) -> None:
-    """Foretell the ends of some jobs beside all that are at work."""
+    """Estimate the ends of some jobs among all at work."""
     if not loads:
         return
     rate_per_s, backlog = runtime.store.find.recent_rate_per_s(), Backlog.of(all_loads)
@@ -153,8 +152,8 @@ def _quote(
 
 
 def _is_news(quote: datetime | None, old: datetime | None, now: datetime, *, bound: float) -> bool:
-    """Check whether a quote differs from the old one by more than what is uncertain anyway."""
+    """Check whether a quote differs from the old one by more than its uncertainty."""
     if quote is None or old is None:
-        # An older word stands while there is no better one, but not when its time is over.
+        # An older quote stays while there is no better one, until its time has passed.
         return quote is not None or (old is not None and old <= now)
     return abs(quote - old) > max(_PACE_AFTER, (quote - now) * bound)

@@ -1,7 +1,7 @@
 """The process that does the tasks: RQ's forking worker, for this server's tasks only.
 
-It outlives its queue: what Redis forgot of it is put there again, and a server that is away is
-waited for.
+It outlives its queue: it registers again when Redis has lost its data, and waits while the server
+is unavailable.
 """
 
 import logging
@@ -58,7 +58,7 @@ def _patience() -> Retry:
 
 
 class _OwnTask(Task):
-    """A task with nothing that this server never asks for: whatever Redis says is not called."""
+    """A task limited to what this server asks for: nothing else that Redis names is called."""
 
     @override
     def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
@@ -74,8 +74,9 @@ class _OwnTask(Task):
 class _ForkingWorker(Worker):
     """RQ's forking worker; it does this server's tasks only.
 
-    RQ calls every function that is named in Redis. Whoever can write there shall not run what he
-    likes. Work-horses open SQL connections of their own.
+    RQ calls every function that is named in Redis: this worker refuses all but its own tasks, so
+    that write access to Redis does not mean running any code. Work-horses open their own SQL
+    connections.
     """
 
     max_connection_wait_time = _LONGEST_PAUSE_S
@@ -122,7 +123,7 @@ class _ForkingWorker(Worker):
 
     @override
     def heartbeat(self, timeout: int | None = None, pipeline: "Pipeline | None" = None) -> None:
-        """Show to be alive; `pipeline` is given while a task runs."""
+        """Send a heartbeat; `pipeline` is given while a task runs."""
         if pipeline is None:
             self._register_if_forgotten()
         super().heartbeat(timeout, pipeline)
@@ -145,7 +146,7 @@ class _ForkingWorker(Worker):
         exc_string: str = "",
         execution: "Execution | None" = None,
     ) -> None:
-        """Forget a task that failed or was stopped: the store and the log know what matters."""
+        """Delete a task that failed or was stopped: the store and the log have all that matters."""
         super().handle_job_failure(job, queue, started_job_registry, exc_string, execution)
         if self.connection.lpos(queue.key, job.id) is None:  # not sent again meanwhile
             with suppress(InvalidJobOperation):  # cancelled, and so forgotten, at the same time
@@ -159,7 +160,7 @@ class _ForkingWorker(Worker):
         started_job_registry: "StartedJobRegistry",
         execution: "Execution",
     ) -> None:
-        """Tidy up after a task that is done, unless the queue was flushed while it ran."""
+        """Clean up after a finished task, unless the queue was flushed while it ran."""
         try:
             super().handle_job_success(job, queue, started_job_registry, execution)
         except InvalidJobOperation:
@@ -216,7 +217,7 @@ def run_worker(
         minute.
     """
     set_runtime(runtime)
-    # Here, once for all forks: it saves each task 10 ms.
+    # Once, before the forks: it saves each task 10 ms.
     warm_up(runtime.store)
     runtime.store.close()
     with away_is_transient():
@@ -232,5 +233,5 @@ def run_worker(
             name=name,
             worker_ttl=_WORKER_TTL_S,
         )
-        # RQ tells two lines a task at INFO; the steps tell what happened.
+        # RQ logs two lines a task at INFO; the steps log what happened.
         worker.work(burst=burst, logging_level="WARNING")

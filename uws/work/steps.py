@@ -1,9 +1,9 @@
-"""A job's three steps over a `Runtime`: plan it, work its chunks, finish it.
+"""The three steps of a job: plan it, work its chunks, finish it.
 
 The store decides who works on what; a task that comes late, twice, or for a job that is gone does
-nothing. Every failure of a job type ends here as one of three kinds: the user's (ERROR with its
-text), the moment's (tried again after pauses that grow), or ours (ERROR with a reference to the
-log). Trouble with disks and file servers is the moment's.
+nothing. Errors of a job type are of three kinds, as in `uws.errors`: a usage error ends the job in
+ERROR with its text; after a transient error, also of disks and file servers, the work is tried
+again, with growing pauses; any other ends the job in ERROR with a reference to the log.
 """
 
 import logging
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Verdict(Enum):
-    """What is to be done about a chunk after a try."""
+    """What follows for a chunk after a try."""
 
     SETTLED = auto()
     AGAIN = auto()
@@ -52,7 +52,7 @@ class _Reported:
 
 @dataclass(frozen=True, slots=True)
 class _Retry:
-    """That a chunk is to be tried again."""
+    """A chunk must be tried again."""
 
     pause_s: float | None = None
     """None: at once, by the same worker."""
@@ -98,7 +98,8 @@ def run_chunk(runtime: Runtime, job_id: str, number: int) -> bool:
         holder = this_holder(is_task=runtime.executor.forks)
         chunk = work.claim_chunk(job_id, number, holder=holder, lease_s=limits.lease_s)
         if chunk is None:
-            # Not to be had. What belongs to this task all the same is the finish of a small job.
+            # Another has it, or it is done. A small job may still need its finish, which is part of
+            # this task.
             job = _find(runtime, job_id)
             return job is None or job.chunk_count != 1 or finish_job(runtime, job_id)
         verdict = _try_chunk(runtime, chunk, holder=holder, bugs=bugs)
@@ -227,7 +228,7 @@ def _begin(runtime: Runtime, job: Job) -> None:
 
 
 def _try_chunk(runtime: Runtime, chunk: Chunk, *, holder: str, bugs: BugLog) -> _Verdict:
-    """Work on a chunk held, and decide what follows from how it went."""
+    """Work on a claimed chunk, and decide what follows from the outcome."""
     extra = {"job_id": chunk.job_id, "chunk": chunk.number}
     started, limits = time.monotonic(), runtime.limits
     job = until_answered(limits, lambda: _find_begun(runtime, chunk.job_id))
@@ -260,7 +261,7 @@ def _try_chunk(runtime: Runtime, chunk: Chunk, *, holder: str, bugs: BugLog) -> 
 
 
 def _find_begun(runtime: Runtime, job_id: str) -> Job | None:
-    """Read a job of which a chunk is held, which makes it EXECUTING."""
+    """Read the job of a claimed chunk, and move it to EXECUTING."""
     job = _find(runtime, job_id)
     if job is not None:
         _begin(runtime, job)
@@ -280,7 +281,7 @@ def _work_or_give_up(context: LeaseContext, chunk: Chunk, bugs: BugLog) -> _Repo
     """Run a chunk, or account for it when its tries are used up."""
     tries = context.runtime.limits.tries
     extra = {"job_id": chunk.job_id, "chunk": chunk.number}
-    # Attempts with a transient error were returned by a live worker.
+    # Attempts that ended in a transient error did not kill their worker.
     deadly = chunk.attempts - chunk.failures
     if deadly > tries:
         return _give_up(context, chunk, f"no worker survived it in {tries} tries")
@@ -296,7 +297,7 @@ def _work_or_give_up(context: LeaseContext, chunk: Chunk, bugs: BugLog) -> _Repo
         return _give_up(context, chunk, str(error), is_whole=True)
     except Exception as error:  # noqa: BLE001 - a job type's bug fails its chunk, not the job
         bug = bugs.note(error, f"chunk failed, try {chunk.attempts}", extra)
-        # A bug that used up the tries of one item is not tried so often at each of the others.
+        # A bug that used up the tries of one item is not tried as often with the others.
         if not bug.is_lasting and (context.has_progressed or deadly < tries):
             return _Retry()
         bug.is_lasting = True
@@ -306,8 +307,8 @@ def _work_or_give_up(context: LeaseContext, chunk: Chunk, bugs: BugLog) -> _Repo
 def _pause_s(context: LeaseContext, chunk: Chunk) -> float | None:
     """Return the pause before the next attempt of a chunk with a transient error, or None.
 
-    A chunk of the same job that was given up was waited for long enough: what it missed is not
-    waited for as long by each of the others.
+    If a chunk of the same job was given up after the full wait, the other chunks do not wait as
+    long for the same resource.
     """
     limits = context.runtime.limits
     if context.has_progressed:
@@ -370,7 +371,7 @@ def _send(call: Callable[[], None], job_id: str) -> None:
 
 
 def _fail(runtime: Runtime, job_id: str, holding: Holding, error: ErrorSummary) -> None:
-    """End a job in ERROR, unless another has its step by now, and may do better."""
+    """End a job in ERROR, unless another worker has claimed its step meanwhile."""
     work, extra = runtime.store.work, {"job_id": job_id}
     step, holder = holding.step or "", holding.holder
     if until_answered(

@@ -1,4 +1,4 @@
-"""The sweep: what was lost is sent again, what is past its time is ended or destroyed.
+"""The sweep: send lost work again, end or destroy jobs past their time.
 
 Any number of sweeps may run at once, on any hosts: the store lets one of them send each lost
 piece of work.
@@ -26,25 +26,25 @@ __all__ = ["SweepReport", "run_sweeper", "sweep"]
 _log = logging.getLogger(__name__)
 
 _OWN_FOLDER = re.compile(r"(\.[a-z]+-)?[0-9a-f]{32}")
-"""Folders that belong to a job, or to one request; what else lies beside them is not ours."""
+"""Names of folders of a job or a request; the sweep leaves all others alone."""
 
 _ORPHAN_AGE = timedelta(days=1)
-"""Younger folders may be those of an upload that goes on; its job is stored when it is whole."""
+"""Younger folders may belong to an upload in progress, whose job is stored at its end."""
 
 _THOROUGH_EVERY_S = 3600.0
 
 _GRACE_S = 3.0
-"""For tasks to renew a lease that ended: after an outage of the store those that do not hang try it
-each second."""
+"""Time for tasks to renew a lease that ended: after an outage of the store, tasks that do not hang
+try it each second."""
 
 _REMOVAL_S = 5.0
-"""For so long at most a sweep removes files, 400 cutouts or more a second; the next one goes on.
-Lost work is not to wait for the millions of files of a job that was destroyed."""
+"""A sweep removes files for at most this time (400 cutouts or more a second); the next one
+continues. Lost work must not wait for the millions of files of a destroyed job."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """What a sweep did; all counts."""
+    """Counts of what a sweep did."""
 
     destroyed: int = 0
     """Jobs past their destruction time, or past the time that they are kept in the archive."""
@@ -56,7 +56,7 @@ class SweepReport:
     """Jobs past their execution duration."""
 
     stopped: int = 0
-    """Tasks that hang, and were killed or are to be killed by their workers."""
+    """Hanging tasks that were killed, or whose workers were told to kill them."""
 
     planned: int = 0
     """Jobs sent to be planned again."""
@@ -71,10 +71,10 @@ class SweepReport:
     """Deleted jobs whose files were removed once more."""
 
     orphans: int = 0
-    """Uploads removed that were broken off before their job was stored."""
+    """Removed uploads that broke off before their job was stored."""
 
     faults: int = 0
-    """Jobs for which it cannot be done now."""
+    """Jobs for which something failed."""
 
 
 def sweep(
@@ -95,15 +95,14 @@ def sweep(
     is_thorough
         Whether to look through the folders of all jobs for those that belong to none.
     is_queue_new
-        Whether the queue was started anew, or emptied, or away: then what was sent to it is
-        sent again at once, and not only after a lease. What is in it all the same is not put
-        there twice.
+        Whether the queue was restarted, emptied or unavailable: then its work is sent again at
+        once, not only after a lease. Tasks that are still in it are not added twice.
 
     Raises
     ------
     TransientError
-        When the job store is away, or the folders cannot be listed. Where only the queue or a
-        job's files are away, the job counts as a fault and the sweep goes on.
+        When the job store is unavailable, or the folders cannot be listed. If only the queue or a
+        job's files are unavailable, the job counts as a fault and the sweep goes on.
     """
     now = now or datetime.now(UTC)
     counts: Counter[str] = Counter()
@@ -126,7 +125,7 @@ def sweep(
 def run_sweeper(runtime: Runtime, *, every_s: float, stop: threading.Event) -> None:
     """Sweep again and again until `stop` is set, thoroughly at first and then once an hour.
 
-    A store that is away is waited for.
+    It waits while the store is unavailable.
     """
     thorough_at_s = 0.0
     swept_epoch = ""
@@ -163,7 +162,7 @@ _Duty = tuple[str, Iterable[str], Callable[[str], int]]
 def _duties(
     runtime: Runtime, now: datetime, patience_s: float, *, is_thorough: bool
 ) -> Iterator[_Duty]:
-    """Return what is to be done: the field of the report, the jobs, and the deed, which counts."""
+    """Yield the duties: the report's field, the jobs, and the function, which returns a count."""
     store, limits = runtime.store, runtime.limits
     expiring = "archived" if limits.archive else "destroyed"
     yield expiring, store.expiry.expired(now), lambda job_id: expire_job(runtime, job_id, now=now)
@@ -191,7 +190,7 @@ def _duties(
     )
     unfinished = store.recovery.unfinished(now, patience_s)
     yield "finished", unfinished, lambda job_id: _resend_finish(runtime, job_id, now, patience_s)
-    # Two leases after its deletion no worker writes for a job any more.
+    # Two leases after its deletion no worker writes files of a job any more.
     old = store.expiry.tombstones(now - timedelta(seconds=2 * limits.lease_s))
     yield "cleared", old, lambda job_id: _clear(runtime, job_id)
     if is_thorough:
@@ -204,7 +203,7 @@ def _abort_overdue(runtime: Runtime, job_id: str) -> int:
 
 
 def _hanging(runtime: Runtime, now: datetime) -> dict[str, list[str]]:
-    """Return the holders, by job, that lost their leases and do not renew them."""
+    """Return the holders, by job, that lost their lease and do not renew it."""
     lapsed = runtime.store.recovery.lapsed_tasks(now)
     if lapsed:
         time.sleep(_GRACE_S)
@@ -260,10 +259,10 @@ def _resend_finish(runtime: Runtime, job_id: str, now: datetime, patience_s: flo
 
 
 def _orphans(runtime: Runtime, now: datetime) -> Sequence[str]:
-    """Name the folders of uploads whose job was never stored, and will not be any more.
+    """Return the folders of uploads whose job was never stored.
 
-    A folder with anything else in it stays: should the store be an older one, put back after a
-    loss, the results of newer jobs must not go too.
+    A folder with any other content stays: if an older store was restored after a loss, the results
+    of newer jobs must not be deleted.
     """
     files = runtime.files
     try:
@@ -296,7 +295,7 @@ def _clear(runtime: Runtime, job_id: str) -> int:
 
 
 def _delete_files(runtime: Runtime) -> int:
-    """Remove the files of destroyed and archived jobs, for some seconds; counts the faults."""
+    """Remove files of destroyed and archived jobs for some seconds; return the faults."""
     until_s = time.monotonic() + _REMOVAL_S
     faults = 0
     try:

@@ -1,7 +1,7 @@
-"""How a job ends other than by its work: aborted, destroyed with all that is its own, archived.
+"""Ends of a job other than by its work: abort, destruction, archive.
 
-The store comes first in each: once it says so, workers let go at their next heartbeat, whether or
-not the queue can be reached.
+Each changes the store first: workers then stop at their next heartbeat, even if the queue cannot be
+reached.
 """
 
 import logging
@@ -17,9 +17,9 @@ _log = logging.getLogger(__name__)
 
 
 def abort_job(runtime: Runtime, job_id: str, *, note: str = "") -> bool:
-    """Move an unfinished job to ABORTED, stop its work, and list what results it left.
+    """Move an unfinished job to ABORTED, stop its work, and list its results so far.
 
-    Those who wait for the job are told when that is done: what they read then is whole.
+    The change is announced last, so that waiting clients read a complete list.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def abort_job(runtime: Runtime, job_id: str, *, note: str = "") -> bool:
 
 
 def _keep_results(runtime: Runtime, job_id: str) -> None:
-    """Record what an aborted job has made (UWS 1.1, 2.1.4); that it is aborted stands anyway."""
+    """Record the results of an aborted job (UWS 1.1, 2.1.4); errors do not undo the abort."""
     try:
         job = runtime.store.get(job_id)
         results = runtime.job_types[job.job_type].partial_results(job, runtime.files)
@@ -65,7 +65,7 @@ def expire_job(runtime: Runtime, job_id: str, *, now: datetime) -> bool:
     Returns
     -------
     bool
-        False when it is not there, is archived already, or its destruction was put off.
+        False if it does not exist, is archived already, or its destruction was postponed.
     """
     store, archives = runtime.store, runtime.limits.archive
     end = store.expiry.archive_expired if archives else store.expiry.delete_expired
@@ -80,8 +80,8 @@ def expire_job(runtime: Runtime, job_id: str, *, now: datetime) -> bool:
 def destroy_job(runtime: Runtime, job_id: str) -> bool:
     """Remove a job in any phase: its rows, its tasks, its files.
 
-    The files are deleted by the next sweep. What a worker writes in the same moment, or what
-    cannot be deleted now, is deleted by a later one: the store remembers the job's id for it.
+    The next sweep deletes the files. A later one deletes what a worker wrote at the same moment or
+    what cannot be deleted now: the store remembers the job's id.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def destroy_job(runtime: Runtime, job_id: str) -> bool:
 
 
 def _clear(runtime: Runtime, job_id: str, phase: Phase) -> None:
-    """Remove the tasks, and in a while the files, of a job; `phase` is the one it was last in."""
+    """Remove the tasks and, with the next sweep, the files of a job; `phase` was its last."""
     if phase in AT_WORK:
         _cancel(runtime, job_id)
     try:
