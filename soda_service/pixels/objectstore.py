@@ -9,12 +9,11 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -104,10 +103,7 @@ class Part:
 
 
 class Servers:
-    """Connections to servers. Threads may share it.
-
-    Pickling it transfers only the settings: a process has one `Servers` for all copies that reach
-    it, since each would connect anew.
+    """Connections to servers. Threads may share it. Pickling it transfers only the settings.
 
     Parameters
     ----------
@@ -125,8 +121,8 @@ class Servers:
         self._pool = ThreadPoolExecutor(settings.connections, "tiles")
 
     @override
-    def __reduce__(self) -> tuple[Callable[[RemoteConfig], "Servers"], tuple[RemoteConfig]]:
-        return _shared, (self.settings,)
+    def __reduce__(self) -> tuple[type["Servers"], tuple[RemoteConfig]]:
+        return Servers, (self.settings,)
 
     def get(self, address: Address, start: int, end: int, *, identity: str = "") -> Part:
         """Get bytes `start` to `end` (exclusive), or fewer at the end of the file.
@@ -231,11 +227,6 @@ class Servers:
         if scheme == "s3":
             return S3Store(bucket, client_options=client, retry_config=retry)
         return HTTPStore.from_url(server, client_options=client, retry_config=retry)
-
-
-@cache
-def _shared(settings: RemoteConfig) -> Servers:
-    return Servers(settings)
 
 
 def _identity(meta: "ObjectMeta") -> str:

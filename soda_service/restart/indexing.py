@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from soda_service.errors import SourceUnavailable, TileUnreadable, UnknownTile
 from soda_service.pixels.fitsfile import open_fits
@@ -27,6 +27,13 @@ __all__ = [
     "index_files",
     "require_root",
 ]
+
+_File: TypeAlias = tuple[str, TileFile]
+"""A file that needs an index, with its name in messages."""
+
+_FILES_AT_ONCE = 8
+"""Files that one task of a process indexes: its connections serve all of them. A large batch would
+delay the report of progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +181,7 @@ def index_files(
     begin
         Called first in each other process; must be picklable, such as a function of a module.
     """
-    left: list[tuple[str, TileFile]] = []
+    left: list[_File] = []
     for found in files:
         if found.file is None:
             yield Indexed(found.name, "failed", problem=found.problem)
@@ -192,11 +199,11 @@ def index_files(
     pool = ProcessPoolExecutor(min(processes, len(left)), context, begin)
     try:
         futures = [
-            pool.submit(_indexed, name, file, folder, servers, is_forced=is_forced)
-            for name, file in left
+            pool.submit(_all_indexed, batch, folder, servers, is_forced=is_forced)
+            for batch in _batches(left, processes)
         ]
         for done in as_completed(futures):
-            yield done.result()
+            yield from done.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -208,6 +215,19 @@ def _is_away(release: Release) -> bool:
 def _is_fresh(file: TileFile, folder: IndexFolder) -> bool:
     """Return whether a local file has its index; for a remote one, that is known after opening."""
     return "://" not in file.path and folder.has(file.path, identity_of(file.path))
+
+
+def _batches(files: Sequence[_File], processes: int) -> Iterator[Sequence[_File]]:
+    """Divide files evenly; each batch opens its own connections, so it has several files."""
+    size = min(_FILES_AT_ONCE, -(-len(files) // processes))
+    for start in range(0, len(files), size):
+        yield files[start : start + size]
+
+
+def _all_indexed(
+    files: Sequence[_File], folder: IndexFolder, servers: Servers, *, is_forced: bool
+) -> list[Indexed]:
+    return [_indexed(name, file, folder, servers, is_forced=is_forced) for name, file in files]
 
 
 def _indexed(
