@@ -106,10 +106,8 @@ class RecoveryStore:
         """Mark a lost step as sent now; True for one caller only, who then sends it."""
         query = _due_steps(step).where(steps.c.job_id == job_id).with_for_update(of=steps)
         with self._database.working() as connection:
-            if not lock_job(connection, job_id, AT_WORK):
-                return False
-            row = connection.execute(query).one_or_none()
-            if row is None or not _is_lost(row, now, older_than_s):
+            row = _lost(connection, job_id, query, now=now, older_than_s=older_than_s)
+            if row is None:
                 return False
             begun_time = None if row.begun_time is None else now - time_used(row, now)
             connection.execute(
@@ -126,10 +124,7 @@ class RecoveryStore:
         # The chunk itself is locked too: claiming and renewing do not lock the job's row.
         query = _chunks_in_flight().where(this).with_for_update(of=chunks)
         with self._database.working() as connection:
-            if not lock_job(connection, job_id, AT_WORK):
-                return False
-            row = connection.execute(query).one_or_none()
-            if row is None or not _is_lost(row, now, older_than_s):
+            if _lost(connection, job_id, query, now=now, older_than_s=older_than_s) is None:
                 return False
             sent = {"state": ChunkState.SENT.value, "sent_time": now, "retry_time": None}
             nobody = {"holder": None, "lease_until": None}
@@ -144,6 +139,21 @@ class RecoveryStore:
                 some = job_ids[start : start + _IDS_AT_ONCE]
                 known.update(connection.scalars(sa.select(jobs.c.id).where(jobs.c.id.in_(some))))
         return [job_id for job_id in job_ids if job_id not in known]
+
+
+def _lost(
+    connection: sa.Connection,
+    job_id: str,
+    query: sa.Select[Any],
+    *,
+    now: datetime,
+    older_than_s: float,
+) -> Any:  # Any: as in `_is_lost`
+    """Lock a job at work and return the row of its step or chunk if that is lost, else None."""
+    if not lock_job(connection, job_id, AT_WORK):
+        return None
+    row = connection.execute(query).one_or_none()
+    return row if row is not None and _is_lost(row, now, older_than_s) else None
 
 
 def _is_lost(row: Any, now: datetime, older_than_s: float) -> bool:

@@ -164,6 +164,13 @@ def _duties(
 ) -> Iterator[_Duty]:
     """Yield the duties: the report's field, the jobs, and the function, which returns a count."""
     store, limits = runtime.store, runtime.limits
+
+    def resend_step(job_id: str, step: str, send: Callable[[str], None]) -> int:
+        if not store.recovery.resend_step(job_id, step, now=now, older_than_s=patience_s):
+            return 0
+        send(job_id)
+        return 1
+
     expiring = "archived" if limits.archive else "destroyed"
     yield expiring, store.expiry.expired(now), lambda job_id: expire_job(runtime, job_id, now=now)
     outlived = store.expiry.outlived(now - timedelta(days=limits.archive_days))
@@ -172,7 +179,8 @@ def _duties(
     hanging = _hanging(runtime, now)
     yield "stopped", hanging, lambda job_id: _stop(runtime, job_id, hanging[job_id])
     unplanned = store.recovery.unplanned(now, patience_s)
-    yield "planned", unplanned, lambda job_id: _resend_plan(runtime, job_id, now, patience_s)
+    executor = runtime.executor
+    yield "planned", unplanned, lambda job_id: resend_step(job_id, "plan", executor.send_plan)
     lost: dict[str, list[int]] = {}
     for job_id, number in store.recovery.lost_chunks(now, patience_s):
         lost.setdefault(job_id, []).append(number)
@@ -189,7 +197,7 @@ def _duties(
         lambda job_id: _send_next(runtime, job_id),
     )
     unfinished = store.recovery.unfinished(now, patience_s)
-    yield "finished", unfinished, lambda job_id: _resend_finish(runtime, job_id, now, patience_s)
+    yield "finished", unfinished, lambda job_id: resend_step(job_id, "finish", executor.send_finish)
     # Two leases after its deletion no worker writes files of a job any more.
     old = store.expiry.tombstones(now - timedelta(seconds=2 * limits.lease_s))
     yield "cleared", old, lambda job_id: _clear(runtime, job_id)
@@ -224,13 +232,6 @@ def _stop(runtime: Runtime, job_id: str, holders: Sequence[str]) -> int:
     return len(holders)
 
 
-def _resend_plan(runtime: Runtime, job_id: str, now: datetime, patience_s: float) -> int:
-    if not runtime.store.recovery.resend_step(job_id, "plan", now=now, older_than_s=patience_s):
-        return 0
-    runtime.executor.send_plan(job_id)
-    return 1
-
-
 def _resend_chunks(
     runtime: Runtime, job_id: str, numbers: list[int], *, now: datetime, patience_s: float
 ) -> int:
@@ -249,13 +250,6 @@ def _send_next(runtime: Runtime, job_id: str) -> int:
     if numbers:
         runtime.executor.send_chunks(job_id, numbers)
     return len(numbers)
-
-
-def _resend_finish(runtime: Runtime, job_id: str, now: datetime, patience_s: float) -> int:
-    if not runtime.store.recovery.resend_step(job_id, "finish", now=now, older_than_s=patience_s):
-        return 0
-    runtime.executor.send_finish(job_id)
-    return 1
 
 
 def _orphans(runtime: Runtime, now: datetime) -> Sequence[str]:
