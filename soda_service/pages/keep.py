@@ -2,10 +2,9 @@
 
 from flask import Blueprint, redirect, render_template
 from flask.typing import ResponseReturnValue
-from werkzeug.wrappers import Response
 
 from soda_service.config.model import MailConfig
-from soda_service.pages.security import csrf_protected
+from soda_service.pages.security import csrf_protected, keep_secret
 from soda_service.web.services import Services
 from uws.notify.links import ExtensionRules, JobExtensions
 
@@ -26,12 +25,7 @@ def create_keep(services: Services) -> Blueprint:
     blueprint = Blueprint("keep", __name__)
     extensions = JobExtensions(services.runtime, extension_rules(services.config.mail))
 
-    @blueprint.after_request
-    def _keep_quiet(answer: Response) -> Response:
-        """Hide the link, which is a secret, from search engines and other sites."""
-        answer.headers["X-Robots-Tag"] = "noindex, nofollow"
-        answer.headers["Referrer-Policy"] = "same-origin"
-        return answer
+    keep_secret(blueprint, referrer="same-origin")
 
     @blueprint.get("/keep/<token>")
     def show_keep(token: str) -> str:

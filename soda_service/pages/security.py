@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
 
-from flask import Response, g, request
+from flask import Blueprint, Response, g, request
 from flask.typing import ResponseReturnValue
 
 from uws.errors import AuthorizationError
@@ -21,6 +21,7 @@ __all__ = [
     "csrf_protected",
     "csrf_protected_unread",
     "csrf_token",
+    "keep_secret",
     "protect",
 ]
 
@@ -38,6 +39,23 @@ POLICY = (
 
 _Arguments = ParamSpec("_Arguments")
 _View = Callable[_Arguments, ResponseReturnValue]
+
+
+def keep_secret(blueprint: Blueprint, *, referrer: str) -> None:
+    """Hide the addresses of a blueprint, which hold a secret, from search engines and other sites.
+
+    Parameters
+    ----------
+    referrer
+        Its Referrer-Policy. Pages with a form need `same-origin`, since browsers send no origin
+        with `no-referrer`.
+    """
+
+    @blueprint.after_request
+    def hide(answer: Response) -> Response:
+        answer.headers["X-Robots-Tag"] = "noindex, nofollow"
+        answer.headers["Referrer-Policy"] = referrer
+        return answer
 
 
 def csrf_token() -> str:

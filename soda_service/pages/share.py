@@ -4,6 +4,7 @@ from flask import Blueprint, Response
 
 from soda_service.pages.jobpage import Viewed, files_answer, log_answer, render_job
 from soda_service.pages.jobrows import rows_answer
+from soda_service.pages.security import keep_secret
 from soda_service.web.services import Services
 from uws.errors import NotFoundError
 from uws.http.responses import send_result
@@ -27,12 +28,7 @@ def create_share(services: Services) -> Blueprint:
             raise NotFoundError("the results of this job were removed")
         return Viewed(job, page_url, f"{page_url}/results", is_owner=False)
 
-    @blueprint.after_request
-    def _keep_quiet(answer: Response) -> Response:
-        """Hide the link, which is a secret, from search engines and other sites."""
-        answer.headers["X-Robots-Tag"] = "noindex, nofollow"
-        answer.headers["Referrer-Policy"] = "no-referrer"
-        return answer
+    keep_secret(blueprint, referrer="no-referrer")
 
     @blueprint.get("")
     def shared_job(token: str) -> str:
