@@ -50,7 +50,10 @@ class Running:
 
     @property
     def workers(self) -> list[Process]:
-        return [p for p in descendants(self.service.popen.pid) if "work" in p.name]
+        named = [p for p in descendants(self.service.popen.pid) if "work" in p.name]
+        pids = {process.pid for process in named}
+        # A task that was forked just now still has its worker's name.
+        return [process for process in named if process.parent not in pids]
 
     def horses(self) -> list[Process]:
         """Give the processes that do tasks: children of the workers."""
