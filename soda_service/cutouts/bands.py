@@ -14,7 +14,7 @@ from soda_service.engine.fits import cut
 from soda_service.engine.fits.header import TextHeader
 from soda_service.engine.fits.headers import HeaderTemplate
 from soda_service.engine.fits.image import Image, PixelBox
-from soda_service.engine.wcs.position import inside_pixels
+from soda_service.engine.wcs.touched import inside_pixels
 from soda_service.formats.fits import FitsBuffer
 from soda_service.pixels.reader import TileHandle
 from soda_service.request.shapes import parse_pos

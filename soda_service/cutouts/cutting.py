@@ -14,7 +14,7 @@ from soda_service.cutouts.bands import BandCut, BandCutter
 from soda_service.cutouts.geometry import Place, TileGeometry
 from soda_service.cutouts.naming import WantedFile, wanted_files
 from soda_service.cutouts.pictures import Painter, PictureSettings
-from soda_service.engine.wcs.position import inside_pixels
+from soda_service.engine.wcs.touched import inside_pixels
 from soda_service.errors import (
     BandMissing,
     CutoutError,

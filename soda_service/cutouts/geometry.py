@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from soda_service.engine.fits.image import PixelBox
 from soda_service.engine.wcs import footprint
-from soda_service.engine.wcs.position import touched_box
+from soda_service.engine.wcs.touched import touched_box
 from soda_service.errors import Fault, NoCoverage, OptionsError
 from soda_service.pixels.paths import locate
 from soda_service.pixels.reader import TileHandle, TileReader

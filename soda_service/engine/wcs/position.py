@@ -1,6 +1,6 @@
-"""Requested shapes on the sky, and the pixels of an image that they touch.
+"""Requested shapes on the sky.
 
-Positions are ICRS degrees.
+Positions are ICRS degrees. The pixels that a shape touches are found in `touched`.
 """
 
 import math
@@ -9,9 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from soda_service.engine.fits.image import PixelBox
-from soda_service.engine.wcs.grid import Grid
-from soda_service.engine.wcs.tangent import TangentGrid
 from soda_service.engine.wcs.vectors import (
     Floats,
     Matrix,
@@ -22,25 +19,17 @@ from soda_service.engine.wcs.vectors import (
     unit_xyz,
 )
 
-__all__ = ["Circle", "Polygon", "Position", "Range", "inside_pixels", "touched_box"]
+__all__ = ["Circle", "Polygon", "Position", "Range"]
 
 Bools = NDArray[np.bool_]
-
-_STEPS = 128
-"""Initial points on each side of an outline; the same number is then added around the extremes."""
-
-_REFINEMENTS = 3
-"""Each refinement brings the extremes 64 times nearer: for an arc of 10,000 pixels far below
-1e-6."""
 
 _EDGE = 1e-24
 """Square of an angle that counts as zero, rad2: 0.2 microarcsec."""
 
-_PLACES = 6
-"""Decimals of a pixel that count, as for boxes around a centre."""
-
-_LATTICE_PX = 256
-"""Sample points per image side, to find a shape whose outline is not on the image."""
+_WITHIN_DEG = 2e-10
+"""How far inside its meridians the outline of a range runs, so that a map that begins at RA 0 shows
+RA 360 at its other end. It is 0.7 microarcsec, and more than the 1e-10 deg to which wcslib counts
+angles as equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +61,11 @@ class Circle:
             for n in range(3)
         )
         return angles_deg((x, y, z))
+
+    def nearest(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
+        """Return where each line comes nearest to positions, as for `outline`; shape (1, n)."""
+        east, north, _ = turned(basis_at(self.ra_deg, self.dec_deg), unit_xyz(ra_deg, dec_deg))
+        return np.asarray(np.arctan2(east, north) / (2 * np.pi) % 1)[None]
 
     def contains(self, ra_deg: ArrayLike, dec_deg: ArrayLike) -> Bools:
         """Return which positions lie inside; False for NaN."""
@@ -134,6 +128,19 @@ class Polygon:
         x, y, z = (a + (b - a) * part for a, b in zip(begin, end, strict=True))
         return angles_deg((x, y, z))
 
+    def nearest(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
+        """Return where each line comes nearest to positions, as for `outline`; (sides, n)."""
+        begin = np.stack(self._vertices())
+        end, point = np.roll(begin, -1, axis=1), np.stack(unit_xyz(ra_deg, dec_deg))
+        cosine = (begin * end).sum(axis=0)[:, None]
+        to_begin, to_end = begin.T @ point, end.T @ point
+        # Shares of the two vertices in the foot of the perpendicular on the plane of the side.
+        first, second = to_begin - cosine * to_end, to_end - cosine * to_begin
+        first, second = np.maximum(first, 0), np.maximum(second, 0)
+        total = first + second
+        part = np.divide(second, total, out=np.zeros_like(total), where=total > 0)
+        return np.asarray(np.arange(self.sides)[:, None] + part)
+
     def contains(self, ra_deg: ArrayLike, dec_deg: ArrayLike) -> Bools:
         """Return which positions lie inside; False for NaN."""
         basis = self._basis()
@@ -183,12 +190,24 @@ class Range:
     def outline(self, t: Floats) -> tuple[Floats, Floats]:
         """Return positions along the bounding lines, deg; the integer part of `t` is the line."""
         part, side = t - np.floor(t), np.floor(t).astype(int) % 4
-        along_ra = self.ra_min_deg + part * self.width_deg
-        along_dec = self.dec_min_deg + part * (self.dec_max_deg - self.dec_min_deg)
-        right, low, high = self.ra_min_deg + self.width_deg, self.dec_min_deg, self.dec_max_deg
-        ra = np.choose(side, [along_ra, right, along_ra, self.ra_min_deg])
+        low, high = self.dec_min_deg, self.dec_max_deg
+        margin = min(_WITHIN_DEG, self.width_deg / 4)
+        left, right = self.ra_min_deg + margin, self.ra_min_deg + self.width_deg - margin
+        along_ra, along_dec = left + part * (right - left), low + part * (high - low)
+        ra = np.choose(side, [along_ra, right, along_ra, left])
         dec = np.choose(side, [low, along_dec, high, along_dec])
         return ra % 360, dec
+
+    def nearest(self, ra_deg: Floats, dec_deg: Floats) -> Floats:
+        """Return where each line comes nearest to positions, as for `outline`; shape (4, n)."""
+        height = self.dec_max_deg - self.dec_min_deg
+        beyond = (ra_deg - self.ra_min_deg) % 360
+        # A position outside comes nearest to the meridian on its side.
+        beyond = np.where(beyond > self.width_deg / 2 + 180, 0, np.minimum(beyond, self.width_deg))
+        along_ra = beyond / self.width_deg if self.width_deg else np.zeros_like(beyond)
+        along_dec = (dec_deg - self.dec_min_deg) / height if height else np.zeros_like(beyond)
+        part = np.clip([along_ra, along_dec, along_ra, along_dec], 0, np.nextafter(1, 0))
+        return np.asarray(np.arange(4)[:, None] + part)
 
     def contains(self, ra_deg: ArrayLike, dec_deg: ArrayLike) -> Bools:
         """Return which positions lie inside, bounds included; False for NaN."""
@@ -200,126 +219,6 @@ class Range:
 
 Position = Circle | Polygon | Range
 """A requested shape."""
-
-
-def touched_box(position: Position, grid: Grid, shape: tuple[int, int]) -> PixelBox | None:
-    """Return the box of the pixels of an image that a shape touches.
-
-    Parameters
-    ----------
-    grid
-        From `sky_grid`.
-    shape
-        (ny, nx) of the image.
-
-    Returns
-    -------
-    PixelBox or None
-        The smallest box around them, on the image; None if there are none. For a shape that reaches
-        beyond the image, it is the box around the whole shape, clipped.
-    """
-    x, y = _outline(position, grid)
-    if not np.isfinite(x).all():
-        return _by_lattice(position, grid, shape)
-    box = _pixels_between(x, y)
-    if not isinstance(grid, TangentGrid) and _has_more(position, grid, shape, box):
-        return _by_lattice(position, grid, shape)
-    box = box.clipped(shape)
-    return box if not box.is_empty and _meets(position, grid, box, (x, y)) else None
-
-
-def _outline(position: Position, grid: Grid) -> tuple[Floats, Floats]:
-    """Return pixels along a shape's outline, densest around its extremes."""
-    sides = np.arange(position.sides, dtype=float)
-    step = 1 / _STEPS
-    t = np.concatenate([(sides[:, None] + np.arange(_STEPS) * step).ravel(), _before(sides + 1)])
-    x, y = grid.sky_to_pixel(*position.outline(t))
-    for _ in range(_REFINEMENTS if np.isfinite(x).all() else 0):
-        best = t[[x.argmin(), x.argmax(), y.argmin(), y.argmax()]]
-        side = np.floor(best)[:, None]
-        near = best[:, None] + np.linspace(-step, step, _STEPS)
-        near = np.clip(near, side, _before(side + 1)).ravel()
-        found = grid.sky_to_pixel(*position.outline(near))
-        t, x, y = (np.concatenate(pair) for pair in zip((t, x, y), (near, *found), strict=True))
-        step *= 2 / _STEPS
-    return x, y
-
-
-def _before(number: Floats) -> Floats:
-    return np.nextafter(number, 0)
-
-
-def _pixels_between(x: Floats, y: Floats) -> PixelBox:
-    """Return the pixels from the smallest to the largest coordinate, at least one each way."""
-    (x0, x1), (y0, y1) = (
-        (math.floor(round(axis.min() + 0.5, _PLACES)), math.ceil(round(axis.max() + 0.5, _PLACES)))
-        for axis in (x, y)
-    )
-    return PixelBox(y0, max(y1, y0 + 1), x0, max(x1, x0 + 1))
-
-
-def _meets(position: Position, grid: Grid, box: PixelBox, outline: tuple[Floats, Floats]) -> bool:
-    """Return whether a shape has sky in a box: its outline enters the box, or encloses it."""
-    x, y = outline
-    left, right, bottom, top = (edge - 0.5 for edge in (box.x0, box.x1, box.y0, box.y1))
-    if np.any((x >= left) & (x <= right) & (y >= bottom) & (y <= top)):
-        return True
-    corners = grid.pixel_to_sky([left, right, right, left], [bottom, bottom, top, top])
-    return bool(position.contains(*corners).any())
-
-
-def _lattice(position: Position, grid: Grid, shape: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Return points of an image, about evenly spaced, that lie inside a shape."""
-    ny, nx = shape
-    xs, ys = (np.linspace(-0.5, n - 0.5, min(4 * n, _LATTICE_PX) + 1) for n in (nx, ny))
-    x, y = (axis.ravel() for axis in np.meshgrid(xs, ys))
-    within = position.contains(*grid.pixel_to_sky(x, y))
-    return x[within], y[within]
-
-
-def _has_more(position: Position, grid: Grid, shape: tuple[int, int], box: PixelBox) -> bool:
-    """Return whether an image has points of a shape outside the box around its outline.
-
-    An all-sky projection shows a shape around the pole as a strip along its edge.
-    """
-    x, y = _lattice(position, grid, shape)
-    is_in = (x >= box.x0 - 0.5) & (x <= box.x1 - 0.5) & (y >= box.y0 - 0.5) & (y <= box.y1 - 0.5)
-    return bool((~is_in).any())
-
-
-def _by_lattice(position: Position, grid: Grid, shape: tuple[int, int]) -> PixelBox | None:
-    """Return the pixels of a shape that the projection does not show in one piece."""
-    ny, nx = shape
-    x, y = _lattice(position, grid, shape)
-    if not x.size:
-        return None
-    dx, dy = (n / min(4 * n, _LATTICE_PX) for n in (nx, ny))
-    wide_x = np.array([x.min() - dx, x.max() + dx])
-    wide_y = np.array([y.min() - dy, y.max() + dy])
-    return _pixels_between(wide_x, wide_y).clipped(shape)
-
-
-def inside_pixels(position: Position, grid: Grid, box: PixelBox) -> Bools:
-    """Return which pixels of a box lie inside a shape, by their centres.
-
-    For a shape smaller than a pixel, it is the pixel that contains its centre.
-
-    Returns
-    -------
-    ndarray, shape box.shape, bool
-    """
-    inside = np.zeros(box.shape, bool)
-    columns = np.arange(box.x0, box.x1)
-    # By rows, since the positions of all pixels of a large box take ten times the memory of the
-    # box.
-    for number in range(box.shape[0]):
-        inside[number] = position.contains(*grid.pixel_to_sky(columns, box.y0 + number))
-    x, y = (float(axis) for axis in grid.sky_to_pixel(*position.centre))
-    if not inside.any() and math.isfinite(x) and math.isfinite(y):
-        row, column = math.floor(y + 0.5) - box.y0, math.floor(x + 0.5) - box.x0
-        if 0 <= row < inside.shape[0] and 0 <= column < inside.shape[1]:
-            inside[row, column] = True
-    return inside
 
 
 def _on_plane(basis: Matrix, vectors: Vectors) -> tuple[Floats, Floats, Bools]:

@@ -6,14 +6,8 @@ from numpy.typing import NDArray
 
 from soda_service.engine.fits.image import PixelBox
 from soda_service.engine.wcs.grid import Grid, sky_grid
-from soda_service.engine.wcs.position import (
-    Circle,
-    Polygon,
-    Position,
-    Range,
-    inside_pixels,
-    touched_box,
-)
+from soda_service.engine.wcs.position import Circle, Polygon, Position, Range
+from soda_service.engine.wcs.touched import inside_pixels, touched_box
 from tests.unit.skyimages import tan_header
 
 SHAPE = (60, 90)
