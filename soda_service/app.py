@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 __all__ = ["create_app"]
 
 
+_DATA_POLICY = (
+    "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; frame-ancestors 'none'"
+)
+"""Content-Security-Policy of responses that are no pages; browsers show pictures with it."""
+
+
 def create_app(config: Config) -> Flask:
     """Build the application.
 
@@ -41,6 +47,7 @@ def create_app(config: Config) -> Flask:
     services = _services(config)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = config.web.body_max_bytes
+    app.after_request(_as_data)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of flask's default provider
     _add_routes(app, services, ROUTES)
     app.register_error_handler(CutoutError, lambda error: responses.uws_error(uws_error(error)))
@@ -49,6 +56,17 @@ def create_app(config: Config) -> Flask:
     app.register_error_handler(Exception, responses.internal_error)
     app.wsgi_app = _behind(app.wsgi_app, config.web)  # type: ignore[method-assign,assignment]  # as flask documents
     return app
+
+
+def _as_data(answer: Response) -> Response:
+    """Keep browsers from taking responses for something else, and from running what is in them.
+
+    Pages, and what clients sent, have a policy of their own by now.
+    """
+    answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if answer.mimetype != "text/html":
+        answer.headers.setdefault("Content-Security-Policy", _DATA_POLICY)
+    return answer
 
 
 def _services(config: Config) -> Services:

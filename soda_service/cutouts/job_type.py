@@ -79,7 +79,10 @@ def uws_error(error: CutoutError) -> UWSError:
         # Its text contains paths of the server, so users get a reference to the log instead.
         reference = log_bug(f"configuration error: {error}", {}, error)
         return FatalError(f"configuration error of the service, reference {reference}")
-    return next(theirs for ours, theirs in _KINDS if isinstance(error, ours))(str(error))
+    kind = next(theirs for ours, theirs in _KINDS if isinstance(error, ours))
+    if kind is FatalError:  # such as a damaged tile, which operators can mend
+        return FatalError(f"{error}, reference {log_bug(str(error), {}, error)}")
+    return kind(str(error))
 
 
 @contextmanager

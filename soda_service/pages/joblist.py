@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import ceil
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from flask import Blueprint, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
@@ -130,7 +130,8 @@ def create_joblist(services: Services) -> Blueprint:
         done = [job_id for job_id in job_ids if _done(service, who, job_id, action)]
         if document_type(request) == JSON:
             return jsonify(action=action, done=done)
-        return redirect(f"{base_url()}/jobs?{back}".rstrip("?"), 303)
+        query = urlencode(parse_qsl(back))
+        return redirect(f"{base_url()}/jobs?{query}".rstrip("?"), 303)
 
     return blueprint
 

@@ -108,6 +108,7 @@ def _packed(answer: Response, name: str) -> Response:
         answer.content_encoding = "gzip"
         tag, _ = answer.get_etag()
         answer.set_etag(f"{tag}-gzip")
+        answer.make_conditional(request)  # the file's own tag was compared before
     return answer
 
 

@@ -95,7 +95,8 @@ def create_validate(services: Services) -> Blueprint:
     def validate() -> Response:
         """Check a cutout request: errors, warnings, matched rows, files, bytes and seconds."""
         place = f".validate-{new_job_id()}"
-        intake = Intake(runtime.limits.inline_value_max, files, job_id=place)
+        most = runtime.limits.inline_value_max
+        intake = Intake(most, files, job_id=place, is_durable=False)
         try:
             intake.take(form_fields(request))
             parameters = read_submission(intake.parameters).parameters

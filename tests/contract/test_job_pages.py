@@ -182,6 +182,15 @@ def test_many_are_deleted_after_a_question(service_url: str, http: requests.Sess
     assert {get(f"{service_url}/jobs/{job_id}").status_code for job_id in ids} == {404}
 
 
+def test_the_way_back_to_the_list_is_a_query(service_url: str, http: requests.Session) -> None:
+    """Security L2: line ends in `back` were a 500."""
+    token = token_in(http.get(f"{service_url}/jobs").text)
+    fields = {"csrf": token, "action": "abort", "back": "q=a b\r\nX: 1&phase=ERROR"}
+    answer = http.post(f"{service_url}/jobs", data=fields, allow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == f"{service_url}/jobs?q=a+b%0D%0AX%3A+1&phase=ERROR"
+
+
 # Rows and downloads
 
 

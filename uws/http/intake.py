@@ -32,6 +32,8 @@ class Intake:
         Longest value, in characters, that stays in the job document.
     files, job_id
         Where content by reference goes (UWS-27, UWS-50); without them it is refused.
+    is_durable
+        Whether that content must survive a power cut, as that of a job must.
     held
         What the job has already: its short values count against `INLINE_TOTAL_MAX`.
     """
@@ -42,11 +44,13 @@ class Intake:
         files: JobFiles | None = None,
         *,
         job_id: str = "",
+        is_durable: bool = True,
         held: Iterable[Parameter] = (),
     ) -> None:
         self._inline_max = inline_max
         self._files = files
         self._job_id = job_id
+        self._is_durable = is_durable
         self._inline_left = INLINE_TOTAL_MAX - sum(
             len(item.value) for item in held if not item.by_reference
         )
@@ -118,7 +122,7 @@ class Intake:
 
     def _store(self, name: str, start: bytes, field: Field, *, media_type: str) -> None:
         if self._files is None:
-            raise TooLargeError(f"{name}: must be a text of at most {self._inline_max} characters")
+            raise self._refusal(name, start)
         if len(self._written) >= FILES_MAX:
             raise TooLargeError(
                 f"{name}: more than {FILES_MAX} long values or files in one request"
@@ -127,7 +131,7 @@ class Intake:
         # replace, has another.
         key = f"{parameter_folder(self._job_id)}/{name}.{secrets.token_hex(8)}"
         try:
-            with self._files.writer(key, durable=True) as stream:
+            with self._files.writer(key, durable=self._is_durable) as stream:
                 stream.write(start)
                 for piece in field.content:
                     stream.write(piece)
@@ -136,6 +140,20 @@ class Intake:
             raise NotFoundError(f"job {self._job_id} was deleted meanwhile") from error
         self._written.append(key)
         self.parameters.append(Parameter(name, key, by_reference=True, media_type=media_type))
+
+    def _refusal(self, name: str, start: bytes) -> UsageError:
+        """Return the reason why a value cannot stay in the request."""
+        longest = TooLargeError(f"{name}: must be a text of at most {self._inline_max} characters")
+        if len(start) > 4 * self._inline_max:
+            return longest
+        try:
+            illegal = ILLEGAL_IN_XML.search(start.decode())
+        except UnicodeDecodeError:
+            return UsageError(f"{name}: must be a text in UTF-8")
+        if illegal is None:
+            return longest
+        found = f"U+{ord(illegal[0]):04X}"
+        return UsageError(f"{name}: the control character {found} is not allowed in a text")
 
 
 def _checked_name(name: str) -> str:

@@ -13,7 +13,7 @@ from soda_service.cutouts.cutting import Cutter
 from soda_service.cutouts.estimate import estimate
 from soda_service.cutouts.holdings import Holdings
 from soda_service.cutouts.job_type import CutoutJob, uws_error
-from soda_service.errors import ConfigError, SourceUnavailable
+from soda_service.errors import ConfigError, SourceUnavailable, TileUnreadable
 from soda_service.pixels.reader import TileReader
 from soda_service.results.rows import Outcome, PlannedRow
 from soda_service.sky.catalogue import ObjectCatalogue
@@ -176,6 +176,13 @@ def test_a_broken_configuration_is_not_told_to_users(caplog: pytest.LogCaptureFi
     told = str(uws_error(ConfigError("/srv/data/x.tiles.csv: there is no column dec")))
     assert "/srv" not in told
     assert "/srv/data/x.tiles.csv" in caplog.text
+    assert told.rpartition(" ")[2] in caplog.text
+
+
+def test_a_damaged_tile_has_a_reference_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Security L13: /sync answered 500 and the log said nothing."""
+    told = str(uws_error(TileUnreadable("T1_g.fits: truncated")))
+    assert told.startswith("Error: T1_g.fits: truncated, reference ")
     assert told.rpartition(" ")[2] in caplog.text
 
 

@@ -121,6 +121,16 @@ def test_styles_and_scripts_are_kept_until_they_change(client: FlaskClient) -> N
             assert ("immutable" in answer.headers["Cache-Control"]) is is_kept
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+def test_styles_that_did_not_change_are_not_sent_again(client: FlaskClient, encoding: str) -> None:
+    """Security L11: the tag of a compressed file was never compared."""
+    headers = {"Accept-Encoding": encoding}
+    with client.get("/static/0/base.css", headers=headers) as first:
+        tag = first.headers["ETag"]
+    with client.get("/static/0/base.css", headers=headers | {"If-None-Match": tag}) as again:
+        assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", tag)
+
+
 @pytest.mark.parametrize("name", ["../layout.py", "nothing.css", ""])
 def test_nothing_else_is_sent(client: FlaskClient, name: str) -> None:
     assert client.get(f"/static/0/{name}").status_code == 404

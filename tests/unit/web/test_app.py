@@ -33,3 +33,11 @@ def test_the_address_is_that_which_is_believed(
     path = f"{settings.get('path_prefix', '')}/capabilities"
     document = client.get(path, headers=headers).text
     assert f">{address}<" in document
+
+
+@pytest.mark.parametrize("path", ["/examples", "/capabilities", "/sync", "/links?ID=x", "/nothing"])
+def test_no_browser_runs_what_is_no_page(open_client: Open, path: str) -> None:
+    """Security L10: /examples (XHTML) and VOTables had neither header."""
+    answer = open_client().get(path)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")

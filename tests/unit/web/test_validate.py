@@ -1,6 +1,7 @@
 """`/validate` in the test's own process: what it leaves behind."""
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,12 @@ def test_a_table_is_looked_at_and_gone(
         answer = client.post("/validate", data={"POSITIONS": (io.BytesIO(table.encode()), "t")})
     assert found in answer.text
     assert list(data.rglob(".validate-*")) == []
+
+
+def test_nothing_waits_for_the_disk(open_client: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Security L12: each upload was synced to disk, and then deleted."""
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    table = io.BytesIO(b"RA,DEC\n30,-20\n")
+    open_client().post("/validate", data={"POSITIONS": (table, "t")})
+    assert synced == []

@@ -248,12 +248,27 @@ def test_too_many_fields_are_refused(intake: Intake) -> None:
 
 @pytest.mark.parametrize(
     "field",
-    [_field("A", b"x" * 101), _field("A", b"1", is_file=True), _field("A", b"\0")],
-    ids=["long", "file", "not for XML"],
+    [_field("A", b"x" * 101), _field("A", b"1", is_file=True), _field("A", b"x" * 401 + b"\0")],
+    ids=["long", "file", "long and odd"],
 )
 def test_without_a_job_only_short_text_is_taken(field: Field) -> None:
     with pytest.raises(TooLargeError, match="A: must be a text of at most 100 characters"):
         Intake(INLINE_MAX).take([field])
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (b"a\0", "A: the control character U\\+0000 is not allowed in a text"),
+        (b"\x1b[31m", "A: the control character U\\+001B is not allowed in a text"),
+        (b"\xff", "A: must be a text in UTF-8"),
+    ],
+)
+def test_without_a_job_control_characters_are_named(value: bytes, message: str) -> None:
+    """Security L4: a NUL was refused by 413 and the words `at most 100000 characters`."""
+    with pytest.raises(UsageError, match=message) as refusal:
+        Intake(INLINE_MAX).take([_field("A", value)])
+    assert refusal.value.status == 400
 
 
 def test_short_text_stays_text_under_its_upper_case_name(intake: Intake) -> None:
