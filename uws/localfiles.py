@@ -4,7 +4,6 @@ import errno
 import os
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -74,18 +73,17 @@ class LocalFiles:
         target.parent.mkdir(parents=True, exist_ok=True)
         parts = self._parts(key)
         parts.mkdir(exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=parts, prefix=_PART)
+        name = parts / f"{_PART}{secrets.token_hex(8)}"
         try:
-            with os.fdopen(handle, "wb") as stream:
+            with name.open("xb") as stream:  # with the rights that the process's umask leaves
                 yield stream
                 if durable:
                     stream.flush()
                     os.fsync(stream.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(target)
+            name.replace(target)
         except BaseException:
             with suppress(OSError):  # the first error is the one to report
-                Path(name).unlink()
+                name.unlink()
             raise
         if durable:
             self._sync_folders(target.parent)

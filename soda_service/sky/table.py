@@ -21,7 +21,7 @@ import io
 import math
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -175,17 +175,16 @@ def _unique_faults(unique: tuple[float, float, float, float], row: int) -> Itera
 def write_atomically(path: Path, text: str) -> None:
     """Write a file atomically: readers see the old text or the new text, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    part = path.parent / f".part-{secrets.token_hex(8)}"
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+        with part.open("x", encoding="utf-8", newline="") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        part.replace(path)
     except BaseException:
         with suppress(FileNotFoundError):
-            Path(name).unlink()
+            part.unlink()
         raise
 
 

@@ -6,10 +6,11 @@ or has no tables raises `TransientError`.
 """
 
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,7 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the schema to the newest version; a second process waits for the first."""
+        _make_private(self._engine.url)
         with self.writing() as connection:
             migrate_schema(connection)
 
@@ -193,6 +195,16 @@ class Database:
     def dispose(self) -> None:
         """Forget all pooled connections without closing them: they belong to the parent."""
         self._engine.dispose(close=False)
+
+
+def _make_private(url: URL) -> None:
+    """Make a new SQLite file that only this user can read: jobs hold addresses of people.
+
+    SQLite gives the files beside it the same rights.
+    """
+    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+        with suppress(OSError):  # SQLite itself says what is wrong
+            os.close(os.open(url.database, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def migrate_schema(connection: Connection) -> None:

@@ -200,3 +200,16 @@ def test_a_folder_that_keeps_something_is_left_for_later(
     monkeypatch.setattr(Path, "unlink", unlink)
     assert files.continue_deletion("job", until_s=math.inf)
     assert everything(tmp_path) == []
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_files_have_the_rights_that_the_operator_allows(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
+    """Security L8: results were readable by everybody on the host, whatever the umask."""
+    before = os.umask(umask)
+    try:
+        LocalFiles(tmp_path).write("job/a", b"1")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "job" / "a").stat().st_mode & 0o777 == mode

@@ -213,3 +213,13 @@ def test_long_list_is_a_stream(store: JobStore) -> None:
 
 def test_json_takes_any_mapping() -> None:
     assert format_json(MappingProxyType({"é": (1, None)})) == '{"é":[1,null]}'
+
+
+def test_a_new_store_is_readable_by_its_user_alone(tmp_path: Path) -> None:
+    """Security L8: local users read mail addresses and tokens' digests in soda.db."""
+    store = open_store(f"sqlite:///{tmp_path / 'soda.db'}")
+    store.migrate()
+    assert {f.name: f.stat().st_mode & 0o777 for f in tmp_path.iterdir()} == dict.fromkeys(
+        ("soda.db", "soda.db-wal", "soda.db-shm"), 384
+    )
+    store.close()
