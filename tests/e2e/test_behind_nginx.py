@@ -222,3 +222,8 @@ def test_nobody_asks_nginx_for_files_past_the_service(front: Front) -> None:
     job_id = job.rpartition("/")[2]
     for path in (f"/_files/{job_id}/", f"/_files/{job_id}/summary.json", f"/%5ffiles/{job_id}"):
         assert front.ask("GET", path).status_code == 404
+
+
+def test_counts_are_not_for_the_world(front: Front) -> None:
+    """Security L9: the documented nginx passed /metrics on to everybody."""
+    assert front.ask("GET", "/metrics").status_code == 404
