@@ -38,6 +38,7 @@ _SOUND = re.compile(
     rf"|HIERARCH +{_LONG_NAME} *={_ANY_VALUE}"
 )
 _CONTINUE = "CONTINUE  "
+_WCS_NUMBER = re.compile(r"(?:CRPIX|CRVAL|CDELT|CROTA)[12]$|(?:PC|CD)[12]_[12]$")
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
 _TABLE = re.compile(
@@ -198,7 +199,7 @@ def _sound(lines: list[str]) -> Iterator[str]:
                 last = line
                 yield line
         else:
-            repaired = [*_repaired(line)]
+            repaired = [*_repaired(line)] or [*_quoted(line)]
             last = repaired[-1] if repaired else ""
             yield from repaired
 
@@ -219,6 +220,16 @@ def _repaired(line: str) -> Iterator[str]:
             return
     if _SOUND.match(text[:CARD_CHARS]):
         yield from (text[start : start + CARD_CHARS] for start in range(0, len(text), CARD_CHARS))
+
+
+def _quoted(line: str) -> Iterator[str]:
+    """Keep the unreadable number of a WCS card as text: without it, the image would lie elsewhere.
+
+    Who reads the WCS refuses it and quotes the text.
+    """
+    keyword, _, value = line.partition("=")
+    if _WCS_NUMBER.match(keyword.strip()):
+        yield card_lines(keyword.strip(), value.partition("/")[0].strip()[:60])
 
 
 def card_lines(keyword: str, value: object, comment: str = "") -> str:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from soda_service.engine.wcs.systems import system_of
 from soda_service.engine.wcs.tangent import Cards, TangentGrid
+from soda_service.engine.wcs.wcscards import check_numbers, spelled
 from soda_service.errors import TileUnreadable
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ def celestial_wcs(header: Cards) -> "WCS":
             f"the WCS needs a lookup table ({table}); supported are projections by formula, and "
             "SIP or TPV distortions"
         )
+    check_numbers(header)
     from astropy.io.fits.verify import VerifyWarning
     from astropy.wcs import WCS, FITSFixedWarning
 
@@ -154,7 +156,7 @@ def celestial_wcs(header: Cards) -> "WCS":
             warnings.simplefilter("ignore", VerifyWarning)
             # "cdelt will be ignored since cd is present": many headers carry both.
             warnings.simplefilter("ignore", RuntimeWarning)
-            wcs = WCS(to_astropy() if to_astropy else header, naxis=2)
+            wcs = WCS(spelled(to_astropy() if to_astropy else header), naxis=2)
             wcs.wcs.set()
     except _WCS_ERRORS as error:
         raise TileUnreadable(f"invalid WCS: {_reason(error)}") from error

@@ -86,8 +86,8 @@ class TangentGrid:
         -------
         TangentGrid or None
             None unless both axes are TAN in degrees of ICRS or FK5 J2000, otherwise linear, not
-            mixed with further axes, and invertible. Also None if a keyword is repeated, is not a
-            number, or contradicts another: wcslib interprets such headers.
+            mixed with further axes, and invertible. Also None if a keyword is repeated, missing, is
+            not a number, or contradicts another: such headers are checked, and read by wcslib.
         """
         names = [name for name in header if _READ.match(name)]
         if len(set(names)) < len(names) or any(map(_NOT_PLAIN.match, header)):
@@ -96,7 +96,7 @@ class TangentGrid:
         turn = _turn_to_icrs(header)
         if axes is None or turn is None:
             return None
-        longitude, latitude = (_number(header, f"CRVAL{axis}", 0.0) for axis in axes)
+        longitude, latitude = (_number(header, f"CRVAL{axis}", math.nan) for axis in axes)
         x0, y0 = (_number(header, f"CRPIX{axis}", 0.0) - 1 for axis in (1, 2))
         sign = _native_sign(header, latitude)
         a, b, c, d = (sign * element for element in _matrix_deg(header, *axes))
@@ -214,7 +214,7 @@ def _rotated(header: Cards, latitude: int) -> list[list[float]]:
 
 
 def _step(header: Cards, axis: int) -> float:
-    return _number(header, f"CDELT{axis}", 1.0)
+    return _number(header, f"CDELT{axis}", math.nan)
 
 
 def _number(header: Cards, keyword: str, default: float) -> float:
