@@ -1,7 +1,7 @@
 """Grouping of images into tiles, and names of the tiles."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ from soda_service.pixels.paths import format_planes
 from soda_service.sky.filters import NO_BAND, by_wavelength
 from soda_service.sky.table import TileRow
 
-__all__ = ["Images", "TileImage", "gather_tiles", "tile_rows"]
+__all__ = ["Images", "TileImage", "competing_tiles", "gather_tiles", "tile_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,30 @@ def _overlap(one: TileImage, other: TileImage) -> bool:
     half_diagonal = float(np.hypot(*a.size_arcmin)) / 120
     centres = unit_vectors([a.ra_deg, b.ra_deg], [a.dec_deg, b.dec_deg])
     return bool(np.degrees(separations(*centres)) <= half_diagonal)
+
+
+def competing_tiles(tiles: Images, names: Sequence[str]) -> Iterator[str]:
+    """Yield a warning for each part of the sky that several tiles show in one band.
+
+    Parameters
+    ----------
+    tiles
+        From `gather_tiles`.
+    names
+        Their names, in the same order.
+    """
+    shown: defaultdict[tuple[object, ...], list[str]] = defaultdict(list)
+    for name, images in zip(names, tiles.values(), strict=True):
+        for band, image in images.items():
+            area = image.layer.footprint
+            step = min(area.scale_arcsec) / 3600
+            place = round(area.ra_deg / step), round(area.dec_deg / step)
+            shown[band, area.shape, place].append(name)
+    for (filter_name, *_), same in shown.items():
+        if len(same) > 1:
+            listed = ", ".join(same[:3]) + (", ..." if len(same) > 3 else "")
+            count = f"{len(same)} tiles"
+            yield f"{count} show the same sky in band {filter_name}, one is used: {listed}"
 
 
 def tile_rows(tiles: Images, fallback: str) -> list[TileRow]:

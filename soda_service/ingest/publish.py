@@ -12,9 +12,10 @@ import numpy as np
 
 from soda_service.errors import ConfigError, SourceUnavailable, TileUnreadable, UnknownRelease
 from soda_service.ingest.filenames import SUFFIX, FileName, match_names, tell_names
-from soda_service.ingest.gathering import TileImage, gather_tiles, tile_rows
+from soda_service.ingest.gathering import TileImage, competing_tiles, gather_tiles, tile_rows
 from soda_service.ingest.publishdefaults import default_options, largest_size_arcmin
 from soda_service.ingest.scanning import Layer, scan_file
+from soda_service.ingest.siblings import without_maps
 from soda_service.sky.filters import by_wavelength, wavelength_m
 from soda_service.sky.index import Tile
 from soda_service.sky.release import Band, Release
@@ -101,9 +102,13 @@ def publish(  # noqa: PLR0913 - one for each option of the command
     known = _known(toml)
     root = directory.absolute()
     found = _fits_files(root)
-    names = match_names(found, expression) if expression else tell_names(found)
-    left_out = len(found) - len(names)
-    warnings = [f"{left_out} files do not match the pattern and are omitted"] if left_out else []
+    warnings: list[str] = []
+    if expression:
+        names = match_names(found, expression)
+        if left_out := len(found) - len(names):
+            warnings.append(f"{left_out} files do not match the pattern and are omitted")
+    else:
+        names = tell_names(without_maps(found, warnings))
     if known is not None and known.name != name:
         warnings.append(f"{name} is updated under its existing name, {known.name}")
         name = known.name
@@ -111,6 +116,7 @@ def publish(  # noqa: PLR0913 - one for each option of the command
     if not tiles:
         raise ConfigError("\n".join([f"{root}: no FITS image to publish", *warnings]))
     rows = tile_rows(tiles, root.name)
+    warnings += competing_tiles(tiles, [row.name for row in rows])
     images = [image for of_tile in tiles.values() for image in of_tile.values()]
     release = _described(known, images, name=name, title=title, root=root)
     if not release.defaults:
@@ -221,7 +227,7 @@ def _scanned(
 ) -> Iterator[tuple[str, tuple[Layer, ...]]]:
     for done, path in enumerate(names, 1):
         try:
-            yield path, scan_file(root / path)
+            yield path, scan_file(root / path, warnings)
         except (TileUnreadable, SourceUnavailable) as error:
             reason = str(error).removeprefix(f"{Path(path).name}: ")
             warnings.append(f"{path} is omitted: {reason}")

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from soda_service.engine.wcs.grid import Grid, sky_grid
+from soda_service.engine.wcs.grid import Grid, WcsGrid, celestial_wcs, sky_grid
+from soda_service.engine.wcs.tangent import TangentGrid
 from soda_service.engine.wcs.vectors import arc_distances, positions, separations, unit_vectors
 from soda_service.errors import TileUnreadable
 from soda_service.pixels.fitsfile import FitsFile, ImageHDU, open_fits
-from soda_service.pixels.reader import plane_roles
+from soda_service.pixels.planes import plane_roles, science_of
+from soda_service.pixels.products import SCIENCE, role_of
 from soda_service.sky.filters import band_of_header, wavelength_of_header
 from soda_service.sky.release import Plane
 from soda_service.sky.table import Corners
@@ -79,13 +81,15 @@ class Layer:
     wavelength_m: tuple[float, float] | None
 
 
-def scan_file(path: Path) -> tuple[Layer, ...]:
+def scan_file(path: Path, warnings: list[str] | None = None) -> tuple[Layer, ...]:
     """Return the images of a file that have a celestial WCS.
 
     Parameters
     ----------
     path
         FITS file, compressed or not.
+    warnings
+        Receives a line for each image HDU that is omitted.
 
     Returns
     -------
@@ -102,18 +106,53 @@ def scan_file(path: Path) -> tuple[Layer, ...]:
     file = open_fits(str(path))
     try:
         images: list[tuple[ImageHDU, ImageFootprint]] = []
-        problem = "no image"
+        omitted: list[tuple[ImageHDU, str]] = []
         for hdu in file.images:
             try:
-                grid = sky_grid(hdu.header)
-                images.append((hdu, _footprint(grid, (hdu.shape[-2], hdu.shape[-1]))))
+                images.append((hdu, _shared(hdu, images) or _own_footprint(hdu)))
             except TileUnreadable as error:
-                problem = str(error)
-        if not images:
-            raise TileUnreadable(f"{path.name}: {problem}")
-        return tuple(_layer(file, *group) for group in _grouped(images))
+                omitted.append((hdu, str(error)))
+        groups = []
+        for hdus, footprint in _grouped(images):
+            if science_of(hdus) is None:
+                omitted += [(hdu, f"a {hdu.name} without its science image") for hdu in hdus]
+            else:
+                groups.append((hdus, footprint))
+        if not groups:
+            raise TileUnreadable(f"{path.name}: {_main_reason(omitted)}")
+        if warnings is not None:
+            for hdu, reason in omitted:
+                name = f" ({hdu.name})" if hdu.name else ""
+                warnings.append(f"{path.name}: HDU {hdu.number}{name} is omitted: {reason}")
+        return tuple(_layer(file, *group) for group in groups)
     finally:
         file.close()
+
+
+def _shared(
+    hdu: ImageHDU, images: Sequence[tuple[ImageHDU, ImageFootprint]]
+) -> ImageFootprint | None:
+    """Return the area of the image before if a HDU of its size has no WCS: then it is a plane."""
+    if "CTYPE1" in hdu.header or not images:
+        return None
+    before, footprint = images[-1]
+    return footprint if before.shape[-2:] == hdu.shape[-2:] else None
+
+
+def _own_footprint(hdu: ImageHDU) -> ImageFootprint:
+    grid = sky_grid(hdu.header)
+    footprint = _footprint(grid, (hdu.shape[-2], hdu.shape[-1]))
+    if isinstance(grid, TangentGrid):
+        other = _footprint(WcsGrid(celestial_wcs(hdu.header)), footprint.shape)
+        if not footprint.is_same_grid(other):
+            raise TileUnreadable("invalid WCS: astropy reads it as another part of the sky")
+    return footprint
+
+
+def _main_reason(omitted: Sequence[tuple[ImageHDU, str]]) -> str:
+    """Return why a file has no image: the reason of its science image, otherwise of its first."""
+    science = [reason for hdu, reason in omitted if role_of(hdu.name) == SCIENCE]
+    return next(iter([*science, *(reason for _, reason in omitted)]), "no image")
 
 
 def _grouped(

@@ -7,22 +7,10 @@ import numpy as np
 from soda_service.engine.wcs.footprint import Grid, pixel_to_sky, sky_grid, sky_to_pixel
 from soda_service.errors import TileUnreadable
 from soda_service.pixels.fitsfile import FitsFile, ImageHDU
+from soda_service.pixels.products import SCIENCE, role_of
 from soda_service.sky.release import Plane
 
-__all__ = ["is_same_grid", "named", "on_one_grid", "plane_roles"]
-
-_ROLES = {
-    "SCI": "SCI",
-    "MSK": "MSK",
-    "MASK": "MSK",
-    "DQ": "MSK",
-    "WGT": "WGT",
-    "WHT": "WGT",
-    "WEIGHT": "WGT",
-    "IVAR": "WGT",
-    "INVVAR": "WGT",
-}
-"""Names that surveys give their planes."""
+__all__ = ["is_same_grid", "named", "on_one_grid", "plane_roles", "science_of"]
 
 _SAME_GRID_PX = 0.01
 """Tolerance of corners on one grid, in pixels: headers written in float32 stay within it."""
@@ -96,11 +84,26 @@ def is_same_grid(first: Grid, second: Grid, shape: tuple[int, ...]) -> bool:
 
 
 def plane_roles(hdus: Sequence[ImageHDU]) -> Iterator[str]:
-    """Return the roles of planes by EXTNAME. The first of unknown name is the science plane."""
+    """Return the roles of planes by EXTNAME.
+
+    The science plane is the first that is named as one, otherwise the first whose name says nothing
+    else, otherwise the first.
+    """
+    roles = [role_of(hdu.name) for hdu in hdus]
+    science = science_of(hdus)
     used: set[str] = set()
-    for position, hdu in enumerate(hdus):
-        role = _ROLES.get(hdu.name, "SCI" if position == 0 else hdu.name or str(hdu.number))
-        if role in used:
+    for position, (hdu, known) in enumerate(zip(hdus, roles, strict=True)):
+        role = SCIENCE if position == (science or 0) else known or hdu.name or str(hdu.number)
+        if role in used or (role == SCIENCE and position != (science or 0)):
             role = f"{role}{hdu.number}"
         used.add(role)
         yield role
+
+
+def science_of(hdus: Sequence[ImageHDU]) -> int | None:
+    """Return the place of the science plane; None if all names are those of maps."""
+    roles = [role_of(hdu.name) for hdu in hdus]
+    for wanted in (SCIENCE, None):
+        if wanted in roles:
+            return roles.index(wanted)
+    return None

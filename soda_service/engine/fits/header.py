@@ -337,7 +337,23 @@ def image_header(table: TextHeader) -> TextHeader:
         if not _TABLE.match(keyword) and not _is_packers_name(keyword, table)
         for line in lines
     ]
-    return TextHeader([*structure, *kept])
+    return TextHeader([*structure, *kept, *_blank(table, bitpix)])
+
+
+def _blank(table: TextHeader, bitpix: Value) -> Iterator[str]:
+    """Return BLANK of integers whose missing pixels only the table names.
+
+    Raises
+    ------
+    TileUnreadable
+        If it has another value in each row.
+    """
+    if not isinstance(bitpix, int) or bitpix < 0 or "BLANK" in table:
+        return
+    if isinstance(number := table.get("ZBLANK"), int):
+        yield card_lines("BLANK", number, "value of pixels without data")
+    elif any(table[name] == "ZBLANK" for name in table if name.startswith("TTYPE")):
+        raise TileUnreadable("its missing pixels have another value in each row (column ZBLANK)")
 
 
 def _is_packers_name(keyword: str, table: TextHeader) -> bool:

@@ -93,6 +93,7 @@ def test_same_tile_and_band_twice(source: Path, folder: Path) -> None:
     assert report.files == 3
     assert report.warnings == (
         "a_r.fits.gz is a separate tile: it does not belong to a_g.fits, a_r.fits",
+        "2 tiles show the same sky in band r, one is used: a, a_r",
     )
 
 
