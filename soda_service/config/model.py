@@ -189,6 +189,10 @@ class JobsConfig:
     archive_days: Annotated[Integer, Interval(ge=1, le=36_500)] = 365
     """Number of days that they are kept; also valid after `jobs.archive` was switched off."""
 
+    parameters_at_job: Flag = False
+    """Whether parameters of a PENDING job are accepted at the address of the job too. The standard
+    (DALI 1.1, section 2.1) forbids it; the command line program `uws-client` needs it."""
+
     wait_max_s: Annotated[Integer, Interval(ge=0, le=600)] = 30
     """Maximum time that a WAIT blocks, seconds."""
 

@@ -12,6 +12,7 @@ from tests.uws_runtime import bring_to
 from tests.uws_web import BASE_URL, UWS, Web, assert_text_error, open_web
 from uws.errors import TransientError
 from uws.models import Phase
+from uws.runtime import JobLimits
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -198,6 +199,20 @@ def test_control_parameters_are_refused_among_parameters(
     assert_text_error(answer, 400, f"UsageError: {text.format(url=BASE_URL + path)}")
     assert _parameters(web, path) == []
     assert web.kept() == []
+
+
+def test_parameters_are_taken_at_the_job_where_that_is_configured(tmp_path: Path) -> None:
+    """vo F4: the other departure that uws-client needs; DALI-8 forbids it, so it is off."""
+    web = open_web(tmp_path, limits=JobLimits(parameters_at_job=True))
+    path = _create(web, data={"A": "1"})
+    answer = web.client.post(path, data={"A": "2", "B": "3", "runid": "mine"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, BASE_URL + path)
+    assert _parameters(web, path) == [("A", None, "2"), ("B", None, "3")]
+    assert web.client.post(path, data={"C": "4", "PHASE": "RUN"}).status_code == 303
+    assert ("C", None, "4") in _parameters(web, path)
+    answer = web.client.post(path, data={"A": "5"})
+    assert answer.status_code == 403
+    assert ("A", None, "2") in _parameters(web, path)
 
 
 # ---------------------------------------------------------------------- results

@@ -141,19 +141,38 @@ class JobResources:
         return documents.job_document(job, self._job_url(job_id), media_type)
 
     def post_job(self, job_id: str) -> Response:
-        """`POST {job}`: nothing but ACTION=DELETE (UWS-45, UWS-T9, DALI-8)."""
+        """`POST {job}`: ACTION=DELETE (UWS-45, UWS-T9), or a PHASE as at `{job}/phase` (UWS-T8).
+
+        Parameters of the job are refused here (DALI-8), unless `parameters_at_job` is set.
+        """
         owner = self._caller(job_id)
         submission = self._read_controls()
         if submission.action == "DELETE":
             self.service.delete(owner, job_id)
             return responses.see_other(self._jobs_url())
         url = self._job_url(job_id)
-        if submission.phase is not None:
-            raise UsageError(f"PHASE is posted to {url}/phase")
-        found = "no ACTION" if submission.action is None else f"ACTION={submission.action}"
-        raise UsageError(
-            f"found {found}; a job takes ACTION=DELETE only, parameters go to {url}/parameters"
+        allowed = (
+            f"a job takes ACTION=DELETE, PHASE=RUN or PHASE=ABORT; parameters go to "
+            f"{url}/parameters"
         )
+        if submission.action is not None:
+            raise UsageError(f"found ACTION={shown(submission.action)}; {allowed}")
+        if submission.destruction is not None:
+            raise UsageError(f"DESTRUCTION is posted to {url}/destruction")
+        if submission.execution_duration_s is not None:
+            raise UsageError(f"EXECUTIONDURATION is posted to {url}/executionduration")
+        names = [each.name for each in submission.parameters]
+        names += [] if submission.run_id is None else ["RUNID"]
+        if names and self.service.runtime.limits.parameters_at_job:
+            self._open_intake(owner, job_id)
+            parameters, run_id = submission.parameters, submission.run_id
+            self.service.set_parameters(owner, job_id, parameters, run_id=run_id)
+        elif names or submission.phase is None:
+            found = shown(", ".join(dict.fromkeys(names))) if names else "no ACTION and no PHASE"
+            raise UsageError(f"found {found}; {allowed}")
+        if submission.phase is not None:
+            self._change_phase(owner, job_id, submission.phase)
+        return responses.see_other(url)
 
     def delete_job(self, job_id: str) -> Response:
         """`DELETE {job}` (UWS-44)."""
@@ -169,16 +188,21 @@ class JobResources:
     def post_phase(self, job_id: str) -> Response:
         """`POST {job}/phase`: PHASE=RUN or PHASE=ABORT (UWS-41, UWS-42)."""
         owner = self._caller(job_id)
-        match self._read_controls().phase:
+        phase = self._read_controls().phase
+        if phase is None:
+            raise UsageError("PHASE is missing; send PHASE=RUN or PHASE=ABORT")
+        self._change_phase(owner, job_id, phase)
+        return responses.see_other(self._job_url(job_id))
+
+    def _change_phase(self, owner: str, job_id: str, phase: str) -> None:
+        """Start or abort a job."""
+        match phase:
             case "RUN":
                 self.service.start(owner, job_id)
             case "ABORT":
                 self.service.abort(owner, job_id)
-            case None:
-                raise UsageError("PHASE is missing; send PHASE=RUN or PHASE=ABORT")
             case other:
                 raise UsageError(f"PHASE: {shown(other)} cannot be asked for, only RUN or ABORT")
-        return responses.see_other(self._job_url(job_id))
 
     def show_duration(self, job_id: str) -> Response:
         """`GET {job}/executionduration`, in seconds; 0 is unlimited."""

@@ -130,7 +130,7 @@ RULES: Mapping[str, Rule] = {
     "UWS-T5": Rule("trap", "Location without query or slash, ending in the job's id"),
     "UWS-T6": Rule("trap", "prefixes literally uws and xlink"),
     "UWS-T7": Rule("trap", "atoms and document say the same"),
-    "UWS-T8": Rule("trap", "PHASE posted to the job is 400 naming the right address"),
+    "UWS-T8": Rule("trap", "PHASE posted to the job works as at its phase"),
     "UWS-T9": Rule("trap", "a POST without ACTION=DELETE does not delete"),
     "UWS-T10": Rule("trap", "no seconds as quote, no empty element that is not nil"),
     "UWS-T11": Rule("trap", "names in upper case"),

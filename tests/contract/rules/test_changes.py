@@ -112,18 +112,38 @@ def test_uws_44_nothing_else_can_be_deleted(target: Target) -> None:
 
 @pytest.mark.parametrize(
     "form",
-    [{}, {"ACTION": "KILL"}, {"ACTION": ""}, {"PHASE": "RUN"}, {"WORD": "sky"}],
-    ids=["nothing", "other action", "no action", "phase", "parameter"],
+    [
+        {},
+        {"ACTION": "KILL"},
+        {"ACTION": ""},
+        {"WORD": "sky"},
+        {"RUNID": "sky"},
+        {"PHASE": "RUN", "WORD": "sky"},
+    ],
+    ids=["nothing", "other action", "no action", "parameter", "label", "phase and parameter"],
 )
-def test_uws_45_t8_t9_dali_8_another_post_to_a_job_changes_nothing(
+def test_uws_45_t9_dali_8_another_post_to_a_job_changes_nothing(
     target: Target, form: dict[str, str | list[str]]
 ) -> None:
     job = target.create()
     answer = job.post(**form)
     assert (answer.status, answer.content_type) == (400, "text/plain; charset=utf-8")
-    place = "/phase" if "PHASE" in form else "/parameters"
-    assert f"{job.url}{place}" in answer.text
+    assert f"{job.url}/parameters" in answer.text
     assert (job.phase, job.parameters()) == ("PENDING", [])
+
+
+def test_uws_t8_a_phase_is_taken_at_the_job_too(target: Target) -> None:
+    """vo F4: the command line client uws-client posts PHASE=ABORT to the job; also vollt 112."""
+    job = target.create()
+    assert job.post(PHASE="COMPLETED").status == 400
+    assert job.phase == "PENDING"
+    answer = job.post(phase="abort")
+    assert (answer.status, answer.location) == (303, job.url)
+    assert job.phase == "ABORTED"
+    other = target.create()
+    answer = other.post(PHASE="RUN")
+    assert (answer.status, answer.location) == (303, other.url)
+    assert other.phase != "PENDING"
 
 
 def test_uws_47_destruction_is_set_and_clamped(target: Target) -> None:
