@@ -35,8 +35,8 @@ class JobLimits:
     """How long archived jobs are kept, days."""
 
     parameters_at_job: bool = False
-    """Whether parameters of a PENDING job are taken at the address of the job too, against DALI 1.1,
-    section 2.1."""
+    """Whether parameters of a PENDING job are taken at the address of the job too, against DALI
+    1.1, section 2.1."""
 
     wait_max_s: int = 30
     running_jobs_max: int = 20
