@@ -20,13 +20,15 @@ _DOCUMENTS = {
 such as `#package`, are errors for STILTS 3.4."""
 
 
-def manifest_links(job: Job, records: Iterable[Mapping[str, str]]) -> Iterator[Link]:
+def manifest_links(job: Job, records: Iterable[Mapping[str, str]], job_url: str) -> Iterator[Link]:
     """Return a link for each file, and an error for each position without one.
 
     Parameters
     ----------
     records
-        Records of the manifest, by column.
+        Records of the manifest, by column. Their addresses are of the day when it was written.
+    job_url
+        Address of the job now.
     """
     previews = _preview_types()
     for record in records:
@@ -41,7 +43,7 @@ def manifest_links(job: Job, records: Iterable[Mapping[str, str]]) -> Iterator[L
             job.id,
             _semantics(kind, previews),
             f"{record['file'].rpartition('/')[2]}, {place}, band {record['band']}",
-            access_url=record["url"],
+            access_url=f"{job_url}/results/{quote(record['file'])}",
             content_type=kind,
             content_length=int(record["size"]),
             local_semantics=record["band"],

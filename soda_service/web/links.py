@@ -85,7 +85,7 @@ class _LinkTables:
         url = f"{base}/async/{job.id}"
         cutouts = result_links(job, url)
         if job.phase is Phase.COMPLETED:
-            cutouts = manifest_links(job, JobResults(self.jobs.runtime.files, job).manifest())
+            cutouts = manifest_links(job, JobResults(self.jobs.runtime.files, job).manifest(), url)
         return write_links(chain(cutouts, document_links(job, url)), (), f"{base}/links")
 
 

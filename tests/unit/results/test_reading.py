@@ -176,4 +176,9 @@ def test_cells_of_a_million_characters_are_read(files: LocalFiles) -> None:
     assert (header[-1], row[-1]) == (LONG, LONG)
     for form in FILE_LISTS:
         assert "J1_g.fits" in "".join(file_list(results, form=form, results_url="http://x"))
-    assert [link.local_semantics for link in manifest_links(JOB, results.manifest())] == ["g"]
+    (link,) = manifest_links(JOB, results.manifest(), "https://moved.example/async/1")
+    assert link.local_semantics == "g"
+    # service F30: after a move of the service, all of them were those of the day the job was made
+    # (QGIS-Django 57, opencaching-pl 1618).
+    assert link.access_url.startswith("https://moved.example/async/1/results/")
+    assert link.access_url.endswith("J1_g.fits")
