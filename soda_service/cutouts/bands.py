@@ -15,9 +15,11 @@ from soda_service.engine.fits.header import TextHeader
 from soda_service.engine.fits.headers import HeaderTemplate
 from soda_service.engine.fits.image import Image, PixelBox
 from soda_service.engine.wcs.touched import inside_pixels
+from soda_service.errors import Fault, OptionsError
 from soda_service.formats.fits import FitsBuffer
 from soda_service.pixels.reader import TileHandle
 from soda_service.request.shapes import parse_pos
+from soda_service.request.table import plane_names
 from soda_service.results.rows import PlannedRow
 from soda_service.sky.release import Release
 
@@ -62,7 +64,8 @@ class BandCutter:
         Parameters
         ----------
         with_file
-            Whether to make a FITS file of all planes; else only science and weight are read.
+            Whether to make a FITS file of the planes of PLANES; else only science and weight are
+            read.
         with_science
             Whether to return the science plane's values.
 
@@ -87,8 +90,9 @@ class BandCutter:
         templates = self._templates_of(row.tile, handle) if with_file else ()
         cards = [*_row_cards(row, box)]
         found: dict[int, _Pixels] = {}
+        kept = _file_planes(row, handle) if with_file else frozenset()
         for number, plane in enumerate(handle.planes):
-            if with_file:
+            if number in kept:
                 header = templates[number].render(box, cards)
                 shape = (*plane.shape[:-2], *box.shape)
                 found[number] = buffer.add(header, shape, plane.dtype)
@@ -99,14 +103,16 @@ class BandCutter:
         most = math.prod(place.inside.shape) / math.prod(place.box.shape)
         coverage = _coverage(place, images, most)
         science = _science(place, images, coverage) if with_science else None
-        return BandCut(coverage, buffer.finish() if with_file else None, science)
+        note = _lacking(row, handle, self._release) if with_file else ""
+        return BandCut(coverage, buffer.finish() if with_file else None, science, note)
 
     def _cut_beyond(
         self, row: PlannedRow, place: Place, *, with_file: bool, with_science: bool
     ) -> BandCut:
         """Cut a box that may have holes: pad it, fill it from neighbouring tiles, or mask it."""
         handle, box = place.handle, place.box
-        wanted = range(len(handle.planes)) if with_file else sorted({0, _validity_plane(handle)})
+        kept = _file_planes(row, handle) if with_file else frozenset()
+        wanted = sorted({*kept, 0, _validity_plane(handle)})
         found = {
             n: cut.pad(handle.read(n, place.inside), place.inside, box, fill=0) for n in wanted
         }
@@ -119,18 +125,23 @@ class BandCutter:
             bare = mosaic.bare
         cards = [*_row_cards(row, box), *(mosaic.cards if mosaic else ())]
         images = {}
-        headers = []
+        headers = {}
         for number, data in found.items():
             template = self._templates_of(row.tile, handle)[number]
             marked = [*_marked_bare(handle, number, data, bare, self._release)]
-            headers.append(template.render(box, [*cards, *marked]))
-            header = TextHeader.from_bytes(headers[-1])
+            headers[number] = template.render(box, [*cards, *marked])
+            header = TextHeader.from_bytes(headers[number])
             images[number] = Image(data, header, handle.planes[number].role)
         most = 1 - np.count_nonzero(bare) / bare.size
         coverage = mosaic.coverage if mosaic else _coverage(place, images, most)
-        file = self._join(headers, found.values()) if with_file else None
+        order = sorted(kept)
+        file = self._join([headers[n] for n in order], (found[n] for n in order)) if order else None
         science = _science(place, images, coverage) if with_science else None
-        return BandCut(coverage, file, science, _note(mosaic) if mosaic else "")
+        notes = (
+            _note(mosaic) if mosaic else "",
+            _lacking(row, handle, self._release) if with_file else "",
+        )
+        return BandCut(coverage, file, science, "; ".join(filter(None, notes)))
 
     def _join(self, headers: Sequence[bytes], planes: Iterable[_Pixels]) -> memoryview:
         buffer = self._buffer
@@ -153,6 +164,31 @@ class BandCutter:
                 for number, plane in enumerate(handle.planes)
             )
         return self._templates[handle]
+
+
+def _file_planes(row: PlannedRow, handle: TileHandle) -> frozenset[int]:
+    """Return the numbers of the planes of a row's FITS files; the science plane is among them."""
+    wanted = row.options.planes
+    if not wanted:
+        return frozenset(range(len(handle.planes)))
+    return frozenset({0, *(n for n, plane in enumerate(handle.planes) if plane.role in wanted)})
+
+
+def _lacking(row: PlannedRow, handle: TileHandle, release: Release) -> str:
+    """Return which of the wanted planes a tile lacks, as a text; empty if it has all.
+
+    Raises
+    ------
+    OptionsError
+        If one is a plane of neither the release nor the tile.
+    """
+    roles = [plane.role for plane in handle.planes]
+    # The first is the science plane, whatever its name.
+    missing = [name for name in row.options.planes[1:] if name not in roles]
+    if unknown := [name for name in missing if name not in plane_names(release)]:
+        message = f"not a plane of tile {row.tile}; allowed: all, or {', '.join(roles)}"
+        raise OptionsError((Fault(message, column="PLANES", found=",".join(unknown)),))
+    return f"tile {row.tile} has no plane {' and '.join(missing)}" if missing else ""
 
 
 def _row_cards(row: PlannedRow, box: PixelBox) -> Iterator[_Card]:

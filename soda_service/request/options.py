@@ -228,6 +228,8 @@ def option_text(name: str, options: CutoutOptions, release: Release) -> str:
             return format_bands(value, release)
         case Kind.TRIPLETS:
             return format_triplets(value, release)
+        case Kind.PLANES:
+            return ",".join(value) or "all"
         case Kind.BOOLEAN:
             return str(value).lower()
         case _:

@@ -20,6 +20,7 @@ from soda_service.request.table import (
     ParameterSpec,
     bounds,
     describe_allowed,
+    plane_names,
 )
 from soda_service.request.values import Centre, Triplet
 from soda_service.sky.release import Release
@@ -37,6 +38,7 @@ __all__ = [
     "parse_centre",
     "parse_float",
     "parse_integer",
+    "parse_planes",
     "parse_triplets",
     "parse_value",
     "shorten",
@@ -168,6 +170,24 @@ def parse_triplets(text: str, release: Release) -> tuple[Triplet, ...]:
     return _read_triplets(text, release.band_names)
 
 
+def parse_planes(text: str, release: Release) -> tuple[str, ...]:
+    """Parse planes (`SCI,WGT`) to a tuple in a fixed order, science first; empty for `all`."""
+    words = {word.upper() for word in re.split(r"[,;\s]+", text) if word}
+    if words == {"ALL"}:
+        return ()
+    spelled = {name.upper(): name for name in plane_names(release)}
+    science = next(iter(spelled))
+    for word in sorted(words):
+        # Of a release without a list, only the tile knows the other planes.
+        is_known = word in {*spelled, "SCI"} or (not release.planes and word.isidentifier())
+        if word == "ALL" or not is_known:
+            raise InvalidText(f"{shorten(word)!r} is not a plane")
+    others = [word for word in spelled if word in words and word != science]
+    others += sorted(words - {*spelled, science, "SCI"})
+    is_all = bool(release.planes) and len(others) == len(spelled) - 1
+    return () if is_all else tuple(spelled.get(word, word) for word in (science, *others))
+
+
 def format_bands(bands: Sequence[str], release: Release) -> str:
     """Write bands as `parse_bands` reads them: in lower case, unless bands differ by case only."""
     names = release.band_names
@@ -277,10 +297,8 @@ def _parse(spec: ParameterSpec, text: str, release: Release) -> Any:
             _check_range(value, text, spec, release)
         case Kind.BOOLEAN:
             value = parse_boolean(text)
-        case Kind.BANDS:
-            value = parse_bands(text, release)
-        case Kind.TRIPLETS:
-            value = parse_triplets(text, release)
+        case Kind.BANDS | Kind.TRIPLETS | Kind.PLANES:
+            value = _OF_RELEASE[spec.kind](text, release)
         case Kind.WORD:
             value = _parse_word(text, spec)
         case Kind.TEXT | Kind.EMAIL | Kind.URL:
@@ -288,6 +306,9 @@ def _parse(spec: ParameterSpec, text: str, release: Release) -> Any:
         case Kind.TABLE | Kind.SHAPE | Kind.INTERVAL:
             raise InvalidText("tables, shapes and intervals are not read as single values")
     return value
+
+
+_OF_RELEASE = {Kind.BANDS: parse_bands, Kind.TRIPLETS: parse_triplets, Kind.PLANES: parse_planes}
 
 
 def _check_range(value: float, text: str, spec: ParameterSpec, release: Release) -> None:

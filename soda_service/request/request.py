@@ -144,6 +144,7 @@ def _read_texts(
     """Return the texts of valid parameters by name in upper case, and the faults of the others."""
     counts = Counter(parameter.name.upper() for parameter in parameters)
     single = PARAMETERS.keys() - set(FILTER_NAMES) | _IGNORED
+    single -= {name for name, spec in PARAMETERS.items() if spec.kind is Kind.PLANES}
     if repeated := [name for name, count in counts.items() if count > 1 and name in single]:
         raise MultiValuedParamNotSupported(f"{', '.join(repeated)}: only one value may be given")
     texts: dict[str, str] = {}
@@ -162,7 +163,7 @@ def _read_texts(
         elif parameter.by_reference:
             faults.append(Fault(_explain_reference(parameter, open_content), column=name))
         elif text := parameter.value.strip():
-            texts[name] = text
+            texts[name] = f"{texts[name]},{text}" if name in texts else text
     return texts, faults
 
 

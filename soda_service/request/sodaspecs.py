@@ -1,6 +1,6 @@
 """Specifications of the SODA parameters; UCDs and units from SODA 1.0, section 3, erratum 1."""
 
-from soda_service.request.spec import Kind, ParameterSpec, Scope
+from soda_service.request.spec import Described, Kind, ParameterSpec, Scope
 
 __all__ = ["FILTERS", "POLARISATIONS"]
 
@@ -17,6 +17,7 @@ FILTERS = (
         "Identifier of the data set to cut from. Default: the tile of the release at the position.",
         ucd="meta.id;meta.dataset",
         maximum=1024,
+        descriptor=Described.SYNC,
     ),
     ParameterSpec(
         "POS",
@@ -25,6 +26,7 @@ FILTERS = (
         "Region of the sky: CIRCLE ra dec radius, RANGE ra1 ra2 dec1 dec2, or POLYGON ra1 dec1 ra2 "
         "dec2 ra3 dec3 ..., ICRS.",
         ucd="pos.outline;obs",
+        descriptor=Described.SYNC,
     ),
     ParameterSpec(
         "CIRCLE",
@@ -33,6 +35,7 @@ FILTERS = (
         "Circle on the sky: ra dec radius, ICRS.",
         unit="deg",
         ucd="pos.outline;obs",
+        descriptor=Described.SYNC,
     ),
     ParameterSpec(
         "POLYGON",
@@ -41,6 +44,7 @@ FILTERS = (
         "Polygon on the sky: ra1 dec1 ra2 dec2 ra3 dec3 ..., ICRS, with great circles as sides.",
         unit="deg",
         ucd="pos.outline;obs",
+        descriptor=Described.SYNC,
     ),
     ParameterSpec(
         "BAND",
@@ -49,6 +53,7 @@ FILTERS = (
         "Wavelength interval; selects the bands that overlap it.",
         unit="m",
         ucd="em.wl;stat.interval",
+        descriptor=Described.SYNC,
     ),
     ParameterSpec(
         "TIME",
@@ -57,6 +62,7 @@ FILTERS = (
         "Time interval that the observations must overlap, MJD, UTC.",
         unit="d",
         ucd="time.interval;obs.exposure",
+        descriptor=Described.SYNC,
     ),
     ParameterSpec(
         "POL",
@@ -65,6 +71,7 @@ FILTERS = (
         "Polarisation states; data with any of them are selected.",
         ucd="meta.code;phys.polarization",
         choices=POLARISATIONS,
+        descriptor=Described.SYNC,
     ),
     ParameterSpec(
         "MASK",
@@ -72,6 +79,7 @@ FILTERS = (
         Scope.FILTER,
         "Whether to blank the pixels outside the shape; otherwise the whole bounding box is kept.",
         ucd="meta.code",
+        descriptor=Described.SYNC,
     ),
 )
 """In the order shown to users."""

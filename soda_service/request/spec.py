@@ -7,7 +7,17 @@ from types import MappingProxyType
 
 from soda_service.sky.release import Release
 
-__all__ = ["PIXELS_MAX", "Kind", "Limits", "ParameterSpec", "Scope", "bounds", "describe_allowed"]
+__all__ = [
+    "PIXELS_MAX",
+    "Described",
+    "Kind",
+    "Limits",
+    "ParameterSpec",
+    "Scope",
+    "bounds",
+    "describe_allowed",
+    "plane_names",
+]
 
 PIXELS_MAX = 20_000
 """Largest width of a cutout in pixels for any release: 1.6 GB per plane."""
@@ -22,6 +32,7 @@ class Kind(StrEnum):
     WORD = "word"
     BANDS = "bands"
     TRIPLETS = "triplets"
+    PLANES = "planes"
     TEXT = "text"
     EMAIL = "email"
     URL = "url"
@@ -45,6 +56,17 @@ class Scope(StrEnum):
     FILTER = "filter"
     """SODA parameter that selects data sets or a part of them, instead of a centre. It may be
     repeated, unless it is a `BOOLEAN`."""
+
+
+class Described(StrEnum):
+    """In which service descriptors a parameter stands."""
+
+    NEVER = "never"
+    SYNC = "sync"
+    """In those of `/sync` and of `/async`."""
+
+    ASYNC = "async"
+    """In those of `/async` only: it chooses among several files."""
 
 
 class Limits(StrEnum):
@@ -92,6 +114,17 @@ class ParameterSpec:
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Other words -> the word of `choices` with the same meaning."""
 
+    descriptor: Described = Described.NEVER
+    """In which service descriptors it stands."""
+
+
+_PLANES = ("SCI", "MSK", "WGT")
+
+
+def plane_names(release: Release) -> tuple[str, ...]:
+    """Return the planes of a release; the usual ones if only its tiles know them."""
+    return tuple(plane.role for plane in release.planes) or _PLANES
+
 
 def bounds(spec: ParameterSpec, release: Release) -> tuple[float | None, float | None]:
     """Return the smallest and largest number allowed for a release, in the unit of the spec."""
@@ -131,6 +164,8 @@ def describe_allowed(spec: ParameterSpec, release: Release) -> str:
             allowed = f"{bands}, each at most once"
         case Kind.TRIPLETS:
             allowed = f"three different {bands} per picture; separate pictures by ; without repeats"
+        case Kind.PLANES:
+            allowed = f"all, or planes of {release.name} ({', '.join(plane_names(release))})"
         case Kind.TEXT:
             allowed = f"at most {spec.maximum} characters"
         case Kind.EMAIL:

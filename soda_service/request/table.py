@@ -18,12 +18,14 @@ from soda_service.formats import FORMATS, Format
 from soda_service.request.sodaspecs import FILTERS, POLARISATIONS
 from soda_service.request.spec import (
     PIXELS_MAX,
+    Described,
     Kind,
     Limits,
     ParameterSpec,
     Scope,
     bounds,
     describe_allowed,
+    plane_names,
 )
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "PIXELS_MAX",
     "POLARISATIONS",
     "POSITION_NAMES",
+    "Described",
     "Kind",
     "Limits",
     "ParameterSpec",
@@ -44,6 +47,7 @@ __all__ = [
     "describe_allowed",
     "option_names",
     "parameter_specs",
+    "plane_names",
 ]
 
 
@@ -69,10 +73,18 @@ DOCUMENT_FORMATS: Mapping[str, str] = MappingProxyType(
 """Media types of a job document -> words of RESPONSEFORMAT."""
 
 
-def _flag(name: str, default: str, description: str) -> ParameterSpec:
+def _flag(
+    name: str, default: str, description: str, descriptor: Described = Described.NEVER
+) -> ParameterSpec:
     """Return the specification of a Boolean option."""
     return ParameterSpec(
-        name, Kind.BOOLEAN, Scope.OPTION, description, ucd="meta.code", default=default
+        name,
+        Kind.BOOLEAN,
+        Scope.OPTION,
+        description,
+        ucd="meta.code",
+        default=default,
+        descriptor=descriptor,
     )
 
 
@@ -178,7 +190,12 @@ _OPTIONS = (
         default="trim",
         choices=tuple(EDGES),
     ),
-    _flag("MAKE_FITS", "true", "Whether to make FITS files, one for each band of COLORS_FITS."),
+    _flag(
+        "MAKE_FITS",
+        "true",
+        "Whether to make FITS files, one for each band of COLORS_FITS.",
+        Described.ASYNC,
+    ),
     ParameterSpec(
         "COLORS_FITS",
         Kind.BANDS,
@@ -186,11 +203,23 @@ _OPTIONS = (
         "Bands of the FITS files (gri; separated by commas if names have several letters: W1,W2).",
         ucd="instr.bandpass",
         default="i",
+        descriptor=Described.SYNC,
+    ),
+    ParameterSpec(
+        "PLANES",
+        Kind.PLANES,
+        Scope.OPTION,
+        "Planes of the FITS files (SCI,WGT; separated by commas, or repeated), or all. The science "
+        "plane always comes first; planes that a tile lacks are left out.",
+        ucd="meta.code",
+        default="all",
+        descriptor=Described.SYNC,
     ),
     _flag(
         "DISCARD_FITS_FILES",
         "false",
         "Whether to delete FITS files that are made only for colour pictures.",
+        Described.ASYNC,
     ),
 )
 
@@ -241,7 +270,8 @@ POSITION_NAMES = tuple(spec.name for spec in _PLACES if spec.scope is Scope.POSI
 
 def _method_specs(method: Method) -> Iterator[ParameterSpec]:
     """Yield the specifications of a picture method."""
-    yield _flag(method.switch, "false", f"Whether to make colour pictures by {method.phrase}.")
+    text = f"Whether to make colour pictures by {method.phrase}."
+    yield _flag(method.switch, "false", text, Described.SYNC)
     yield ParameterSpec(
         method.triplets,
         Kind.TRIPLETS,
@@ -250,6 +280,7 @@ def _method_specs(method: Method) -> Iterator[ParameterSpec]:
         "blue; separate several pictures by semicolons (gry;riy).",
         ucd="instr.bandpass",
         default="irg",
+        descriptor=Described.SYNC,
     )
     for setting in method.settings:
         yield ParameterSpec(
@@ -260,6 +291,7 @@ def _method_specs(method: Method) -> Iterator[ParameterSpec]:
             default=str(setting.default),
             minimum=setting.minimum,
             maximum=setting.maximum,
+            descriptor=Described.SYNC,
         )
 
 
@@ -278,6 +310,7 @@ def _format_spec(formats: Sequence[Format]) -> ParameterSpec:
         ucd="meta.code.mime",
         choices=(*(row.name for row in formats), *dict.fromkeys(DOCUMENT_FORMATS.values())),
         aliases=MappingProxyType({**aliases, **DOCUMENT_FORMATS}),
+        descriptor=Described.SYNC,
     )
 
 

@@ -1,7 +1,7 @@
 """Parsed values: options, rows and the request itself."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ Triplet = tuple[str, str, str]
 """Bands for red, green and blue, as the release spells them."""
 
 
-def option(name: str, *, affects_pixels: bool) -> Any:
+def option(name: str, *, affects_pixels: bool, default: Any = MISSING) -> Any:
     """Declare the field of an option.
 
     Parameters
@@ -34,9 +34,11 @@ def option(name: str, *, affects_pixels: bool) -> Any:
     affects_pixels
         Whether the option can change the pixels of a file. False if it only selects which files
         are made, or their names.
+    default
+        Value in requests that were stored before there was such an option.
     """
     # Any: the return value of `field` is accepted for a value of any type.
-    return field(metadata={"option": name, "affects_pixels": affects_pixels})
+    return field(default=default, metadata={"option": name, "affects_pixels": affects_pixels})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,9 @@ class CutoutOptions:
     response_format: str = field(default="", metadata={"affects_pixels": False})
     """Name of a picture format if only pictures are made; empty for FITS files, with pictures in
     the first picture format."""
+
+    planes: tuple[str, ...] = option("PLANES", affects_pixels=True, default=())
+    """Planes of FITS files, the science plane first; empty for all."""
 
     def get(self, name: str) -> Any:
         """Return the value of an option by parameter name; None if it has none."""
@@ -129,6 +134,8 @@ class CutoutOptions:
             for each in fields(self)
             if each.metadata["affects_pixels"] and each.name != "values"
         }
+        if kind != "fits":
+            fixed["planes"] = ()
         # A size in pixels overrides the size in arcmin.
         for pixels, size in (("xpix", "xsize_arcmin"), ("ypix", "ysize_arcmin")):
             fixed[size] = fixed[size] if fixed[pixels] is None else None

@@ -226,6 +226,8 @@ def option_cells(options: CutoutOptions, release: Release) -> dict[str, Any]:
                 cells[name] = format_bands(value, release)
             case Kind.TRIPLETS:
                 cells[name] = format_triplets(value, release)
+            case Kind.PLANES:
+                cells[name] = ",".join(value) or "all"
             case Kind.BOOLEAN:
                 cells[name] = float(value)
             case _:

@@ -11,7 +11,14 @@ from soda_service.engine.wcs.position import Circle, Polygon
 from soda_service.formats import FORMATS, picture_formats
 from soda_service.formats.votable import Field, Param
 from soda_service.request.options import default_options, option_text
-from soda_service.request.table import PARAMETERS, Kind, ParameterSpec, option_names
+from soda_service.request.table import (
+    PARAMETERS,
+    Described,
+    Kind,
+    ParameterSpec,
+    option_names,
+    plane_names,
+)
 from soda_service.request.values import CutoutOptions
 from soda_service.sky.release import Release
 
@@ -35,12 +42,8 @@ _TRUTH = ("true", "false")
 _STATES = ("I",)
 """Polarisation states: images show total intensity only."""
 
-_IDLE = frozenset({"XSIZE", "YSIZE", "XPIX", "YPIX", "EDGE"})
-"""Options without effect on shapes; descriptors are for shapes."""
-
 _OF_BANDS = "COLORS_FITS"
-_OF_SETS = frozenset({"MAKE_FITS", "DISCARD_FITS_FILES"})
-"""Options that choose among several files; `/sync` makes one."""
+"""Chooses among the bands of a data set; one of a single band has no choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +99,13 @@ def soda_input_params(
         If a release's own defaults are not valid.
     """
     within = coverage or Coverage()
-    idle = _IDLE if bands else _IDLE | {_OF_BANDS}
-    idle = idle if is_async else idle | _OF_SETS
+    shown = {Described.SYNC, Described.ASYNC} if is_async else {Described.SYNC}
     defaults = [default_options(release) for release in releases]
-    options = (PARAMETERS[name] for name in option_names() if name not in idle)
+    options = (
+        PARAMETERS[name]
+        for name in option_names()
+        if PARAMETERS[name].descriptor in shown and (bands or name != _OF_BANDS)
+    )
     return (
         Param(_field("ID", ref=id_ref), dataset),
         *_shape_params(within),
@@ -179,5 +185,10 @@ def _option(
         return
     if default:
         field = replace(field, description=f"{field.description} Default: {default}.")
-    choices = {Kind.BOOLEAN: _TRUTH, Kind.BANDS: tuple(bands)}
+    planes = [plane_names(release) for release in releases]
+    choices = {
+        Kind.BOOLEAN: _TRUTH,
+        Kind.BANDS: tuple(bands),
+        Kind.PLANES: tuple(name for name in planes[0] if all(name in others for others in planes)),
+    }
     yield Param(field, options=choices.get(spec.kind, spec.choices))

@@ -1,6 +1,6 @@
 """An option of a row more: a word that files depend on."""
 
-from soda_service.request.spec import Kind, ParameterSpec, Scope
+from soda_service.request.spec import Described, Kind, ParameterSpec, Scope
 
 __all__ = ["WEIGHTING"]
 
@@ -12,4 +12,5 @@ WEIGHTING = ParameterSpec(
     ucd="meta.code",
     default="none",
     choices=("none", "inverse"),
+    descriptor=Described.SYNC,
 )

@@ -26,6 +26,7 @@ OTHER = {
     "EDGE": "pad",
     "MAKE_FITS": False,
     "COLORS_FITS": ("g", "i"),
+    "PLANES": ("SCI", "WGT"),
     "DISCARD_FITS_FILES": True,
 }
 OF_METHODS = {
@@ -40,7 +41,7 @@ OF_METHODS = {
 """Option -> a value that `ALL_MADE` has not."""
 
 SETTINGS = {setting.name for method in METHODS.values() for setting in method.settings}
-ON_PIXELS = {"XSIZE", "YSIZE", "XPIX", "YPIX", "EDGE", *SETTINGS}
+ON_PIXELS = {"XSIZE", "YSIZE", "XPIX", "YPIX", "EDGE", "PLANES", *SETTINGS}
 
 
 def planned(options: CutoutOptions) -> PlannedRow:

@@ -26,7 +26,7 @@ def test_every_parameter_is_there() -> None:
     names = (
         "RELEASE DB POSITIONS RA DEC COADD_OBJECT_ID "
         "ID POS CIRCLE POLYGON BAND TIME POL MASK XSIZE YSIZE XPIX YPIX EDGE MAKE_FITS "
-        "COLORS_FITS DISCARD_FITS_FILES MAKE_RGB_STIFF RGB_STIFF_COLORS MAKE_RGB_LUPTON "
+        "COLORS_FITS PLANES DISCARD_FITS_FILES MAKE_RGB_STIFF RGB_STIFF_COLORS MAKE_RGB_LUPTON "
         "RGB_LUPTON_COLORS RGB_MINIMUM RGB_STRETCH RGB_ASINH JOBNAME RUNID EMAIL WEBHOOK "
         "RESPONSEFORMAT"
     )
@@ -71,6 +71,7 @@ def test_defaults_of_the_system_are_those_of_the_specification(des: Release) -> 
         make_fits=True,
         colors_fits=("i",),
         discard_fits_files=False,
+        planes=(),
         values=(
             *(("MAKE_RGB_STIFF", False), ("RGB_STIFF_COLORS", (("i", "r", "g"),))),
             *(("MAKE_RGB_LUPTON", False), ("RGB_LUPTON_COLORS", (("i", "r", "g"),))),

@@ -9,6 +9,14 @@ from astropy.io.votable import parse
 
 from soda_service.engine.wcs.position import Circle, Polygon
 from soda_service.formats.votable import Descriptor, Field, Param, Table, write_votable
+from soda_service.request.table import (
+    PARAMETERS,
+    Described,
+    Kind,
+    ParameterSpec,
+    Scope,
+    option_names,
+)
 from soda_service.vo.soda import SYNC_ID, Coverage, soda_input_params
 from tests.unit.vo.conftest import BARE, FULL
 
@@ -41,12 +49,20 @@ def test_soda_28_a_generic_descriptor() -> None:
     params = by_name(soda_input_params([FULL], id_ref="did"))
     assert list(params) == [
         *STANDARD,
-        *("MASK", "MAKE_RGB_STIFF", "RGB_STIFF_COLORS", "MAKE_RGB_LUPTON", "RGB_LUPTON_COLORS"),
+        *(
+            "MASK",
+            "PLANES",
+            "MAKE_RGB_STIFF",
+            "RGB_STIFF_COLORS",
+            "MAKE_RGB_LUPTON",
+            "RGB_LUPTON_COLORS",
+        ),
         *("RGB_MINIMUM", "RGB_STRETCH", "RGB_ASINH", "RESPONSEFORMAT"),
     ]
     assert (params["ID"].field.ref, params["ID"].value) == ("did", "")
     assert all(not param.minimum and not param.maximum for param in params.values())
     assert params["POL"].options == ("I",)
+    assert params["PLANES"].options == ("SCI", "MSK", "WGT")
     assert params["RESPONSEFORMAT"].options == ("fits", "png", "jpeg")
 
 
@@ -70,6 +86,19 @@ def test_soda_29_the_ranges_of_a_data_set() -> None:
     assert params["COLORS_FITS"].options == ("g", "Y", "x")
     assert {"MAKE_FITS", "DISCARD_FITS_FILES"} <= params.keys()
     assert params.keys().isdisjoint({"XSIZE", "YSIZE", "XPIX", "YPIX", "EDGE", "RA", "DEC"})
+
+
+def test_an_option_stands_in_descriptors_only_where_its_row_says_so() -> None:
+    """vo F3: a form of a client shows what helps there, so the default is never."""
+    assert ParameterSpec("NEW", Kind.WORD, Scope.OPTION, "New.").descriptor is Described.NEVER
+    ways = {
+        is_async: by_name(soda_input_params([FULL], bands="gYx", is_async=is_async))
+        for is_async in (False, True)
+    }
+    for name in option_names():
+        wanted = PARAMETERS[name].descriptor
+        found = [is_async for is_async, params in ways.items() if name in params]
+        assert found == {"never": [], "sync": [False, True], "async": [True]}[wanted], name
 
 
 def test_a_scalar_number_has_its_real_default_and_texts_are_open() -> None:
