@@ -49,6 +49,7 @@ def create_app(config: Config) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = config.web.body_max_bytes
     app.after_request(_as_data)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of flask's default provider
+    app.url_map.strict_slashes = False  # both spellings are answered, without a redirect
     _add_routes(app, services, ROUTES)
     app.register_error_handler(CutoutError, lambda error: responses.uws_error(uws_error(error)))
     app.register_error_handler(UWSError, responses.uws_error)

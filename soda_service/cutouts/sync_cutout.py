@@ -56,6 +56,8 @@ class Choice:
     release: Release
     row: PlannedRow
     wanted: WantedFile
+    requested_type: str = ""
+    """Media type by which the client named the format; empty if it did not (DALI-13)."""
 
     @property
     def name(self) -> str:
@@ -65,7 +67,7 @@ class Choice:
     @property
     def media_type(self) -> str:
         """Content-Type."""
-        return self.wanted.format.media_type
+        return self.requested_type or self.wanted.format.media_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class SyncCutout:
         if reason:
             raise NoCoverage(reason)
         (wanted,) = wanted_files(planned.options, release.labels)
-        return Choice(release, planned, wanted)
+        return Choice(release, planned, wanted, _requested_type(parameters))
 
     def place(self, choice: Choice) -> Placed:
         """Find the pixels and the tag of a file, without making it.
@@ -187,6 +189,15 @@ class SyncCutout:
 
     def _geometry(self, release: Release) -> TileGeometry:
         return TileGeometry(release, self._holdings.releases.index(release), self._holdings.reader)
+
+
+def _requested_type(parameters: Sequence[Parameter]) -> str:
+    """Return the media type in RESPONSEFORMAT; empty if there is a word, or nothing."""
+    for parameter in parameters:
+        word = parameter.value.strip().lower()
+        if parameter.name.upper() == "RESPONSEFORMAT" and "/" in word:
+            return word
+    return ""
 
 
 def _save_nothing(path: str, data: object) -> None:

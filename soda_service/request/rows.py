@@ -225,6 +225,9 @@ def _select_rows(
         nothing = "" if bands else _no_band(dataset, band_m)
         if time_mjd and not _overlap(release.time_mjd, time_mjd):
             nothing = f"release {release.name} has no observation in TIME {_text(time_mjd)}"
+        if filters.polarisations and "I" not in filters.polarisations:
+            found = ", ".join(filters.polarisations)
+            nothing = f"all images of release {release.name} are total intensity (I), not {found}"
         yield _row(number, dataset, shape, replace(options, colors_fits=bands), filters, nothing)
 
 
@@ -267,10 +270,6 @@ def _check(filters: Filters, release: Release, sets: int) -> None:
     if filters.times_mjd and release.time_mjd is None:
         message = f"release {release.name} does not define its time of observation"
         faults.append(Fault(message, column="TIME"))
-    if filters.polarisations and "I" not in filters.polarisations:
-        message = "all images are total intensity; allowed: I"
-        found = ", ".join(filters.polarisations)
-        faults.append(Fault(message, column="POL", found=found))
     if faults:
         raise OptionsError(tuple(faults))
 

@@ -30,7 +30,7 @@ def parse_pos(text: str) -> Position:
 
     The keyword may be in any case: SODA uses upper case, DALI 1.2 lower case.
     """
-    word, _, numbers = text.strip().partition(" ")
+    word, numbers = [*text.split(None, 1), "", ""][:2]
     match word.upper():
         case "CIRCLE":
             return parse_circle(numbers)

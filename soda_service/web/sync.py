@@ -16,7 +16,7 @@ from uws.http.conditional import answer_conditionally
 from uws.http.formdata import form_fields
 from uws.http.intake import Intake
 from uws.http.reading import read_submission
-from uws.http.responses import see_other
+from uws.http.responses import inline_as, see_other
 from uws.models import new_job_id
 
 __all__ = ["create_sync", "create_validate"]
@@ -56,8 +56,7 @@ def create_sync(services: Services) -> Blueprint:
             response.set_data(sync_cutout.cut(placed))
         finally:
             slots.release()
-        name = quote(choice.name, safe="+")
-        response.headers["Content-Disposition"] = f"inline; filename*=UTF-8''{name}"
+        response.headers["Content-Disposition"] = inline_as(choice.name)
         response.headers["Cache-Control"] = "no-cache"
         response.headers["X-Content-Type-Options"] = "nosniff"
         return answer_conditionally(response, request)

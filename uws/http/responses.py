@@ -1,6 +1,7 @@
 """Flask responses of the UWS tree: atoms, documents, redirects, files, errors."""
 
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from http import HTTPStatus
@@ -186,6 +187,15 @@ def send_stream(
     response.headers.update(_UNTRUSTED)
     _name_file(response, "attachment", f"{name}{_ENDINGS.get(media_type, '')}")
     return response
+
+
+def inline_as(name: str) -> str:
+    """Return the Content-Disposition of content to show, with its file name (RFC 6266).
+
+    The name is written in both forms: curl knows the plain one only, and browsers decode the other.
+    """
+    plain = re.sub(r"[^ -~]|[\"\\\\%]", "_", name)
+    return f"inline; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='+')}"
 
 
 def _name_file(response: Response, disposition: str, name: str) -> None:

@@ -168,13 +168,8 @@ def test_a_band_without_overlap_gives_nothing(
             {"time_mjd": None},
             "TIME: release TEST1 does not define its time of observation",
         ),
-        (
-            Filters(shapes=(CIRCLE,), polarisations=("Q", "U")),
-            {},
-            "POL: all images are total intensity; allowed: I",
-        ),
     ],
-    ids=["no shape", "too many", "no wavelengths", "no times", "no polarisation"],
+    ids=["no shape", "too many", "no wavelengths", "no times"],
 )
 def test_soda_16_18_what_cannot_be_told_is_refused(
     tmp_path: Path, filters: Filters, changes: dict[str, object], message: str
@@ -182,6 +177,12 @@ def test_soda_16_18_what_cannot_be_told_is_refused(
     with pytest.raises(OptionsError) as caught:
         rows_of(tmp_path, filters, **changes)
     assert message in str(caught.value)
+
+
+def test_a_polarisation_that_no_image_has_is_no_pixel(tmp_path: Path) -> None:
+    """vo F9: outside of the data, as a BAND is (SODA 1.0, section 5.1: 204)."""
+    (row,) = rows_of(tmp_path, Filters(shapes=(CIRCLE,), polarisations=("Q", "U")))
+    assert row.nothing == "all images of release TEST1 are total intensity (I), not Q, U"
 
 
 def test_soda_13_any_of_several_polarisations_will_do(tmp_path: Path) -> None:
