@@ -9,7 +9,7 @@ import tempfile
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import BinaryIO
 
@@ -121,8 +121,7 @@ def finalize_results(
                 documents.add(row)
                 tally.add(row)
                 if row.outcome is not None and len(listed) <= results_listed_max:
-                    fresh = (e for e in row.outcome.files if not row.planned.is_repeated(e))
-                    listed.extend(fresh)
+                    listed.extend(_entries(row, has_table=has_table))
                     if not has_table and (reason := _no_overlap(row)):
                         number = row.planned.number if len(gathered.offsets) > 1 else None
                         listed.append(_Nothing(no_overlap_name(number), reason))
@@ -144,6 +143,20 @@ class _Nothing:
 
     name: str
     reason: str
+
+
+def _entries(row: Row, *, has_table: bool) -> Iterator[FileEntry]:
+    """Yield the files of a row that are listed.
+
+    A file that an earlier row made too is listed once for a table. A combination of SODA parameters
+    has an entry of its own (SODA-15), with its number in the id.
+    """
+    for entry in row.outcome.files if row.outcome else ():
+        if not row.planned.is_repeated(entry):
+            yield entry
+        elif not has_table:
+            stem, dot, suffix = entry.name.rpartition(".")
+            yield replace(entry, name=f"{stem}-{row.planned.number:04d}{dot}{suffix}")
 
 
 def _no_overlap(row: Row) -> str:

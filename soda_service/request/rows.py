@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from soda_service.engine.wcs.position import Position
 from soda_service.errors import Fault, OptionsError
 from soda_service.request.positions import open_positions
 from soda_service.request.request import FAULTS_MAX
@@ -40,6 +39,9 @@ __all__ = [
 
 COMBINATIONS_MAX = 1000
 """Largest number of combinations of the values of one request (SODA-16)."""
+
+_WHOLE = "RANGE 0 360 -90 90"
+"""The shape of data sets that are requested by ID alone."""
 
 _Interval = tuple[float, float]
 
@@ -211,12 +213,12 @@ def _select_rows(
     Raises
     ------
     OptionsError
-        If there is no shape, or too many combinations, or a filter on a property that the release
-        does not define (SODA-18).
+        If there is neither a shape nor the ID of an image, or too many combinations, or a filter on
+        a property that the release does not define (SODA-18).
     """
     sets = [find_dataset(text, releases) for text in filters.ids] or [Dataset(release)]
-    _check(filters, release, len(sets))
-    shapes = [(text, parse_pos(text)) for text in filters.shapes]
+    _check(filters, release, sets)
+    shapes = [(text, parse_pos(text)) for text in filters.shapes or (_WHOLE,)]
     combinations = itertools.product(
         sets, shapes, filters.bands_m or [None], filters.times_mjd or [None]
     )
@@ -228,19 +230,21 @@ def _select_rows(
         if filters.polarisations and "I" not in filters.polarisations:
             found = ", ".join(filters.polarisations)
             nothing = f"all images of release {release.name} are total intensity (I), not {found}"
-        yield _row(number, dataset, shape, replace(options, colors_fits=bands), filters, nothing)
+        text, position = shape
+        centre = position.centre if filters.shapes else _centre_of(dataset, releases)
+        row_options = replace(options, colors_fits=bands)
+        yield _row(number, dataset, (text, centre), row_options, filters, nothing)
 
 
 def _row(
     number: int,
     dataset: Dataset,
-    shape: tuple[str, Position],
+    shape: tuple[str, tuple[float, float]],
     options: CutoutOptions,
     filters: Filters,
     nothing: str,
 ) -> PositionRow:
-    text, position = shape
-    ra_deg, dec_deg = position.centre
+    text, (ra_deg, dec_deg) = shape
     return PositionRow(
         number,
         ra_deg,
@@ -254,12 +258,26 @@ def _row(
     )
 
 
-def _check(filters: Filters, release: Release, sets: int) -> None:
+def _centre_of(dataset: Dataset, releases: Releases) -> tuple[float, float]:
+    """Return RA and Dec of a tile, deg."""
+    index = releases.index(dataset.release)
+    number = index.number(dataset.tile)
+    assert number is not None  # noqa: S101 - the data set was found
+    tile = index.tile(number)
+    return tile.ra_deg, tile.dec_deg
+
+
+def _check(filters: Filters, release: Release, sets: Sequence[Dataset]) -> None:
     faults = []
-    if not filters.shapes:
+    if not filters.shapes and not all(dataset.tile for dataset in sets):
         message = "no shape given; POS, CIRCLE or POLYGON is needed"
         faults.append(Fault(message, column="POS"))
-    lengths = (sets, len(filters.shapes), len(filters.bands_m) or 1, len(filters.times_mjd) or 1)
+    lengths = (
+        len(sets),
+        len(filters.shapes) or 1,
+        len(filters.bands_m) or 1,
+        len(filters.times_mjd) or 1,
+    )
     count = lengths[0] * lengths[1] * lengths[2] * lengths[3]
     if count > COMBINATIONS_MAX:
         message = f"{count} combinations of values; allowed: at most {COMBINATIONS_MAX}"

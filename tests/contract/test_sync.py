@@ -338,6 +338,39 @@ def test_soda_15_24_25_27_t8_t9_each_combination_is_a_result(
     assert [row["STATUS"] for row in summary["cutouts"]] == ["ok", "ok", *["no_coverage"] * 2]
 
 
+def results_of(url: str, sent: list[tuple[str, str]]) -> tuple[str, list[str]]:
+    form = [("PHASE", "RUN"), *sent]
+    created = requests.post(f"{url}/async", data=form, timeout=60, allow_redirects=False)
+    assert created.status_code == 303, created.text
+    job = created.headers["Location"]
+    return job, [str(result.get("id")) for result in wait(job).iterfind(".//uws:result", UWS)]
+
+
+def test_soda_15_two_combinations_of_one_file_are_two_results(service_url: str) -> None:
+    """vo F9: 2 x 2 x 2 values gave 7 results; SODA 1.0, section 6: one for each."""
+    sent = [("ID", TILE), ("ID", f"{TILE}/i"), ("CIRCLE", CIRCLE), ("CIRCLE", f"{CIRCLE}1")]
+    sent += [("BAND", "4.5e-7 4.6e-7"), ("BAND", "6.5e-7 6.6e-7")]
+    job, names = results_of(service_url, sent)
+    cutouts = names[: names.index("summary.json")]
+    assert len(cutouts) == len(set(cutouts)) == 8
+    answers = [requests.get(f"{job}/results/{name}", timeout=60) for name in cutouts]
+    assert [answer.status_code for answer in answers] == [200] * 8
+    # The tile in i, and the tile's image in i: one file.
+    (first, again) = (answers[n].content for n in (1, 5))
+    assert first == again
+    assert cutouts[5].endswith("-0006.fits")
+
+
+def test_soda_17_an_id_alone_is_the_whole_image_in_a_job_too(service_url: str) -> None:
+    """vo F7: astroquery.casda's `stage_data` sends just this."""
+    job, names = results_of(service_url, [("ID", f"{TILE}/i"), ("ID", f"{TILE}/g")])
+    assert names[2] == "summary.json"
+    for name, band in zip(names, "ig", strict=False):
+        with opened(requests.get(f"{job}/results/{name}", timeout=60)) as file:
+            assert file[0].data.shape == (420, 420)
+            assert file[0].header["PARFILE"] == f"EAST0_{band}.fits.fz"
+
+
 def test_soda_1_what_a_job_makes_is_what_is_made_at_once(service_url: str) -> None:
     created = requests.post(
         f"{service_url}/async",
