@@ -18,6 +18,7 @@ from soda_service.errors import Fault, OptionsError, TooManyRows
 from soda_service.request.request import parse_request
 from soda_service.request.rows import rows_of, warn_of_objects
 from soda_service.request.shapes import parse_pos
+from soda_service.request.spec import PIXELS_MAX
 from soda_service.request.values import PositionRow
 from soda_service.results.rows import PlannedRow
 from soda_service.sky.release import Release
@@ -170,9 +171,11 @@ def _size_of(row: PlannedRow, release: Release) -> tuple[int, int]:
     if row.shape:
         x_arcmin, y_arcmin = _extent_arcmin(parse_pos(row.shape))
         options = replace(options, xpix=None, ypix=None)
-    nx = options.xpix or max(1, round(x_arcmin * 60 / scale))
-    ny = options.ypix or max(1, round(y_arcmin * 60 / scale))
-    planes = len(release.planes) or 1
+    nx, ny = (
+        pixels or min(max(1, round(size_arcmin * 60 / scale)), PIXELS_MAX)
+        for pixels, size_arcmin in ((options.xpix, x_arcmin), (options.ypix, y_arcmin))
+    )
+    planes = len(options.planes) or len(release.planes) or 1
     wanted = wanted_files(options, release.labels)
     return len(wanted), sum(_bytes_of(file, nx * ny, planes) for file in wanted)
 

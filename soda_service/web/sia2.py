@@ -37,6 +37,7 @@ from soda_service.web.served import ServedReleases
 from soda_service.web.services import Services
 from soda_service.web.votables import fault_of_error, fault_votable, request_texts
 from uws.errors import UWSError
+from uws.http.responses import inline_as
 
 __all__ = ["create_sia2", "write_separated"]
 
@@ -102,7 +103,10 @@ def create_sia2(services: Services) -> Blueprint:
         except (OptionsError, UWSError) as error:
             return _fault(*fault_of_error(error), wanted)
         content = _content(found, wanted, search.describe(base_url()))
-        return Response(content, content_type=wanted.content_type)
+        response = Response(content, content_type=wanted.content_type)
+        suffix = "vot" if wanted.kind == "votable" else wanted.kind
+        response.headers["Content-Disposition"] = inline_as(f"images.{suffix}")
+        return response
 
     return blueprint
 

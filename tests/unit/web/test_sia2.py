@@ -181,6 +181,9 @@ def test_dali_13_text_formats(
 ) -> None:
     answer = client.get(f"/sia2?RESPONSEFORMAT={wanted}&POS={HERE}&COLLECTION=DR1")
     assert (answer.status_code, answer.content_type) == (200, content_type)
+    # vo F5: `curl -OJ` saves the table under a name of its own.
+    name = "images.tsv" if delimiter == "\t" else "images.csv"
+    assert f'filename="{name}"' in answer.headers["Content-Disposition"]
     rows = list(csv.DictReader(io.StringIO(answer.text, newline=""), delimiter=delimiter))
     assert [row["obs_publisher_did"] for row in rows] == [f"ivo://example.org/{row}" for row in A]
 

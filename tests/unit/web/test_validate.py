@@ -42,3 +42,14 @@ def test_nothing_waits_for_the_disk(open_client: Open, monkeypatch: pytest.Monke
     table = io.BytesIO(b"RA,DEC\n30,-20\n")
     open_client().post("/validate", data={"POSITIONS": (table, "t")})
     assert synced == []
+
+
+def test_planes_are_counted_in_bytes(open_client: Open) -> None:
+    """vo F3: a file of fewer planes is smaller."""
+    client = open_client()
+    sent = {"RA": "30", "DEC": "-20", "XPIX": "200", "YPIX": "200"}
+    one, two = (
+        client.post("/validate", data={**sent, "PLANES": planes}).get_json()["size_bytes"]
+        for planes in ("SCI", "SCI,WGT")
+    )
+    assert (one > 160_000, two) == (True, 2 * one)
