@@ -186,7 +186,9 @@ def _lacking(row: PlannedRow, handle: TileHandle, release: Release) -> str:
     # The first is the science plane, whatever its name.
     missing = [name for name in row.options.planes[1:] if name not in roles]
     if unknown := [name for name in missing if name not in plane_names(release)]:
-        message = f"not a plane of tile {row.tile}; allowed: all, or {', '.join(roles)}"
+        message = (
+            f"{unknown[0]!r} is not a plane of tile {row.tile}; allowed: all, or {', '.join(roles)}"
+        )
         raise OptionsError((Fault(message, column="PLANES", found=",".join(unknown)),))
     return f"tile {row.tile} has no plane {' and '.join(missing)}" if missing else ""
 

@@ -69,8 +69,8 @@ def _create(web: Web, **options: Any) -> str:
             {"data": {"T": (io.BytesIO(b"1" * 5000), "t.csv"), "a/b": "1"}},
             400,
             (
-                "UsageError: parameter name 'a/b': a name has letters, digits, '_', '-', ':' "
-                "and begins with a letter or '_'"
+                "UsageError: parameter name 'a/b': a name has letters, digits, blanks, '_', '-', "
+                "':' and begins with a letter or '_'"
             ),
         ),
         (

@@ -19,7 +19,7 @@ INLINE_TOTAL_MAX = 256 * 1024
 """Maximum number of characters of all values in a job's document; further values are kept by
 reference."""
 
-_NAME = re.compile(r"[A-Z_][A-Z0-9_:-]{0,127}")
+_NAME = re.compile(r"[A-Z_](?:[A-Z0-9_: -]{0,126}[A-Z0-9_:-])?")
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+( *;[ -~]*)?", re.ASCII)
 
 
@@ -160,7 +160,7 @@ def _checked_name(name: str) -> str:
     canonical = name.strip().upper()
     if not _NAME.fullmatch(canonical):
         raise UsageError(
-            f"parameter name {shown(name)}: a name has letters, digits, '_', '-', ':' "
+            f"parameter name {shown(name)}: a name has letters, digits, blanks, '_', '-', ':' "
             "and begins with a letter or '_'"
         )
     return canonical

@@ -134,6 +134,30 @@ def test_the_unit_is_the_planes_then_the_primarys_then_the_releases(
         assert all("BUNIT" not in hdu.header for hdu in file[1:])
 
 
+# Planes
+
+
+@pytest.mark.parametrize("edge", ["trim", "pad"])
+def test_a_plane_that_the_tile_lacks_is_left_out_and_the_row_says_so(
+    tmp_path: Path, edge: str
+) -> None:
+    """vo F3."""
+    made = scene(tmp_path, {"g": extensions("SCI", "MSK", "CONF")})
+    outcome = made.cut(ra_deg=RA_DEG + EAST_DEG, edge=edge, planes=("SCI", "CONF", "WGT"))
+    with made.opened() as file:
+        assert [hdu.header["EXTNAME"] for hdu in file] == ["SCI", "CONF"]
+    assert outcome.status == "ok"
+    assert "tile T1 has no plane WGT" in outcome.message
+
+
+def test_a_plane_of_neither_release_nor_tile_is_an_error_of_the_row(tmp_path: Path) -> None:
+    made = scene(tmp_path, {"g": extensions("SCI", "MSK")})
+    outcome = made.cut(planes=("SCI", "FLUX"))
+    assert outcome.status == "failed"
+    assert outcome.message == "PLANES: 'FLUX' is not a plane of tile T1; allowed: all, or SCI, MSK"
+    assert not made.saved
+
+
 # Edges
 
 

@@ -235,10 +235,19 @@ def intake(files: LocalFiles) -> Intake:
 def test_bad_names_are_refused_and_files_written_so_far_removed(
     intake: Intake, files: LocalFiles, name: str
 ) -> None:
-    allowed = "a name has letters, digits, '_', '-', ':' and begins with a letter or '_'$"
+    allowed = "a name has letters, digits, blanks, '_', '-', ':' and begins with a letter or '_'$"
     with pytest.raises(UsageError, match=f"^UsageError: parameter name .*{allowed}"):
         intake.take([_field("A", b"x" * 1000), _field(name, b"1")])
     assert list(files.keys("job")) == []
+
+
+def test_a_blank_in_a_name_is_taken(intake: Intake) -> None:
+    """vo F9: the id of a parameter is any string (UWS 1.1, appendix B); who runs the job judges."""
+    intake.take([_field(" a b ", b"1"), _field("C D", b"x" * 1000)])
+    assert [(each.name, each.by_reference) for each in intake.parameters] == [
+        ("A B", False),
+        ("C D", True),
+    ]
 
 
 def test_too_many_fields_are_refused(intake: Intake) -> None:
