@@ -140,6 +140,11 @@ def _outline_on_image(position: Position, grid: Grid, shape: tuple[int, int]) ->
     begin, end = _pieces(position, sky)
     for _ in range(_LEVELS):
         t = begin + (end - begin) * np.linspace(0, 1, _SPLIT + 1)[:, None]
+        # Positions far from the image are not projected: inverting a distortion there takes long.
+        is_near = _near(sky, position, t)
+        t, is_near = t[:, is_near.any(axis=0)], is_near[:, is_near.any(axis=0)]
+        if not t.size:
+            break
         ra, dec = position.outline(t.ravel())
         points = _projected(grid, shape, ra, dec).reshape(2, *t.shape)
         is_on = ((points >= lower[..., None]) & (points <= upper[..., None])).all(axis=0)
@@ -149,8 +154,7 @@ def _outline_on_image(position: Position, grid: Grid, shape: tuple[int, int]) ->
         low, high = _reach(points)
         low, high = np.maximum(low, lower[..., None]), np.minimum(high, upper[..., None])
         gains = (low < lowest[..., None] - _FINE_PX) | (high > highest[..., None] + _FINE_PX)
-        is_open = (low <= high).all(axis=0) & gains.any(axis=0)
-        is_open &= _near(sky, np.stack(unit_xyz(ra, dec)).reshape(3, *t.shape))
+        is_open = (low <= high).all(axis=0) & gains.any(axis=0) & is_near
         begin, end = t[:-1][is_open], t[1:][is_open]
         if not begin.size:
             break
@@ -174,14 +178,15 @@ def _pieces(position: Position, sky: tuple[Floats, Floats]) -> tuple[Floats, Flo
     return t[:, :-1].ravel(), t[:, 1:].ravel()
 
 
-def _near(sky: tuple[Floats, Floats], vectors: Floats) -> Bools:
+def _near(sky: tuple[Floats, Floats], position: Position, t: Floats) -> Bools:
     """Return which pieces between points of an outline may be where an image is on the sky.
 
     Polynomials of a distortion have no meaning far from it.
     """
     image = np.stack(unit_xyz(*sky))
     if not np.isfinite(image).all():  # a map of the whole sky
-        return np.ones((vectors.shape[1] - 1, vectors.shape[2]), bool)
+        return np.ones((t.shape[0] - 1, t.shape[1]), bool)
+    vectors = np.stack(unit_xyz(*position.outline(t.ravel()))).reshape(3, *t.shape)
     centre = image.mean(axis=1, keepdims=True)
     radius = 1.1 * np.linalg.norm(image - centre, axis=0).max()
     distance = np.linalg.norm(vectors - centre[..., None], axis=0)
