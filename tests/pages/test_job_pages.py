@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.cutout_client import run, submit, wait
 from tests.pages.accessibility import assert_accessible
@@ -243,6 +243,33 @@ def test_several_jobs_are_deleted_after_a_question(page: Page, service_url: str)
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_text("No matching jobs.")).to_be_visible()
     assert {requests.get(url, timeout=60).status_code for url in urls} == {404}
+
+
+def test_each_deletion_asks_again_though_one_was_stopped(page: Page, service_url: str) -> None:
+    """service F10: an answer holds for one request (smgdkngt/dobase 119)."""
+    name = "asked each time"
+    urls = [submit(service_url, RA="1", DEC="1", JOBNAME=name).headers["Location"] for _ in "ab"]
+    for url in urls:
+        wait(url)
+    page.goto(f"{service_url}/jobs?q=asked+each+time")
+    stopped: list[str] = []
+
+    def stop(route: Route) -> None:
+        stopped.append(route.request.post_data or "")
+        route.abort("aborted")  # as Escape does: the page stays
+
+    page.route("**/jobs", stop)
+    boxes = page.locator('input[name="id"]')
+    boxes.nth(0).check()
+    page.get_by_role("button", name="Delete selected").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.wait_for_timeout(500)
+    assert ["confirmed=1" in sent for sent in stopped] == [True]
+    page.unroute("**/jobs")
+    boxes.nth(1).check()
+    page.get_by_role("button", name="Delete selected").click()
+    expect(page.locator("#sure")).to_contain_text("These 2 jobs")
+    assert {requests.get(url, timeout=60).status_code for url in urls} == {200}
 
 
 def test_a_job_is_renamed_in_the_list(page: Page, service_url: str) -> None:

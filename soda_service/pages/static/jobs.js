@@ -113,8 +113,11 @@ const confirmDeletion = (form, button, chosen) => {
   dialog.showModal();
   dialog.onclose = () => {
     if (dialog.returnValue !== "yes") return;
-    form.append(make("input", { type: "hidden", name: "confirmed", value: "1" }));
+    // Only for this request: the page may stay, or come back from the browser's memory.
+    const confirmed = make("input", { type: "hidden", name: "confirmed", value: "1" });
+    form.append(confirmed);
     form.requestSubmit(button);
+    confirmed.remove();
   };
 };
 
