@@ -25,7 +25,7 @@ from soda_service.sky.releases import Releases, parse_release
 from soda_service.web.sites import known_names
 from uws.files import open_files
 from uws.models import ACTIVE
-from uws.store import open_store
+from uws.store import open_store, store_file
 
 __all__ = ["Finding", "check", "settings_in_effect"]
 
@@ -105,8 +105,9 @@ def _check_authentication(config: Config) -> str:
 
 def _check_store(config: Config) -> str:
     url = config.store_url()
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
-        return f"{url} (will be made by init-db or serve)"
+    path = store_file(url)
+    if path is not None and not path.exists():
+        return f"{path} (will be made by init-db or serve)"
     store = open_store(url)
     try:
         return f"{_without_password(url)}, {store.find.count('', ACTIVE)} active jobs"

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import quote
 
 from annotated_types import Interval
 from pydantic import ConfigDict
@@ -356,7 +357,8 @@ class Config:
 
     def store_url(self) -> str:
         """Return the SQLAlchemy URL of the job store; raises ConfigError like `data_folder`."""
-        return self.store.url or f"sqlite:///{self.data_folder() / 'soda.db'}"
+        # Quoted: what is % or ? in a path is not so in a URL.
+        return self.store.url or f"sqlite:///{quote(str(self.data_folder() / 'soda.db'))}"
 
     def queue_url(self) -> str:
         """Return the URL of the queue server.

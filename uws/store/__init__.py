@@ -4,6 +4,7 @@ All SQL of the server is here. The store is the truth about jobs: what the queue
 forgets is recovered from it.
 """
 
+from uws.store.database import store_file
 from uws.store.jobs import JobStore, open_store
 
-__all__ = ["JobStore", "open_store"]
+__all__ = ["JobStore", "open_store", "store_file"]

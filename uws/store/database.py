@@ -24,7 +24,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from uws.errors import FatalError, TransientError
 
-__all__ = ["Database", "migrate_schema", "open_engine"]
+__all__ = ["Database", "migrate_schema", "open_engine", "store_file"]
 
 _log = logging.getLogger(__name__)
 
@@ -197,14 +197,24 @@ class Database:
         self._engine.dispose(close=False)
 
 
+def store_file(url: str | URL) -> Path | None:
+    """Return the SQLite file of a database URL; None if it names no file."""
+    parsed = make_url(url)
+    path = parsed.database
+    if parsed.get_backend_name() != "sqlite" or not path or path == ":memory:":
+        return None
+    return Path(path)
+
+
 def _make_private(url: URL) -> None:
     """Make a new SQLite file that only this user can read: jobs hold addresses of people.
 
     SQLite gives the files beside it the same rights.
     """
-    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+    path = store_file(url)
+    if path is not None:
         with suppress(OSError):  # SQLite itself says what is wrong
-            os.close(os.open(url.database, os.O_CREAT | os.O_RDWR, 0o600))
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def migrate_schema(connection: Connection) -> None:

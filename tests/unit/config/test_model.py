@@ -13,6 +13,7 @@ from soda_service.errors import ConfigError
 from soda_service.formats.deflate import fastest_deflate
 from soda_service.formats.format import Encoding
 from uws.runtime import JobLimits
+from uws.store import open_store, store_file
 
 ROOT = Path(__file__).resolve().parents[3]
 _ORIGIN = "https://example.org, with a port if necessary, without a path or a slash at the end"
@@ -271,6 +272,20 @@ def test_what_follows_from_the_data_directory() -> None:
         Path("/more"),
         ROOT / "conf" / "releases",
     )
+
+
+@pytest.mark.parametrize("name", ["a%20b", "%41", "a?b", "a#b", "a b+c", "ü", "a;b&c", "p@q:r"])
+def test_the_store_lies_in_the_data_directory_whatever_its_name(tmp_path: Path, name: str) -> None:
+    """service F7: the path is no URL (sqlalchemy 11234, iterative/dvc 2885)."""
+    folder = tmp_path / name
+    folder.mkdir()
+    url = Config(data=folder).store_url()
+    assert store_file(url) == folder / "soda.db"
+    store = open_store(url)
+    store.migrate()
+    store.close()
+    assert (folder / "soda.db").stat().st_size > 0
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 def test_without_a_data_directory_what_needs_it_says_so() -> None:
