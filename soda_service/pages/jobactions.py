@@ -65,12 +65,15 @@ def create_jobactions(services: Services) -> Blueprint:
     @blueprint.post("/jobs/<job_id>/keep")
     @csrf_protected
     def keep(job_id: str) -> ResponseReturnValue:
-        """Keep the results for `DAYS` days from now, up to the limit."""
+        """Keep the results for at least `DAYS` days from now, up to the limit."""
         days = parse_integer("DAYS", request.form.get("DAYS", ""))
         if not 0 < days <= _DAYS_MAX:
             raise UsageError(f"DAYS: {days} found; allowed is 1 to {_DAYS_MAX}")
         until = datetime.now(UTC) + timedelta(days=days)
-        return done(service.set_destruction(caller().owner, job_id, until), "#keep")
+        job = service.get(caller().owner, job_id)
+        if until > job.destruction:
+            job = service.set_destruction(caller().owner, job_id, until)
+        return done(job, "#keep")
 
     _add_sharing(blueprint, service, base_url)
     return blueprint

@@ -133,7 +133,11 @@ def test_a_job_is_renamed_kept_and_told_in_short(service_url: str) -> None:
     assert get(page).json()["name"] == "after"
     assert "NAME: allowed are 64" in post(f"{page}/name", NAME="x" * 65).text
     before = get(page).json()["destruction"]
-    assert post(f"{page}/keep", DAYS="60").json()["destruction"] > before
+    kept = post(f"{page}/keep", DAYS="60").json()["destruction"]
+    assert kept > before
+    # "Keep" never shortens a job's life (pages A1: kept for 30 days, then pressed for 14).
+    assert post(f"{page}/keep", DAYS="14").json()["destruction"] == kept
+    assert get(page).json()["destruction"] == kept
     assert post(f"{page}/keep", DAYS="0").status_code == 400
     wait(url)
     assert post(f"{page}/delete").json()["gone"] is True
