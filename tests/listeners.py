@@ -20,11 +20,24 @@ class Box:
 
     def __init__(self, answer: str = "250 OK") -> None:
         self.answer = answer
+        self.sender_answer = ""
+        """The answer to MAIL FROM, if it is a refusal."""
+
         self.mails: list[EmailMessage] = []
         self.contents: list[bytes] = []
         """The mails as they came."""
 
         self.recipients: list[str] = []
+
+    async def handle_MAIL(  # noqa: N802 - as the library asks for it
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        del server, session
+        if self.sender_answer:
+            return self.sender_answer
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(  # noqa: N802 - as the library asks for it
         self, server: SMTP, session: Session, envelope: Envelope, address: str, _options: list[str]

@@ -17,10 +17,10 @@ def hand_over(mail: EmailMessage, address: str, settings: MailConfig) -> None:
     Raises
     ------
     Undeliverable
-        If the server refuses it for good (5xx).
+        If the server refuses this recipient or this mail for good (5xx).
     TransientError
-        If it may accept it later (4xx); `TransportUnavailable` if it is unavailable or accepts
-        no mail.
+        If it may accept it later (4xx), or refuses by its policy (5.7.x); `TransportUnavailable`
+        if it is unavailable, or refuses what does not depend on the mail: name, login, sender.
     """
     try:
         server = _connect(settings)
@@ -32,6 +32,9 @@ def hand_over(mail: EmailMessage, address: str, settings: MailConfig) -> None:
     except smtplib.SMTPRecipientsRefused as error:
         ((code, text),) = error.recipients.values()
         raise _refusal(code, text) from error
+    except (smtplib.SMTPHeloError, smtplib.SMTPSenderRefused) as error:
+        # The settings or the server are at fault, and somebody can put them right.
+        raise TransportUnavailable(f"mail server {settings.host}: {_words(error)}") from error
     except smtplib.SMTPResponseException as error:
         raise _refusal(error.smtp_code, error.smtp_error) from error
     except (smtplib.SMTPNotSupportedError, ValueError, UnicodeError) as error:
@@ -72,9 +75,15 @@ def _leave(server: smtplib.SMTP) -> None:
 
 def _refusal(code: int, text: bytes | str) -> Exception:
     message = f"the mail server responded with {code} {_decoded(text)}"
-    if code == 421:  # it closes the connection (RFC 5321, section 3.8)
+    # 421 closes the connection (RFC 5321, section 3.8). The others are about commands, host names
+    # and logins (RFC 5321, 4.2.2; RFC 4954, section 6).
+    if code in {421, 500, 501, 502, 503, 504, 530, 534, 535, 538}:
         return TransportUnavailable(message)
-    return Undeliverable(message) if 500 <= code < 600 else TransientError(message)
+    # 5.7.x is security and policy (RFC 3463, section 3.8), such as a relay that is not allowed.
+    is_policy = _decoded(text).startswith("5.7.")
+    return (
+        Undeliverable(message) if 500 <= code < 600 and not is_policy else TransientError(message)
+    )
 
 
 def _words(error: Exception) -> str:

@@ -89,6 +89,11 @@ def test_a_mail_says_what_became_of_a_job(
         ("550 no such user", MessageReport(given_up=1)),
         ("451 come back later", MessageReport(put_off=1)),
         ("421 closing", MessageReport(put_off=1)),
+        (
+            "504 5.5.2 <host>: Helo command rejected: need fully-qualified hostname",
+            MessageReport(put_off=1),
+        ),
+        ("554 5.7.1 Relay access denied", MessageReport(put_off=1)),
     ],
 )
 def test_refusals_are_for_good_or_for_the_moment(
@@ -103,6 +108,18 @@ def test_refusals_are_for_good_or_for_the_moment(
     box.answer = answer
     assert deliver(runtime, [ended_mail(config, runtime)]) == expected
     assert box.mails == []
+
+
+@pytest.mark.parametrize(
+    "answer", ["553 5.7.1 Sender address rejected", "530 5.7.0 Must issue a STARTTLS command first"]
+)
+def test_a_refused_sender_is_tried_again(
+    config: Config, runtime: Runtime, box: Box, make: Callable[..., Job], answer: str
+) -> None:
+    """service F8: the carrier is at fault, no mail is lost (OpenSMTPD 64, dokuwiki smtp 38)."""
+    make()
+    box.sender_answer = answer
+    assert deliver(runtime, [ended_mail(config, runtime)]) == MessageReport(put_off=1)
 
 
 def test_a_server_that_is_away_is_tried_again(
