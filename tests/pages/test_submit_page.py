@@ -61,9 +61,6 @@ def press_bands(page: Page, method: str, *bands: str) -> None:
         page.keyboard.press("Space")
 
 
-# ---------------------------------------------------------------- positions
-
-
 ADDED = "a header RA,DEC was added"
 CONVERTED = f"{ADDED}; hours and degrees were converted to degrees"
 PASTED = {
@@ -226,9 +223,6 @@ def test_a_position_is_picked_on_the_sky(form: Page) -> None:
     assert form.is_hidden("#map")
 
 
-# ------------------------------------------------------------------ bands
-
-
 def test_a_picture_is_three_different_bands(form: Page) -> None:
     chips = form.locator(f"{LUPTON} .chip")
     add = form.locator(f"{LUPTON} .picker > button")
@@ -336,7 +330,7 @@ def test_it_is_told_why_there_is_no_picture(form: Page) -> None:
     assert form.is_hidden("#picture")
 
 
-# ------------------------------------------------------------------ the same
+# The same
 
 
 def test_the_same_request_as_a_link_fills_the_form(form: Page, service_url: str) -> None:
@@ -366,7 +360,7 @@ def test_a_snippet_is_copied(form: Page) -> None:
     assert form.evaluate("navigator.clipboard.readText()") == form.inner_text("#address")
 
 
-# ------------------------------------------------------------ without scripts
+# Without scripts
 
 
 def test_without_scripts_faults_come_back_and_a_job_is_made(page: Page, service_url: str) -> None:

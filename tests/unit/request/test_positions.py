@@ -1,12 +1,8 @@
 import io
-import random
-import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from typing_extensions import override
 
 from soda_service.errors import Fault, OptionsError
 from soda_service.request.options import apply_options, complete_options, default_options
@@ -218,59 +214,6 @@ def test_check_stops_at_the_largest_number_of_rows(des: Release) -> None:
     assert (found.rows, found.total_faults, found.is_complete) == (4, 3, True)
 
 
-GARBAGE = random.Random(7).randbytes(10_000_000)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [GARBAGE, bytes(10_000_000), b"x" * 10_000_000, b"," * 10_000_000],
-    ids=["random", "NUL", "one line", "commas"],
-)
-def test_garbage_is_refused_in_little_memory(content: bytes, des: Release) -> None:
-    stream = io.BytesIO(content)
-    tracemalloc.start()
-    with pytest.raises(OptionsError):
-        open_positions(stream, des, default_options(des))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 5_000_000
-
-
-def test_garbage_below_a_header_is_read_in_little_memory(des: Release) -> None:
-    stream = io.BytesIO(b"RA,DEC,XSIZE\n" + GARBAGE[:1_000_000] + b"\n1,2,3" + b"x" * 5_000_000)
-    tracemalloc.start()
-    found = check_stream(stream, des)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert found.total_faults >= found.rows > 1000
-    assert peak < 5_000_000
-
-
-def test_memory_does_not_grow_with_long_or_ever_new_option_cells(des: Release) -> None:
-    def lines() -> Iterator[bytes]:
-        yield b"RA,DEC,XSIZE,COLORS_FITS\n"
-        for number in range(300):
-            yield b"1,2,1.%d,g%s\n" % (number, b" " * 100_000)
-
-    class Stream(io.RawIOBase):
-        def __init__(self) -> None:
-            self._lines = lines()
-
-        @override
-        def read(self, size: int = -1, /) -> bytes:
-            del size
-            return next(self._lines, b"")
-
-    tracemalloc.start()
-    found = check_stream(Stream(), des)  # type: ignore[arg-type]  # reads
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert (found.rows, found.total_faults) == (300, 0)
-    assert peak < 5_000_000
-
-
-# Good input.
-
 SEEDS = """\
 RA,DEC,COADD_OBJECT_ID,XSIZE,YSIZE,COLORS_FITS,RGB_STIFF_COLORS,RGB_LUPTON_COLORS,RGB_MINIMUM,\
 RGB_STRETCH,RGB_ASINH,MAKE_FITS,MAKE_RGB_STIFF,MAKE_RGB_LUPTON
@@ -413,6 +356,3 @@ def test_real_tables(name: str, count: int, des: Release) -> None:
     table = open_positions(io.BytesIO((TABLES / name).read_bytes()), des, default_options(des))
     found = check_rows(table, rows_max=10**6)
     assert (found.rows, found.total_faults, table.warnings) == (count, 0, ())
-
-
-# Line breaks in cells become LF.
