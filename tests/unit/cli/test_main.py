@@ -178,7 +178,7 @@ def test_check_config_finds_a_fresh_data_directory_good_but_without_tiles(tmp_pa
     assert found["job files"] == ("ok", f"{data}/jobs (will be made)")
     assert found["job store"] == (
         "ok",
-        f"sqlite:///{data}/soda.db (will be made by init-db or serve)",
+        f"{data}/soda.db (will be made by init-db or serve)",
     )
     assert found["queue"][1].startswith("its own, started by serve: /")
     assert found["release sky.toml"] == ("ok", "SKY, bands g, no tiles yet")
