@@ -23,11 +23,27 @@ class Box:
         self.sender_answer = ""
         """The answer to MAIL FROM, if it is a refusal."""
 
+        self.greeting_answer = ""
+        """The answer to EHLO and HELO, if it is a refusal."""
+
         self.mails: list[EmailMessage] = []
         self.contents: list[bytes] = []
         """The mails as they came."""
 
         self.recipients: list[str] = []
+
+    async def handle_EHLO(  # noqa: N802 - as the library asks for it
+        self, server: SMTP, session: Session, _envelope: Envelope, name: str, answers: list[str]
+    ) -> list[str]:
+        del server
+        session.host_name = name
+        return [self.greeting_answer] if self.greeting_answer else answers
+
+    async def handle_HELO(  # noqa: N802 - as above
+        self, server: SMTP, session: Session, _envelope: Envelope, name: str
+    ) -> str:
+        session.host_name = name
+        return self.greeting_answer or f"250 {server.hostname}"
 
     async def handle_MAIL(  # noqa: N802 - as the library asks for it
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

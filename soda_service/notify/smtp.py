@@ -75,9 +75,10 @@ def _leave(server: smtplib.SMTP) -> None:
 
 def _refusal(code: int, text: bytes | str) -> Exception:
     message = f"the mail server responded with {code} {_decoded(text)}"
-    # 421 closes the connection (RFC 5321, section 3.8). The others are about commands, host names
-    # and logins (RFC 5321, 4.2.2; RFC 4954, section 6).
-    if code in {421, 500, 501, 502, 503, 504, 530, 534, 535, 538}:
+    # 421 closes the connection (RFC 5321, section 3.8). 504 is about this host's name, the others
+    # about TLS and login (RFC 3207, section 4; RFC 4954, section 6). 501 and 553 can be about one
+    # recipient, which must not hold up the others.
+    if code in {421, 504, 530, 534, 535, 538}:
         return TransportUnavailable(message)
     # 5.7.x is security and policy (RFC 3463, section 3.8), such as a relay that is not allowed.
     is_policy = _decoded(text).startswith("5.7.")

@@ -87,6 +87,7 @@ def test_a_mail_says_what_became_of_a_job(
     ("answer", "expected"),
     [
         ("550 no such user", MessageReport(given_up=1)),
+        ("501 5.1.3 Bad recipient address syntax", MessageReport(given_up=1)),
         ("451 come back later", MessageReport(put_off=1)),
         ("421 closing", MessageReport(put_off=1)),
         (
@@ -119,6 +120,15 @@ def test_a_refused_sender_is_tried_again(
     """service F8: the carrier is at fault, no mail is lost (OpenSMTPD 64, dokuwiki smtp 38)."""
     make()
     box.sender_answer = answer
+    assert deliver(runtime, [ended_mail(config, runtime)]) == MessageReport(put_off=1)
+
+
+def test_a_refused_host_name_is_tried_again(
+    config: Config, runtime: Runtime, box: Box, make: Callable[..., Job]
+) -> None:
+    """service F8: `501` to EHLO and HELO (hardware/mailserver 329)."""
+    make()
+    box.greeting_answer = "501 5.5.2 invalid host name"
     assert deliver(runtime, [ended_mail(config, runtime)]) == MessageReport(put_off=1)
 
 
