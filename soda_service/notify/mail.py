@@ -14,7 +14,7 @@ from soda_service.notify.report import parameter_of, read_report
 from soda_service.notify.smtp import hand_over
 from soda_service.notify.texts import Letter, Service, ended_letter, warning_letter
 from soda_service.pages.keep import extension_rules
-from soda_service.request.parsing import is_mail_address
+from soda_service.request.addresses import is_mail_address
 from uws.errors import TransientError
 from uws.messages import Message, Policy, Trigger, Undeliverable
 from uws.models import Job, Phase

@@ -11,7 +11,7 @@ from soda_service.config.model import WebhooksConfig
 from soda_service.cutouts.notification_policy import may_call
 from soda_service.notify.call import Call, post
 from soda_service.notify.report import JobReport, parameter_of, read_report
-from soda_service.request.parsing import is_web_address
+from soda_service.request.addresses import is_web_address
 from uws.dali import format_instant
 from uws.errors import TransientError
 from uws.files import JobFiles

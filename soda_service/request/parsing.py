@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
 from soda_service.errors import Fault, OptionsError
+from soda_service.request.addresses import is_mail_address, is_web_address
 from soda_service.request.table import (
     ID_MAX,
     PARAMETERS,
@@ -30,9 +30,7 @@ __all__ = [
     "fault_of",
     "format_bands",
     "format_triplets",
-    "is_mail_address",
     "is_number",
-    "is_web_address",
     "parse_bands",
     "parse_boolean",
     "parse_centre",
@@ -49,14 +47,6 @@ __all__ = [
 _FLOAT = re.compile(r"[ \t]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t]*")
 
 _INTEGER = re.compile(r"([+-]?[0-9]{1,40})(\.0*)?")
-_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
-# No user name, no fragment, and nothing that parsers could read as different hosts (RFC 3986).
-_URL = re.compile(
-    r"https?://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
-    r"(?:/(?:[A-Za-z0-9/._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)?"
-    r"(?:\?(?:[A-Za-z0-9/._~!$&'()*+,;=:@?-]|%[0-9A-Fa-f]{2})*)?",
-    re.IGNORECASE,
-)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER_LENGTH_MAX = 100
 _LENGTH_MAX = 4096
@@ -335,19 +325,6 @@ def _parse_text(text: str, spec: ParameterSpec) -> str:
     if spec.kind is Kind.URL and not is_web_address(text):
         raise InvalidText(f"{shorten(text)!r} is not a valid address")
     return text
-
-
-def is_mail_address(text: str) -> bool:
-    """Return whether a text is a mail address that any mail server accepts (RFC 5321, 4.1.2)."""
-    return bool(_EMAIL.fullmatch(text))
-
-
-def is_web_address(text: str) -> bool:
-    """Return whether a text is an http or https URL of one host, without user or fragment."""
-    try:
-        return bool(_URL.fullmatch(text)) and urlsplit(text).port != 0
-    except ValueError:  # a port beyond 65535, or brackets without an IPv6 address
-        return False
 
 
 def _has_single_letters(names: tuple[str, ...]) -> bool:
