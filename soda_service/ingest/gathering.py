@@ -127,7 +127,7 @@ def _overlap(one: TileImage, other: TileImage) -> bool:
 
 
 def competing_tiles(tiles: Images, names: Sequence[str]) -> Iterator[str]:
-    """Yield a warning for each part of the sky that several tiles show in one band.
+    """Yield a warning for images of one band with the same centre and size, in different tiles.
 
     Parameters
     ----------
@@ -146,8 +146,8 @@ def competing_tiles(tiles: Images, names: Sequence[str]) -> Iterator[str]:
     for (filter_name, *_), same in shown.items():
         if len(same) > 1:
             listed = ", ".join(same[:3]) + (", ..." if len(same) > 3 else "")
-            count = f"{len(same)} tiles"
-            yield f"{count} show the same sky in band {filter_name}, one is used: {listed}"
+            sky = f"the same sky in band {filter_name}"
+            yield f"{len(same)} tiles show {sky}, one is used: {listed}"
 
 
 def tile_rows(tiles: Images, fallback: str) -> list[TileRow]:

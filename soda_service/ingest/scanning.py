@@ -132,7 +132,7 @@ def scan_file(path: Path, warnings: list[str] | None = None) -> tuple[Layer, ...
 def _shared(
     hdu: ImageHDU, images: Sequence[tuple[ImageHDU, ImageFootprint]]
 ) -> ImageFootprint | None:
-    """Return the area of the image before if a HDU of its size has no WCS: then it is a plane."""
+    """Return the area of the previous image if this HDU has its size and no WCS of its own."""
     if "CTYPE1" in hdu.header or not images:
         return None
     before, footprint = images[-1]

@@ -58,14 +58,19 @@ def _product(path: str) -> tuple[str, str | None, str]:
     tokens = _TOKEN.findall(name)
     words = {token: role for token in tokens if (role := role_of(token)) is not None}
     key = "/".join([folder, *(token for token in tokens if token not in words)])
-    # A word for a map says more than one for an image: `unconv.image.exp`.
-    for word, role in sorted(words.items(), key=lambda pair: pair[1] == SCIENCE):
-        return key, role, word
-    return key, None, ""
+    if not words:
+        return key, None, ""
+    # A word for a map says more than one for an image: `image.rms`.
+    word = min(words, key=lambda word: words[word] == SCIENCE)
+    return key, words[word], word
 
 
 def _image(members: list[tuple[str, str | None, str]]) -> str | None:
-    """Return the science image of siblings: without a product in its name, or named as one."""
+    """Return the science image of siblings; None if all are maps.
+
+    It is the first without a word for a product in its name, otherwise the first that is named as
+    an image.
+    """
     for wanted in (None, SCIENCE):
         for path, role, _ in members:
             if role == wanted:

@@ -89,12 +89,13 @@ def plane_roles(hdus: Sequence[ImageHDU]) -> Iterator[str]:
     The science plane is the first that is named as one, otherwise the first whose name says nothing
     else, otherwise the first.
     """
-    roles = [role_of(hdu.name) for hdu in hdus]
-    science = science_of(hdus)
-    used: set[str] = set()
-    for position, (hdu, known) in enumerate(zip(hdus, roles, strict=True)):
-        role = SCIENCE if position == (science or 0) else known or hdu.name or str(hdu.number)
-        if role in used or (role == SCIENCE and position != (science or 0)):
+    science = science_of(hdus) or 0
+    used = {SCIENCE}
+    for position, hdu in enumerate(hdus):
+        role = role_of(hdu.name) or hdu.name or str(hdu.number)
+        if position == science:
+            role = SCIENCE
+        elif role in used:
             role = f"{role}{hdu.number}"
         used.add(role)
         yield role

@@ -1,7 +1,7 @@
 """What surveys call their images, and the maps beside them: words in names of HDUs and files.
 
-The words are those of HST (HAP, HLA), JWST, the DECam Community Pipeline, Legacy Surveys, unWISE,
-AllWISE, Spitzer, Pan-STARRS, KiDS, Euclid, ZTF, VLASS, GALEX, HSC, DES and SExtractor.
+The words are those of HST (HAP, HLA), JWST, the DECam Community Pipeline, Legacy Surveys, AllWISE,
+Spitzer, Pan-STARRS, KiDS, Euclid, ZTF, VLASS, GALEX, DES and SExtractor.
 """
 
 __all__ = ["MAPS", "SCIENCE", "role_of"]

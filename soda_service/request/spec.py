@@ -119,6 +119,7 @@ class ParameterSpec:
 
 
 _PLANES = ("SCI", "MSK", "WGT")
+"""Planes of most tiles, and of all those of DES."""
 
 
 def plane_names(release: Release) -> tuple[str, ...]:

@@ -11,9 +11,23 @@ from typing import Any
 
 from soda_service.errors import TileUnreadable
 
-__all__ = ["CARD_CHARS", "TextHeader", "Value", "card_lines", "image_header", "keyword_of"]
+__all__ = [
+    "CARD_CHARS",
+    "WCS_NUMBER",
+    "TextHeader",
+    "Value",
+    "card_lines",
+    "image_header",
+    "keyword_of",
+]
 
 CARD_CHARS = 80
+
+WCS_NUMBER = re.compile(
+    r"(?:CRPIX|CRVAL|CDELT|CROTA)[12]$|(?:PC|CD)[12]_[12]$|PC00[12]00[12]$|PV[12]_[0-9]+$"
+    r"|(?:LON|LAT)POLE$|[AB]P?_(?:ORDER|[0-9]+_[0-9]+)$"
+)
+"""Keywords of a celestial WCS, SIP included, whose values are numbers."""
 
 Value = bool | int | float | complex | str | None
 """Value of a card; None if it has none."""
@@ -38,7 +52,6 @@ _SOUND = re.compile(
     rf"|HIERARCH +{_LONG_NAME} *={_ANY_VALUE}"
 )
 _CONTINUE = "CONTINUE  "
-_WCS_NUMBER = re.compile(r"(?:CRPIX|CRVAL|CDELT|CROTA)[12]$|(?:PC|CD)[12]_[12]$")
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
 _TABLE = re.compile(
@@ -223,12 +236,13 @@ def _repaired(line: str) -> Iterator[str]:
 
 
 def _quoted(line: str) -> Iterator[str]:
-    """Keep the unreadable number of a WCS card as text: without it, the image would lie elsewhere.
+    """Return an unreadable number of a WCS as text.
 
-    Who reads the WCS refuses it and quotes the text.
+    Without the card, the image would seem to lie elsewhere. With the text, it is refused and the
+    message can quote the card.
     """
     keyword, _, value = line.partition("=")
-    if _WCS_NUMBER.match(keyword.strip()):
+    if WCS_NUMBER.match(keyword.strip()):
         yield card_lines(keyword.strip(), value.partition("/")[0].strip()[:60])
 
 

@@ -57,8 +57,8 @@ def touched_box(position: Position, grid: Grid, shape: tuple[int, int]) -> Pixel
     Returns
     -------
     PixelBox or None
-        The smallest box around them, on the image; None if there are none. It does not depend on
-        how far the shape reaches beyond the image.
+        The smallest box that contains them, clipped to the image; None if there are none. Parts of
+        the shape beyond the image do not change it.
     """
     x, y = _outline(position, grid)
     if np.isfinite(x).all():
@@ -91,7 +91,7 @@ def _before(number: Floats) -> Floats:
 
 
 def _pixels_between(x: Floats, y: Floats) -> PixelBox:
-    """Return the pixels from the smallest to the largest coordinate, at least one each way."""
+    """Return the smallest box that contains all points, at least one pixel wide and high."""
     (x0, x1), (y0, y1) = (
         (math.floor(round(axis.min() + 0.5, _PLACES)), math.ceil(round(axis.max() + 0.5, _PLACES)))
         for axis in (x, y)

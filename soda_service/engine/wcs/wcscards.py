@@ -6,21 +6,18 @@ RA 0, or with pixels of a degree. It reads `1.5D+02` (FITS 4.0, section 4.2.4) a
 
 import math
 import re
-from typing import Any
+from typing import Any, TypeGuard
 
+from soda_service.engine.fits.header import WCS_NUMBER
 from soda_service.engine.wcs.tangent import Cards
 from soda_service.errors import TileUnreadable
 
 __all__ = ["check_numbers", "spelled"]
 
-_NUMBERS = re.compile(
-    r"(?:CRPIX|CRVAL|CDELT|CROTA)[12]$|(?:PC|CD)[12]_[12]$|PC00[12]00[12]$|PV[12]_[0-9]+$"
-    r"|(?:LON|LAT)POLE$|[AB]P?_(?:ORDER|[0-9]+_[0-9]+)$"
-)
-_EPOCHS = re.compile(r"(?:EQUINOX|EPOCH)$")
-_EPOCH = re.compile(r"[JB]?([0-9]{4}(?:\.[0-9]*)?)$")
+_YEAR = re.compile(r"[JB]?([0-9]{4}(?:\.[0-9]*)?)$")
 _SKY = re.compile(r"RA(?![A-Z])|DEC|[GESH]L(?:ON|AT)|[A-Z]{2}L[NT]")
 _DOUBLE = re.compile(r" *[+-]?[0-9.]+[Dd]")
+_WORDS = frozenset({"CUNIT1", "CUNIT2", "RADESYS", "RADECSYS", "EQUINOX", "EPOCH"})
 
 _UNITS = dict.fromkeys(("deg", "degs", "degree", "degrees"), "deg")
 _SYSTEMS = {"J2000": "FK5", "GSC": "FK5", "GSC1": "FK5", "B1950": "FK4"}
@@ -41,12 +38,12 @@ def check_numbers(header: Cards) -> None:
         If a card that is there has no finite number, or a reference value or the pixel scale of a
         celestial axis is missing. The message has the card and its value.
     """
-    for name in header:
-        value = header.get(name)
-        if _NUMBERS.match(name) and not _is_finite(value):
+    for name in filter(WCS_NUMBER.match, header):
+        if not _is_finite(value := header.get(name)):
             raise TileUnreadable(f"invalid WCS: {name} is {value!r}, not a number")
-        if _EPOCHS.match(name) and value is not None and _year(value) is None:
-            raise TileUnreadable(f"invalid WCS: {name} is {value!r}, not a year")
+    equinox = header.get("EQUINOX")
+    if equinox is not None and _year(equinox) is None:
+        raise TileUnreadable(f"invalid WCS: EQUINOX is {equinox!r}, not a year")
     if "PLTRAH" in header:  # a plate solution of the Digitized Sky Survey
         return
     for axis in (1, 2):
@@ -54,7 +51,8 @@ def check_numbers(header: Cards) -> None:
             continue
         if f"CRVAL{axis}" not in header:
             raise TileUnreadable(f"invalid WCS: CRVAL{axis} is missing")
-        if f"CDELT{axis}" not in header and not any(f"CD{axis}_{j}" in header for j in (1, 2)):
+        forms = f"CDELT{axis}", f"CD{axis}_1", f"CD{axis}_2", f"PC{axis}_1", f"PC{axis}_2"
+        if not any(form in header for form in forms):
             raise TileUnreadable(f"invalid WCS: there is no pixel scale (CDELT{axis}, CD{axis}_*)")
 
 
@@ -71,18 +69,15 @@ def spelled(header: Any) -> Any:  # Any: astropy is untyped
     astropy.io.fits.Header
         The same one if nothing was to be spelled anew.
     """
-    anew: dict[str, float | str | None] = {}
-    for card in header.cards:
-        name, value = card.keyword, card.value
-        if _NUMBERS.match(name) and _DOUBLE.match(str(card)[10:]):
-            anew[name] = float(value)
-        elif _EPOCHS.match(name):
-            anew.update(_epoch(name, value))
-        elif name in {"CUNIT1", "CUNIT2"} and isinstance(value, str):
-            anew.update(_replaced(name, value, _UNITS.get(value.strip().lower(), value)))
-        elif name in {"RADESYS", "RADECSYS"} and isinstance(value, str):
-            upper = value.strip().upper()
-            anew.update(_replaced(name, value, _SYSTEMS.get(upper, upper)))
+    anew: dict[str, Any] = {}
+    for name in header:
+        if WCS_NUMBER.match(name):
+            if _DOUBLE.match(str(header.cards[name])[10:]):
+                anew[name] = float(header[name])
+        elif name in _WORDS:
+            found = header[name]
+            if (better := _reworded(name, found)) != found:
+                anew[name] = better
     if not anew:
         return header
     header = header.copy()
@@ -93,26 +88,28 @@ def spelled(header: Any) -> Any:  # Any: astropy is untyped
     return header
 
 
-def _is_finite(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)  # type: ignore[arg-type] # checked just now
+def _is_finite(value: object) -> TypeGuard[float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
 
 
 def _year(value: object) -> float | None:
     """Return an equinox as a year, also where it is written as text: `J2000.0`."""
     if _is_finite(value):
-        return float(value)  # type: ignore[arg-type] # checked just now
-    match = _EPOCH.match(str(value).strip().upper())
+        return float(value)
+    match = _YEAR.match(str(value).strip().upper())
     return float(match[1]) if match else None
 
 
-def _epoch(name: str, value: object) -> dict[str, float | None]:
-    """Return the change of an equinox; one that is empty or 0 means none, as some writers do."""
-    year = None if value is None else _year(value)
-    if year is None or year <= 0:
-        return {name: None}
-    return {} if year == value else {name: year}
-
-
-def _replaced(name: str, value: str, better: str) -> dict[str, str]:
-    return {} if value == better else {name: better}
+def _reworded(name: str, value: Any) -> Any:  # Any: values of cards
+    """Return the value of a unit, system or equinox as FITS spells it; None leaves it out."""
+    if name in {"EQUINOX", "EPOCH"}:
+        # Some writers put 0, or nothing, where there is none; EPOCH may be a date of observation.
+        return _year(value) or None
+    if not isinstance(value, str):
+        return value
+    word = value.strip()
+    if name.startswith("CUNIT"):
+        return _UNITS.get(word.lower(), word)
+    return _SYSTEMS.get(word.upper(), word.upper())

@@ -102,7 +102,7 @@ def test_integers_are_filled_through_what_they_mean(tmp_path: Path) -> None:
 
 
 def _raw_tile(name: str, x: int, raw: NDArray[np.generic], cards: dict[str, object]) -> TileSpec:
-    """Give a tile of raw integers, without mask or weight."""
+    """Make a tile of raw integers, without mask or weight."""
     return TileSpec(name, common_header(x, -60), {"SCI": raw}, cards)
 
 

@@ -32,7 +32,7 @@ def sky() -> AnalyticSky:
 
 
 def elsewhere() -> fits.Header:
-    """Give a tile that shows the field too, but touches the sky 0.4 deg away, as neighbours do."""
+    """Header of a neighbour: it shows the field, but its tangent point is 0.4 deg away."""
     header = centred(RA + 0.5, DEC + 0.3)
     x, y = sky_to_pixel(sky_grid(header), RA, DEC)
     header["CRPIX1"] += 39.8 - float(x)
@@ -49,7 +49,7 @@ OTHERS = {
 
 
 def well_inside(header: fits.Header) -> NDArray[np.bool_]:
-    """Tell which pixels of the box lie 5 pixels inside of a tile."""
+    """Return which pixels of the box are at least 5 pixels from a tile's edges."""
     y, x = np.mgrid[:60, :80]
     x, y = sky_to_pixel(sky_grid(header), *pixel_to_sky(sky_grid(centred()), x, y))
     return (x > 4.5) & (x < 74.5) & (y > 4.5) & (y < 54.5)

@@ -11,7 +11,6 @@ from astropy.io import fits
 
 from soda_service.engine.fits.header import TextHeader
 from soda_service.engine.wcs.grid import sky_grid
-from soda_service.engine.wcs.tangent import TangentGrid
 from soda_service.errors import TileUnreadable
 
 CARDS = {
@@ -79,9 +78,17 @@ def test_what_has_no_sensible_default_must_be_there(left_out: list[str], message
     assert message in str(told.value)
 
 
-def test_a_matrix_is_a_scale() -> None:
-    scale = {"CDELT1": None, "CDELT2": None, "CD1_1": "-2.8E-4", "CD2_2": "2.8E-4"}
-    assert isinstance(sky_grid(header(**scale)), TangentGrid)
+@pytest.mark.parametrize("form", ["CD", "PC"])
+def test_a_matrix_is_a_scale(form: str) -> None:
+    """CDELT is 1 by default, so a PC matrix may hold the scale (FITS 4.0, 8.2)."""
+    scale = {f"{form}1_1": "-2.8E-4", f"{form}2_2": "2.8E-4"}
+    grid = sky_grid(header(CDELT1=None, CDELT2=None, **scale))
+    assert grid.scales_arcsec == pytest.approx((1.008, 1.008))
+
+
+def test_a_date_of_observation_is_no_equinox() -> None:
+    grid = sky_grid(header(EPOCH="'2012-11-10'", RADESYS="'icrs'"))
+    assert np.allclose(grid.pixel_to_sky(29.5, 29.5), (150, 2.2), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("unit", ["Degrees", "degree", "DEG", "deg"])
