@@ -29,7 +29,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 __all__ = [
-    "AWAY",
+    "TRANSIENT_ERRNOS",
     "AuthenticationError",
     "AuthorizationError",
     "FatalError",
@@ -130,7 +130,7 @@ class JobStopped(BaseException):
     """The job was aborted, ended or deleted: the worker stops its work immediately."""
 
 
-AWAY = frozenset(
+TRANSIENT_ERRNOS = frozenset(
     {
         # no room: disk, quota; handles or memory of this host
         *(errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
@@ -141,7 +141,7 @@ AWAY = frozenset(
 )
 """Transient error numbers of reading and writing files."""
 
-_STORAGE_AWAY = AWAY | {errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+_STORAGE_ERRNOS = TRANSIENT_ERRNOS | {errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 """For files of jobs also: files too large for the disk's limit or not writable, until an operator
 fixes it. Not EEXIST and ENOTDIR: a file in place of a folder is a bug, or permanent."""
 
@@ -154,7 +154,7 @@ def storage_error(error: OSError) -> TransientError | None:
     TransientError or None
         None for another kind of error: a missing file, a client that disconnected.
     """
-    if error.errno not in _STORAGE_AWAY:
+    if error.errno not in _STORAGE_ERRNOS:
         return None
     # Without the file's name, which would reveal folders of the server.
     return TransientError(f"files cannot be read or written now: {os.strerror(error.errno)}")

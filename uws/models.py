@@ -197,7 +197,7 @@ class ChunkState(StrEnum):
     FAILED = "failed"
     """Given up after the allowed number of tries."""
 
-    AWAY = "away"
+    UNAVAILABLE = "away"
     """Given up because a resource was unavailable for too long."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from soda_service.errors import SourceUnavailable, TileUnreadable
-from uws.errors import AWAY
+from uws.errors import TRANSIENT_ERRNOS
 
 __all__ = ["failures_explained"]
 
@@ -37,7 +37,7 @@ def failures_explained(label: str, root: str = "") -> Iterator[None]:
             raise
         raise TileUnreadable(f"{label}: {error}") from error
     except OSError as error:
-        if error.errno in AWAY:
+        if error.errno in TRANSIENT_ERRNOS:
             raise SourceUnavailable(f"{label}: {os.strerror(error.errno)}") from error
         if error.errno == errno.ENOENT:
             if root and _is_gone(root):

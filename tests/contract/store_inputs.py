@@ -73,7 +73,9 @@ def any_plan(random: Random) -> Plan:
 def any_report(random: Random) -> tuple[ChunkReport, ChunkState]:
     """Make a report, and say whether its chunk was worked or given up."""
     report = ChunkReport(random.randint(0, 3), random.randint(0, 3), random.randint(0, 10**12))
-    return report, random.choice([ChunkState.DONE] * 3 + [ChunkState.FAILED, ChunkState.AWAY])
+    return report, random.choice(
+        [ChunkState.DONE] * 3 + [ChunkState.FAILED, ChunkState.UNAVAILABLE]
+    )
 
 
 def any_change(random: Random) -> tuple[str, Any]:

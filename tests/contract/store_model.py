@@ -211,7 +211,7 @@ class StoreModel:
 
     def has_given_up(self, job_id: str) -> bool:
         chunks = self.jobs[job_id].chunks if job_id in self.jobs else []
-        away = [chunk.report for chunk in chunks if chunk.state is ChunkState.AWAY]
+        away = [chunk.report for chunk in chunks if chunk.state is ChunkState.UNAVAILABLE]
         return any(report is not None and report.done == 0 for report in away)
 
     def save_plan(self, job_id: str, plan: Plan) -> bool:

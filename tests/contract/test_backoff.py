@@ -149,8 +149,8 @@ class BackoffContract(StoreContract):
             [
                 (ChunkReport(0), ChunkState.DONE),
                 (ChunkReport(0, 2), ChunkState.FAILED),
-                (ChunkReport(1, 1), ChunkState.AWAY),
-                (ChunkReport(0, 2), ChunkState.AWAY),
+                (ChunkReport(1, 1), ChunkState.UNAVAILABLE),
+                (ChunkReport(0, 2), ChunkState.UNAVAILABLE),
             ]
         ):
             assert not store.work.has_given_up("job")

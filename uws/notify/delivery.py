@@ -144,15 +144,15 @@ def _deliver_one(runtime: Runtime, transport: Transport, message: Message, now: 
     except Undeliverable as error:
         return _give_up(runtime, message, str(error), extra)
     except TransientError as error:
-        reason, is_away = str(error), isinstance(error, TransportUnavailable)
+        reason, is_unavailable = str(error), isinstance(error, TransportUnavailable)
     except Exception:  # noqa: BLE001 - a bug in one message is not to hold up all others
-        reason, is_away = f"reference {log_bug('message failed', extra)}", False
+        reason, is_unavailable = f"reference {log_bug('message failed', extra)}", False
     else:
         runtime.store.messages.settle(message, "sent")
         _log.info("message sent: %s", message.id, extra=extra)
         return "sent"
     return _put_off(runtime, transport.policy, message, reason, now, extra) or (
-        "away" if is_away else "put_off"
+        "away" if is_unavailable else "put_off"
     )
 
 

@@ -273,10 +273,10 @@ class WorkStore:
             )
 
     def has_given_up(self, job_id: str) -> bool:
-        """Check whether a chunk of the job was given up as AWAY before anything of it was done."""
+        """Return whether a chunk of the job was given up as UNAVAILABLE with nothing done."""
         query = sa.select(sa.literal(1)).where(
             chunks.c.job_id == job_id,
-            chunks.c.state == ChunkState.AWAY.value,
+            chunks.c.state == ChunkState.UNAVAILABLE.value,
             chunks.c.report_done == 0,
         )
         with self._database.reading() as connection:
@@ -291,7 +291,7 @@ class WorkStore:
         holder: str,
         state: ChunkState = ChunkState.DONE,
     ) -> int | None:
-        """Record a chunk's report, and that it is DONE, FAILED or AWAY.
+        """Record a chunk's report, and that it is DONE, FAILED or UNAVAILABLE.
 
         Returns
         -------

@@ -38,13 +38,13 @@ __all__ = [
     "TASK_FUNCTIONS",
     "InlineExecutor",
     "RQExecutor",
-    "away_is_transient",
     "is_of_job",
     "set_runtime",
     "task_chunk",
     "task_finish",
     "task_plan",
     "the_runtime",
+    "transient_queue_errors",
 ]
 
 _log = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ class RQExecutor(Executor):
 
     def _send(self, *calls: _TaskCall) -> None:
         """Add tasks to the queue, except those that are there already."""
-        with away_is_transient(), self._redis.pipeline(transaction=False) as pipeline:
+        with transient_queue_errors(), self._redis.pipeline(transaction=False) as pipeline:
             for call in calls:
                 pipeline.lpos(self._queue.key, call.id)
                 pipeline.exists(Task.key_for(call.id))
@@ -221,7 +221,7 @@ class RQExecutor(Executor):
         was sent. Only a window of a job's chunks is in the queue at a time, so one look over the
         queue costs less than asking for each chunk.
         """
-        with away_is_transient():
+        with transient_queue_errors():
             self._tell_workers(job_id=job_id)
             queued = [task for task in self._queue.get_job_ids() if is_of_job(task, job_id)]
             with self._redis.pipeline() as pipeline:
@@ -242,7 +242,7 @@ class RQExecutor(Executor):
 
     @override
     def stop(self, holder: str) -> None:
-        with away_is_transient():
+        with transient_queue_errors():
             self._tell_workers(holder=holder)
 
     def _tell_workers(self, **whom: str) -> None:
@@ -285,7 +285,7 @@ class RQExecutor(Executor):
         the run id differs.
         """
         mark_key = f"{self._queue.name}:epoch"
-        with away_is_transient(), self._redis.pipeline(transaction=False) as pipeline:
+        with transient_queue_errors(), self._redis.pipeline(transaction=False) as pipeline:
             pipeline.info("server")
             pipeline.set(mark_key, secrets.token_hex(8), nx=True)
             pipeline.get(mark_key)
@@ -294,7 +294,7 @@ class RQExecutor(Executor):
 
     def status(self) -> dict[str, int]:
         """Count the workers alive, the tasks that wait and those that run."""
-        with away_is_transient():
+        with transient_queue_errors():
             keys = Worker.all_keys(queue=self._queue)
             return {
                 "workers": self._redis.exists(*keys) if keys else 0,
@@ -319,7 +319,7 @@ def _gone_is_forgotten() -> Iterator[None]:
 
 
 @contextmanager
-def away_is_transient() -> Iterator[None]:
+def transient_queue_errors() -> Iterator[None]:
     """Turn the errors of a queue that cannot be reached into `TransientError`."""
     try:
         yield

@@ -100,18 +100,19 @@ class LeaseContext(JobContext):
         machine is suspended, or may be set: a lease that is due by either clock is renewed at once.
         """
         pause_s = self.runtime.limits.lease_s / 3
-        due_s, due_at, told, is_away = time.monotonic() + pause_s, time.time() + pause_s, 0, False
+        due_s, due_at = time.monotonic() + pause_s, time.time() + pause_s
+        reported, is_unavailable = 0, False
         while not self.is_over.wait(min(_LOOK_S, max(0.0, due_s - time.monotonic()))):
             is_due = time.monotonic() >= due_s or time.time() >= due_at
-            was_away, is_away = is_away, False
+            was_unavailable, is_unavailable = is_unavailable, False
             try:
                 kept = self._renew() if is_due else self._is_wanted()
-                if self.items_total > told:
-                    told = self.items_total
-                    self.runtime.store.work.set_total(self.its_job.id, told)
+                if self.items_total > reported:
+                    reported = self.items_total
+                    self.runtime.store.work.set_total(self.its_job.id, reported)
             except TransientError as error:
-                kept = is_away = True
-                if is_due and not was_away:
+                kept = is_unavailable = True
+                if is_due and not was_unavailable:
                     _log.warning("lease not renewed: %s", error, extra={"job_id": self.its_job.id})
             except Exception:  # noqa: BLE001 - a lease without renewal must not seem kept
                 _log.exception("lease given up", extra={"job_id": self.its_job.id})
@@ -121,7 +122,7 @@ class LeaseContext(JobContext):
                 return
             if is_due:
                 # When the store is back, a sweep may kill holders that do not renew soon.
-                next_s = min(_LOOK_S, pause_s) if is_away else pause_s
+                next_s = min(_LOOK_S, pause_s) if is_unavailable else pause_s
                 due_s, due_at = time.monotonic() + next_s, time.time() + next_s
 
     def _renew(self) -> bool:

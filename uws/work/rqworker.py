@@ -25,10 +25,10 @@ from uws.store.warmup import warm_up
 from uws.work.execution import (
     STOP_COMMAND,
     TASK_FUNCTIONS,
-    away_is_transient,
     is_of_job,
     set_runtime,
     the_runtime,
+    transient_queue_errors,
 )
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def run_worker(
     # Once, before the forks: it saves each task 10 ms.
     warm_up(runtime.store)
     runtime.store.close()
-    with away_is_transient():
+    with transient_queue_errors():
         connection = redis.Redis.from_url(redis_url, retry=Retry(NoBackoff(), 0))
         connection.ping()  # report a wrong address immediately
         connection.set_retry(_patience())

@@ -131,7 +131,7 @@ def _do_step(
     try:
         if tries > limits.tries:
             _refuse_deadly(runtime, job_id, step, tries)
-        with keep_lease(runtime, job, holding) as context, _storage_is_away():
+        with keep_lease(runtime, job, holding) as context, _transient_storage_errors():
             act(runtime, context)
     except JobStopped:
         _log.info("%s stopped", step, extra={"job_id": job_id})
@@ -187,7 +187,7 @@ def _refuse_deadly(runtime: Runtime, job_id: str, step: str, tries: int) -> None
 
 
 @contextmanager
-def _storage_is_away() -> Iterator[None]:
+def _transient_storage_errors() -> Iterator[None]:
     """Convert errors of disks and file servers to transient errors."""
     try:
         yield
@@ -287,7 +287,7 @@ def _work_or_give_up(context: LeaseContext, chunk: Chunk, bugs: BugLog) -> _Repo
         return _give_up(context, chunk, f"no worker survived it in {tries} tries")
     job_type = _job_type(context.runtime, context.job)
     try:
-        with _storage_is_away():
+        with _transient_storage_errors():
             return _Reported(job_type.run_chunk(context, chunk), ChunkState.DONE)
     except TransientError as error:
         pause_s = _pause_s(context, chunk)
@@ -326,17 +326,17 @@ def _give_up(
     tries, job_type = context.runtime.limits.tries, _job_type(context.runtime, context.job)
     extra = {"job_id": chunk.job_id, "chunk": chunk.number}
     _log.warning("chunk given up, or an item of it: %s", reason, extra=extra)
-    state = ChunkState.AWAY if is_whole else ChunkState.FAILED
+    state = ChunkState.UNAVAILABLE if is_whole else ChunkState.FAILED
     bare = _Reported(ChunkReport(0, chunk.total, detail={"reason": reason}), state)
     if chunk.attempts - chunk.failures > tries + 1:
         return bare
     try:
-        with _storage_is_away():
+        with _transient_storage_errors():
             report = job_type.give_up_chunk(context, chunk, reason, is_whole=is_whole)
     except TransientError as error:
         pause_s = _pause_s(context, chunk)
         _warn("chunk not accounted for", error, pause_s, extra)
-        return replace(bare, state=ChunkState.AWAY) if pause_s is None else _Retry(pause_s)
+        return replace(bare, state=ChunkState.UNAVAILABLE) if pause_s is None else _Retry(pause_s)
     except Exception:  # noqa: BLE001 - the last resort must not keep a job from its end
         log_bug("chunk not accounted for", extra)
         return bare

@@ -129,11 +129,11 @@ def run_sweeper(runtime: Runtime, *, every_s: float, stop: threading.Event) -> N
     """
     thorough_at_s = 0.0
     swept_epoch = ""
-    is_away = False
+    is_unavailable = False
     while not stop.is_set():
         is_thorough = time.monotonic() >= thorough_at_s
-        epoch = _epoch(runtime, is_known_away=is_away)
-        is_away = not epoch
+        epoch = _epoch(runtime, is_known_unavailable=is_unavailable)
+        is_unavailable = not epoch
         try:
             sweep(runtime, is_thorough=is_thorough, is_queue_new=epoch not in {"", swept_epoch})
         except TransientError as error:
@@ -146,12 +146,12 @@ def run_sweeper(runtime: Runtime, *, every_s: float, stop: threading.Event) -> N
         stop.wait(every_s)
 
 
-def _epoch(runtime: Runtime, *, is_known_away: bool) -> str:
+def _epoch(runtime: Runtime, *, is_known_unavailable: bool) -> str:
     """Return the queue's epoch; empty while the queue is unavailable, which is logged once."""
     try:
         return runtime.executor.epoch()
     except TransientError as error:
-        if not is_known_away:
+        if not is_known_unavailable:
             _log.warning("what is lost is sent when the queue is back: %s", error)
         return ""
 

@@ -263,7 +263,7 @@ def _turned_pair(
 
 @lru_cache(maxsize=64)
 def _carried(lines: tuple[str, ...]) -> _Carried:
-    """Parse a tile's WCS once for all its pictures: it takes astropy a millisecond."""
+    """Parse a tile's WCS once for all its pictures, since astropy is slow at it."""
     header = TextHeader(lines)
     wcs = celestial_wcs(header)
     kept = {name: "".join(text) for name, text in header.cards() if _KEPT.match(name)}
