@@ -19,7 +19,7 @@ from soda_service.errors import Fault, OptionsError
 from soda_service.formats.fits import FitsBuffer
 from soda_service.pixels.reader import TileHandle
 from soda_service.request.shapes import parse_pos
-from soda_service.request.table import plane_names
+from soda_service.request.spec import plane_names
 from soda_service.results.rows import PlannedRow
 from soda_service.sky.release import Release
 

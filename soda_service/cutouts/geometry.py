@@ -19,7 +19,7 @@ from soda_service.pixels.paths import locate
 from soda_service.pixels.reader import TileHandle, TileReader
 from soda_service.request.parsing import shorten
 from soda_service.request.shapes import parse_pos
-from soda_service.request.table import PIXELS_MAX
+from soda_service.request.spec import PIXELS_MAX
 from soda_service.results.rows import PlannedRow
 from soda_service.sky.index import TileIndex
 from soda_service.sky.release import Release

@@ -7,7 +7,8 @@ from soda_service.errors import Fault, OptionsError
 from soda_service.request.csvtext import BadLine, split_cells
 from soda_service.request.hints import suggest
 from soda_service.request.parsing import is_number, shorten
-from soda_service.request.table import PARAMETERS, POSITION_NAMES, Scope, option_names
+from soda_service.request.spec import Scope
+from soda_service.request.table import PARAMETERS, POSITION_NAMES, option_names
 
 __all__ = ["COLUMNS_MAX", "TABLE", "Header", "parse_header"]
 

@@ -20,14 +20,8 @@ from soda_service.request.parsing import (
     parse_triplets,
     parse_value,
 )
-from soda_service.request.table import (
-    PARAMETERS,
-    Kind,
-    Limits,
-    Scope,
-    option_names,
-    parameter_specs,
-)
+from soda_service.request.spec import Kind, Limits, Scope
+from soda_service.request.table import PARAMETERS, option_names, parameter_specs
 from soda_service.request.values import OPTION_FIELDS, CutoutOptions, Triplet
 from soda_service.sky.release import Release
 

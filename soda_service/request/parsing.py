@@ -12,16 +12,8 @@ from typing import Any
 
 from soda_service.errors import Fault, OptionsError
 from soda_service.request.addresses import is_mail_address, is_web_address
-from soda_service.request.table import (
-    ID_MAX,
-    PARAMETERS,
-    POSITION_NAMES,
-    Kind,
-    ParameterSpec,
-    bounds,
-    describe_allowed,
-    plane_names,
-)
+from soda_service.request.spec import Kind, ParameterSpec, bounds, describe_allowed, plane_names
+from soda_service.request.table import ID_MAX, PARAMETERS, POSITION_NAMES
 from soda_service.request.values import Centre, Triplet
 from soda_service.sky.release import Release
 

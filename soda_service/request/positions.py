@@ -13,7 +13,8 @@ from soda_service.request.csvtext import BadLine, read_records, split_cells
 from soda_service.request.header import TABLE, Header, parse_header
 from soda_service.request.options import apply_options, check_makes_something
 from soda_service.request.parsing import is_number, parse_centre, shorten
-from soda_service.request.table import PARAMETERS, Kind
+from soda_service.request.spec import Kind
+from soda_service.request.table import PARAMETERS
 from soda_service.request.values import Centre, CutoutOptions, PositionRow
 from soda_service.sky.release import Release
 

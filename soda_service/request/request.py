@@ -25,13 +25,8 @@ from soda_service.request.parsing import (
     parse_value,
     shorten,
 )
-from soda_service.request.table import (
-    FILTER_NAMES,
-    PARAMETERS,
-    POSITION_NAMES,
-    Kind,
-    Scope,
-)
+from soda_service.request.spec import Kind, Scope
+from soda_service.request.table import FILTER_NAMES, PARAMETERS, POSITION_NAMES
 from soda_service.request.upload import with_uploads
 from soda_service.request.values import Centre, CutoutOptions, CutoutRequest, Table
 from soda_service.sky.release import Release

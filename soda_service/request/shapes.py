@@ -9,7 +9,8 @@ import re
 
 from soda_service.engine.wcs.position import Circle, Polygon, Position, Range
 from soda_service.request.parsing import InvalidText, parse_float, shorten, wrap_ra
-from soda_service.request.table import POLARISATIONS, RA_MAX_DEG
+from soda_service.request.sodaspecs import POLARISATIONS
+from soda_service.request.table import RA_MAX_DEG
 
 __all__ = [
     "parse_circle",

@@ -15,17 +15,13 @@ from typing_extensions import override
 
 from soda_service.engine.colour.methods import METHODS, Method
 from soda_service.formats import FORMATS, Format
-from soda_service.request.sodaspecs import FILTERS, POLARISATIONS
+from soda_service.request.sodaspecs import FILTERS
 from soda_service.request.spec import (
-    PIXELS_MAX,
     Described,
     Kind,
     Limits,
     ParameterSpec,
     Scope,
-    bounds,
-    describe_allowed,
-    plane_names,
 )
 
 __all__ = [
@@ -35,19 +31,9 @@ __all__ = [
     "ID_MAX",
     "OPTIONS",
     "PARAMETERS",
-    "PIXELS_MAX",
-    "POLARISATIONS",
     "POSITION_NAMES",
-    "Described",
-    "Kind",
-    "Limits",
-    "ParameterSpec",
-    "Scope",
-    "bounds",
-    "describe_allowed",
     "option_names",
     "parameter_specs",
-    "plane_names",
 ]
 
 

@@ -15,7 +15,8 @@ from urllib.parse import quote
 from soda_service.engine.colour.methods import METHODS
 from soda_service.formats.votable import Field
 from soda_service.request.parsing import format_bands, format_triplets
-from soda_service.request.table import POSITION_NAMES, Kind, option_names, parameter_specs
+from soda_service.request.spec import Kind
+from soda_service.request.table import POSITION_NAMES, option_names, parameter_specs
 from soda_service.request.values import CutoutOptions
 from soda_service.results.rows import FileEntry, Outcome, PlannedRow
 from soda_service.sky.release import Release

@@ -4,7 +4,8 @@ import csv
 import io
 from typing import BinaryIO
 
-from soda_service.request.table import Kind, parameter_specs
+from soda_service.request.spec import Kind
+from soda_service.request.table import parameter_specs
 from soda_service.results.columns import option_cells, option_reader
 from soda_service.results.rows import Row
 from soda_service.results.summary import JobFacts

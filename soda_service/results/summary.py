@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Self
 
 from soda_service import __version__
-from soda_service.request.table import Kind, parameter_specs
+from soda_service.request.spec import Kind
+from soda_service.request.table import parameter_specs
 from soda_service.request.values import CutoutOptions
 from soda_service.results.columns import option_cells, option_reader, output_names, row_cells
 from soda_service.results.rows import Row, Status

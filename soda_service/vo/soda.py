@@ -11,14 +11,8 @@ from soda_service.engine.wcs.position import Circle, Polygon
 from soda_service.formats import FORMATS, picture_formats
 from soda_service.formats.votable import Field, Param
 from soda_service.request.options import default_options, option_text
-from soda_service.request.table import (
-    PARAMETERS,
-    Described,
-    Kind,
-    ParameterSpec,
-    option_names,
-    plane_names,
-)
+from soda_service.request.spec import Described, Kind, ParameterSpec, plane_names
+from soda_service.request.table import PARAMETERS, option_names
 from soda_service.request.values import CutoutOptions
 from soda_service.sky.release import Release
 

@@ -8,7 +8,8 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, jsonify
 
 from soda_service import __version__
-from soda_service.request.table import PARAMETERS, Kind, ParameterSpec
+from soda_service.request.spec import Kind, ParameterSpec
+from soda_service.request.table import PARAMETERS
 from soda_service.vo.sia import input_params
 from soda_service.web.services import Services
 

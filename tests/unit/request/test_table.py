@@ -6,16 +6,8 @@ from astropy.units import Unit
 
 from soda_service.engine.colour.methods import METHODS
 from soda_service.request.options import default_options
-from soda_service.request.table import (
-    PARAMETERS,
-    POSITION_NAMES,
-    Kind,
-    ParameterSpec,
-    Scope,
-    bounds,
-    describe_allowed,
-    option_names,
-)
+from soda_service.request.spec import Kind, ParameterSpec, Scope, bounds, describe_allowed
+from soda_service.request.table import PARAMETERS, POSITION_NAMES, option_names
 from soda_service.request.values import OPTION_FIELDS, CutoutOptions
 from soda_service.sky.release import Release
 

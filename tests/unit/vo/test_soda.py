@@ -9,14 +9,8 @@ from astropy.io.votable import parse
 
 from soda_service.engine.wcs.position import Circle, Polygon
 from soda_service.formats.votable import Descriptor, Field, Param, Table, write_votable
-from soda_service.request.table import (
-    PARAMETERS,
-    Described,
-    Kind,
-    ParameterSpec,
-    Scope,
-    option_names,
-)
+from soda_service.request.spec import Described, Kind, ParameterSpec, Scope
+from soda_service.request.table import PARAMETERS, option_names
 from soda_service.vo.soda import SYNC_ID, Coverage, soda_input_params
 from tests.unit.vo.conftest import BARE, FULL
 
