@@ -190,6 +190,7 @@ def test_values_are_those_that_astropy_reads(cards: list[tuple[str, object, str]
 @example("OBJECT", "&" * 69, "")
 @example("LONG_KEYWORD", "word " * 40, "c" * 90)
 @example("EMPTY", "", "")
+@example("QUOTE", "it's / 'its' /", "")
 @example("FLOAT", -1.2345678901234567e-105, "")
 @pytest.mark.filterwarnings("ignore:Keyword name", "ignore:Card is too long")
 def test_cards_are_written_as_astropy_writes_them(
@@ -202,11 +203,14 @@ def test_cards_are_written_as_astropy_writes_them(
     card = Card.fromstring(text)
     card.verify("exception")
     expected = value.rstrip() if isinstance(value, str) else value
+    ours = TextHeader.from_bytes((text + "END".ljust(80)).encode())[keyword]
     if isinstance(value, float):
         assert card.value == pytest.approx(value, rel=1e-11, abs=0)
+        assert ours == card.value
     else:
-        assert card.value == expected
-    assert TextHeader.from_bytes((text + "END".ljust(80)).encode())[keyword] == card.value
+        assert ours == expected
+        # astropy takes a doubled quote before a slash for the end of the text.
+        assert card.value == expected or re.search("' */", str(value))
     if len(text) == 80:
         assert text == str(Card(name, value, comment))
 
